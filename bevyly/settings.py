@@ -1,0 +1,115 @@
+"""Settings: every value that differs between machines, read from the environment once.
+
+Order: the process environment, then `.env`, then the addresses that `bevyly up` wrote to
+`.bevyly/runtime.env`, then the defaults here. Does not belong here: anything a tenant may change.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bevyly.errors import MissingDependency
+
+RUNTIME_ENV = "runtime.env"
+
+
+def home_dir() -> Path:
+    """The folder with everything that Bevyly keeps on this machine (`BEVYLY_HOME`, default `.bevyly`)."""
+    return Path(os.environ.get("BEVYLY_HOME", ".bevyly")).expanduser().resolve()
+
+
+class Settings(BaseSettings):
+    """All settings, named as their environment variables in lower case."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    home: Path = Field(default_factory=home_dir, validation_alias=AliasChoices("BEVYLY_HOME", "home"))
+    datasets: Path | None = Field(default=None, validation_alias=AliasChoices("BEVYLY_DATASETS", "datasets"))
+    log_level: str = "INFO"
+
+    database_url: str | None = None
+    """Owner of the tables: migrations and roles. Services use the two below."""
+    database_app_url: str | None = None
+    database_pipeline_url: str | None = None
+    redis_url: str | None = None
+    kafka_brokers: str | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_replication_factor: int = 1
+
+    jwt_secret: SecretStr | None = None
+    jwt_expires_in: int = Field(default=900, ge=60, le=86_400)
+    refresh_expires_in: int = Field(default=30 * 86_400, ge=3_600)
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    apollo_api_key: SecretStr | None = None
+    apollo_base_url: str = "https://api.apollo.io/api/v1"
+    apollo_daily_credits: int = Field(default=200, ge=0)
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    api_url: str | None = None
+    dagster_port: int = 3000
+    dagster_url: str | None = None
+    postgres_port: int = 5433
+    valkey_port: int = 6380
+    kafka_port: int = 9092
+
+    def require_database(self) -> str:
+        """URL of the owner's login; raises `MissingDependency` with what to do."""
+        return _required(self.database_url, "DATABASE_URL", "PostgreSQL")
+
+    def require_app_database(self) -> str:
+        """URL under which the API connects: role `bevyly_app`, row-level security applies."""
+        return self.database_app_url or as_role(self.require_database(), "bevyly_app")
+
+    def require_pipeline_database(self) -> str:
+        """URL under which relay, streams, Dagster and dbt connect: role `bevyly_pipeline`."""
+        return self.database_pipeline_url or as_role(self.require_database(), "bevyly_pipeline")
+
+    def require_kafka(self) -> str:
+        """Bootstrap servers; raises `MissingDependency` with what to do."""
+        return _required(self.kafka_brokers, "KAFKA_BROKERS", "Kafka")
+
+    def require_redis(self) -> str:
+        """URL of Redis or Valkey; raises `MissingDependency` with what to do."""
+        return _required(self.redis_url, "REDIS_URL", "Redis")
+
+    def require_jwt_secret(self) -> str:
+        """Secret that signs access tokens; at least 32 characters."""
+        secret = _required(self.jwt_secret and self.jwt_secret.get_secret_value(), "JWT_SECRET", "a token secret")
+        if len(secret) < 32:
+            raise MissingDependency("JWT_SECRET is shorter than 32 characters: set a longer one.")
+        return secret
+
+
+def as_role(url: str, role: str) -> str:
+    """`url` with a start-up option that makes the session act as `role` from its first statement."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    query["options"] = f"{query.get('options', '')} -c role={role}".strip()
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+
+
+def _required(value: str | None, name: str, what: str) -> str:
+    if not value:
+        raise MissingDependency(f"{what} is not configured: run `bevyly up`, or set {name}.")
+    return value
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings read now: the environment over `.env` over the addresses of the running `bevyly up`."""
+    settings = Settings(_env_file=(home_dir() / RUNTIME_ENV, ".env"), _env_file_encoding="utf-8")  # type: ignore[call-arg]
+    return settings.model_copy(update=overrides) if overrides else settings
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Settings of this process, read once."""
+    return load_settings()
