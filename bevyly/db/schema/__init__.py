@@ -1,0 +1,49 @@
+"""All tables, one file per area. Import from here, so that the metadata is complete."""
+
+from bevyly.db.schema.activities import Activity, ActivityParticipant
+from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem
+from bevyly.db.schema.base import Base
+from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
+from bevyly.db.schema.enrichment import Enrichment
+from bevyly.db.schema.events import ConsumerOffset, OutboxEvent, RawEvent
+from bevyly.db.schema.identity import ApiKey, AuditEntry, Customer, IdempotencyRecord, RefreshToken, User
+from bevyly.db.schema.intelligence import (
+    Briefing,
+    ModelVersion,
+    Pattern,
+    PatternSignal,
+    Recommendation,
+    Score,
+    Signal,
+)
+
+__all__ = [
+    "Account",
+    "Activity",
+    "ActivityParticipant",
+    "AgentConfig",
+    "AgentRun",
+    "ApiKey",
+    "ApprovalItem",
+    "AuditEntry",
+    "Base",
+    "Briefing",
+    "ConsumerOffset",
+    "Contact",
+    "Customer",
+    "Enrichment",
+    "IdempotencyRecord",
+    "Lead",
+    "ModelVersion",
+    "Opportunity",
+    "OpportunityChange",
+    "OutboxEvent",
+    "Pattern",
+    "PatternSignal",
+    "RawEvent",
+    "Recommendation",
+    "RefreshToken",
+    "Score",
+    "Signal",
+    "User",
+]

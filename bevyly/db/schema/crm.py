@@ -1,0 +1,173 @@
+"""The CRM: accounts, contacts, opportunities with their history, leads. Writers: `api` and `bevyly.datasets`."""
+
+from datetime import date
+
+from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bevyly.db.schema.base import (
+    Base,
+    Code,
+    CreatedAt,
+    Currency,
+    Id,
+    Instant,
+    Minor,
+    Name,
+    TenantRow,
+    Versioned,
+    tenant_fk,
+)
+
+
+def _list_indexes(table: str) -> tuple[Index, ...]:
+    """Indexes of a list in its default order, of its external ids, and of the rows of one owner."""
+    return (
+        Index(f"ix_{table}_list", "customer_id", text("created_at desc"), text("id desc")),
+        Index(f"ix_{table}_owner", "customer_id", "owner_id", text("created_at desc"), text("id desc")),
+        Index(
+            f"uq_{table}_external_id",
+            "customer_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id is not null"),
+        ),
+    )
+
+
+class Account(TenantRow, Versioned, Base):
+    """A company."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        tenant_fk("owner_id", "users"),
+        *_list_indexes("accounts"),
+        Index("ix_accounts_name", "customer_id", text("lower(name)"), "id"),
+        Index("ix_accounts_domain", "customer_id", "domain"),
+    )
+
+    name: Mapped[Name]
+    domain: Mapped[str | None] = mapped_column(String(255))
+    industry: Mapped[str | None] = mapped_column(String(100))
+    employee_count: Mapped[int | None]
+    annual_revenue_minor: Mapped[Minor | None]
+    currency: Mapped[Currency | None]
+    country: Mapped[str | None] = mapped_column(String(100))
+    city: Mapped[str | None] = mapped_column(String(100))
+    owner_id: Mapped[Id | None]
+
+
+class Contact(TenantRow, Versioned, Base):
+    """A person at a company."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        tenant_fk("owner_id", "users"),
+        tenant_fk("account_id", "accounts"),
+        *_list_indexes("contacts"),
+        Index("ix_contacts_account", "customer_id", "account_id", "id"),
+        Index("ix_contacts_email", "customer_id", text("lower(email)")),
+    )
+
+    account_id: Mapped[Id | None]
+    first_name: Mapped[str | None] = mapped_column(String(100))
+    last_name: Mapped[str | None] = mapped_column(String(100))
+    email: Mapped[str | None] = mapped_column(String(255))
+    phone: Mapped[str | None] = mapped_column(String(50))
+    title: Mapped[str | None] = mapped_column(String(255))
+    seniority: Mapped[str | None] = mapped_column(String(50))
+    role: Mapped[str | None] = mapped_column(String(50), comment="buying role: champion, decision_maker, user …")
+    owner_id: Mapped[Id | None]
+
+
+class Opportunity(TenantRow, Versioned, Base):
+    """A deal. `value` is in minor units of `currency`; `stage` is a stage of the tenant's pipeline."""
+
+    __tablename__ = "opportunities"
+    __table_args__ = (
+        tenant_fk("owner_id", "users"),
+        tenant_fk("account_id", "accounts"),
+        tenant_fk("contact_id", "contacts"),
+        tenant_fk("lead_id", "leads"),
+        CheckConstraint("status in ('open','won','lost')", name="status"),
+        CheckConstraint("(value is null) or (currency is not null)", name="value_has_currency"),
+        CheckConstraint("(status = 'open') = (closed_at is null)", name="closed_at"),
+        *_list_indexes("opportunities"),
+        Index("ix_opportunities_account", "customer_id", "account_id", "id"),
+        Index("ix_opportunities_status", "customer_id", "status", "stage", "id"),
+    )
+
+    account_id: Mapped[Id]
+    contact_id: Mapped[Id | None]
+    lead_id: Mapped[Id | None]
+    name: Mapped[Name]
+    stage: Mapped[Code]
+    status: Mapped[Code] = mapped_column(server_default="open", default="open")
+    value: Mapped[Minor | None]
+    currency: Mapped[Currency | None]
+    expected_close_date: Mapped[date | None]
+    stage_entered_at: Mapped[Instant]
+    closed_at: Mapped[Instant | None]
+    owner_id: Mapped[Id | None]
+
+
+class OpportunityChange(TenantRow, Base):
+    """One value that stage, close date or amount of an opportunity had, from when to when. Append-only but for `valid_to`."""
+
+    __tablename__ = "opportunity_history"
+    __table_args__ = (
+        tenant_fk("opportunity_id", "opportunities"),
+        CheckConstraint("field in ('stage','expected_close_date','value')", name="field"),
+        Index("ix_opportunity_history_opportunity", "customer_id", "opportunity_id", "valid_from", "id"),
+        Index(
+            "uq_opportunity_history_open",
+            "customer_id",
+            "opportunity_id",
+            "field",
+            unique=True,
+            postgresql_where=text("valid_to is null"),
+        ),
+    )
+
+    opportunity_id: Mapped[Id]
+    field: Mapped[Code]
+    old_value: Mapped[str | None]
+    new_value: Mapped[str | None]
+    valid_from: Mapped[Instant]
+    valid_to: Mapped[Instant | None]
+    recorded_at: Mapped[CreatedAt]
+    event_id: Mapped[Id | None]
+
+
+class Lead(TenantRow, Versioned, Base):
+    """Somebody who may become a customer. Conversion is one conditional update: exactly one caller wins."""
+
+    __tablename__ = "leads"
+    __table_args__ = (
+        tenant_fk("owner_id", "users"),
+        tenant_fk("account_id", "accounts"),
+        tenant_fk("contact_id", "contacts"),
+        CheckConstraint("status in ('new','working','qualified','converted','disqualified')", name="status"),
+        CheckConstraint("(value is null) or (currency is not null)", name="value_has_currency"),
+        CheckConstraint("(status = 'converted') = (converted_at is not null)", name="converted_at"),
+        *_list_indexes("leads"),
+        Index("ix_leads_status", "customer_id", "status", "id"),
+        Index("ix_leads_email", "customer_id", text("lower(contact_email)")),
+    )
+
+    company_name: Mapped[str | None] = mapped_column(String(255))
+    contact_name: Mapped[str | None] = mapped_column(String(255))
+    contact_email: Mapped[str | None] = mapped_column(String(255))
+    phone: Mapped[str | None] = mapped_column(String(50))
+    source: Mapped[str | None] = mapped_column(String(100))
+    status: Mapped[Code] = mapped_column(server_default="new", default="new")
+    value: Mapped[Minor | None]
+    currency: Mapped[Currency | None]
+    fit_score: Mapped[int | None]
+    intent_score: Mapped[int | None]
+    score_at_conversion: Mapped[float | None]
+    account_id: Mapped[Id | None]
+    contact_id: Mapped[Id | None]
+    opportunity_id: Mapped[Id | None]
+    converted_at: Mapped[Instant | None]
+    owner_id: Mapped[Id | None]

@@ -1,0 +1,127 @@
+"""Who may come in: tenants, users, API keys, refresh tokens, idempotency records, audit. Writer: `api`."""
+
+from typing import Any
+
+from sqlalchemy import ARRAY, CheckConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bevyly.db.schema.base import Base, Code, CreatedAt, Currency, Id, Instant, Json, Name, TenantRow, tenant_fk
+from bevyly.ids import new_id
+
+
+class Customer(Base):
+    """A tenant. Writer: `api` (sign-up) and `bevyly.datasets` (a tenant for a data set)."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[Name]
+    domain: Mapped[str | None] = mapped_column(String(255))
+    currency: Mapped[Currency] = mapped_column(server_default="EUR", default="EUR")
+    timezone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
+    pooling: Mapped[bool] = mapped_column(
+        server_default="true",
+        default=True,
+        comment="whether outcomes of this tenant may inform the pooled prior",
+    )
+    settings: Mapped[Json]
+    created_at: Mapped[CreatedAt]
+
+
+class User(TenantRow, Base):
+    """A person of one tenant. Writer: `api` and `bevyly.datasets` (owners of imported rows, without password)."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "email"),
+        CheckConstraint("role in ('owner','admin','member','viewer')", name="role"),
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        Index("ix_users_email", "email"),
+    )
+
+    email: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(255))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    role: Mapped[Code] = mapped_column(server_default="member", default="member")
+    token_version: Mapped[int] = mapped_column(server_default="1", default=1)
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    disabled_at: Mapped[Instant | None]
+    created_at: Mapped[CreatedAt]
+
+
+class ApiKey(TenantRow, Base):
+    """A key for programs; only its SHA-256 is kept, and it never reaches further than its user. Writer: `api`."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        tenant_fk("user_id", "users"),
+        UniqueConstraint("customer_id", "secret_hash"),
+        Index("ix_api_keys_user", "customer_id", "user_id"),
+    )
+
+    user_id: Mapped[Id]
+    name: Mapped[Name]
+    prefix: Mapped[str] = mapped_column(String(64))
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    expires_at: Mapped[Instant | None]
+    last_used_at: Mapped[Instant | None]
+    revoked_at: Mapped[Instant | None]
+    created_at: Mapped[CreatedAt]
+
+
+class RefreshToken(TenantRow, Base):
+    """One link of a chain of refresh tokens; use of a used one revokes its family. Writer: `api`."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        tenant_fk("user_id", "users"),
+        UniqueConstraint("customer_id", "token_hash"),
+        Index("ix_refresh_tokens_family", "customer_id", "family_id"),
+        Index("ix_refresh_tokens_user", "customer_id", "user_id"),
+    )
+
+    user_id: Mapped[Id]
+    family_id: Mapped[Id]
+    token_hash: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+    revoked_at: Mapped[Instant | None]
+    created_at: Mapped[CreatedAt]
+
+
+class IdempotencyRecord(Base):
+    """What was answered to an `Idempotency-Key`, kept 24 hours, written with the effect. Writer: `api`."""
+
+    __tablename__ = "idempotency_records"
+
+    customer_id: Mapped[Id] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    response_status: Mapped[int | None]
+    response_headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    response_body: Mapped[bytes | None]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant] = mapped_column(index=True)
+
+
+class AuditEntry(TenantRow, Base):
+    """Who changed what, from which value to which, and why. Append-only. Writer: `api`."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_entity", "customer_id", "entity_type", "entity_id", "occurred_at"),
+        Index("ix_audit_time", "customer_id", "occurred_at", "id"),
+    )
+
+    actor_type: Mapped[Code]
+    actor_id: Mapped[Id | None]
+    action: Mapped[Code]
+    entity_type: Mapped[Code]
+    entity_id: Mapped[Id]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    recommendation_id: Mapped[Id | None]
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    occurred_at: Mapped[CreatedAt]

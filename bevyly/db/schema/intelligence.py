@@ -1,0 +1,251 @@
+"""What Bevyly concludes: model versions, scores, signals, patterns, recommendations, briefings. Writer: `pipelines`.
+
+The one exception: people answer recommendations through the API, by way of `bevyly.intent.recommendations`.
+"""
+
+from typing import Any
+
+from sqlalchemy import REAL, CheckConstraint, Double, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bevyly.db.schema.base import (
+    Base,
+    Code,
+    CreatedAt,
+    Currency,
+    Id,
+    Instant,
+    Json,
+    JsonList,
+    Minor,
+    TenantRow,
+    tenant_fk,
+)
+from bevyly.ids import new_id
+
+
+class ModelVersion(Base):
+    """A trained model: what it saw, how well it does on later data, where its artefact is.
+
+    `customer_id` is null for a pooled model, which every tenant may read.
+    """
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        CheckConstraint("score_type in ('fit','intent','conversion','win')", name="score_type"),
+        CheckConstraint("status in ('champion','challenger','retired','refused')", name="status"),
+        Index("ix_model_versions_lookup", "score_type", "customer_id", "status"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    customer_id: Mapped[Id | None] = mapped_column(ForeignKey("customers.id"))
+    score_type: Mapped[Code]
+    status: Mapped[Code]
+    status_reason: Mapped[str | None]
+    display: Mapped[Code] = mapped_column(comment="probability, band or rules")
+    trained_from: Mapped[Instant | None]
+    trained_to: Mapped[Instant | None]
+    n_rows: Mapped[int]
+    n_outcomes: Mapped[int]
+    metrics: Mapped[Json]
+    card: Mapped[str]
+    artefact: Mapped[str] = mapped_column(comment="key in the artefact store")
+    created_at: Mapped[CreatedAt]
+
+
+class Score(TenantRow, Base):
+    """One score of one entity as of one instant, with everything needed to explain it. Append-only but for `is_current`."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        CheckConstraint("score_type in ('fit','intent','conversion','win')", name="score_type"),
+        Index(
+            "uq_scores_current",
+            "customer_id",
+            "entity_type",
+            "entity_id",
+            "score_type",
+            unique=True,
+            postgresql_where=text("is_current"),
+        ),
+        Index("ix_scores_series", "customer_id", "entity_type", "entity_id", "score_type", "as_of"),
+        Index("ix_scores_rank", "customer_id", "score_type", "rank", "id", postgresql_where=text("is_current")),
+    )
+
+    entity_type: Mapped[Code]
+    entity_id: Mapped[Id]
+    score_type: Mapped[Code]
+    as_of: Mapped[Instant]
+    probability: Mapped[float] = mapped_column(Double)
+    probability_low: Mapped[float] = mapped_column(Double)
+    probability_high: Mapped[float] = mapped_column(Double)
+    logit: Mapped[float] = mapped_column(Double)
+    baseline_logit: Mapped[float] = mapped_column(Double)
+    points: Mapped[int]
+    rank: Mapped[int]
+    band: Mapped[str] = mapped_column(String(8))
+    reasons: Mapped[JsonList]
+    model_version_id: Mapped[Id] = mapped_column(ForeignKey("model_versions.id"))
+    feature_hash: Mapped[str] = mapped_column(String(64))
+    is_current: Mapped[bool] = mapped_column(server_default="true", default=True)
+    computed_at: Mapped[CreatedAt]
+
+
+class Signal(TenantRow, Base):
+    """Something worth noticing about an entity; one row an episode, whoever found it first."""
+
+    __tablename__ = "signals"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "dedupe_key"),
+        CheckConstraint("polarity in ('+','-')", name="polarity"),
+        CheckConstraint("severity in ('low','medium','high','critical')", name="severity"),
+        Index("ix_signals_list", "customer_id", text("last_seen_at desc"), text("id desc")),
+        Index("ix_signals_entity", "customer_id", "entity_type", "entity_id", "signal_type"),
+    )
+
+    entity_type: Mapped[Code]
+    entity_id: Mapped[Id]
+    signal_type: Mapped[Code]
+    polarity: Mapped[str] = mapped_column(String(1))
+    severity: Mapped[Code]
+    strength: Mapped[float] = mapped_column(REAL)
+    title: Mapped[str]
+    data: Mapped[Json]
+    evidence: Mapped[JsonList] = mapped_column(comment="ids of the events that show it")
+    dedupe_key: Mapped[str] = mapped_column(String(300))
+    detector_version: Mapped[str] = mapped_column(String(20))
+    found_by: Mapped[Code] = mapped_column(comment="stream or batch: who saw it first")
+    first_seen_at: Mapped[Instant]
+    last_seen_at: Mapped[Instant]
+    expires_at: Mapped[Instant | None]
+    closed_at: Mapped[Instant | None]
+    close_reason: Mapped[str | None] = mapped_column(String(100))
+    created_at: Mapped[CreatedAt]
+
+
+class Pattern(TenantRow, Base):
+    """Signals that occur together on one entity, kept because their observed lift is above that of each alone."""
+
+    __tablename__ = "patterns"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "dedupe_key"),
+        Index("ix_patterns_list", "customer_id", text("last_seen_at desc"), text("id desc")),
+        Index("ix_patterns_entity", "customer_id", "entity_type", "entity_id"),
+    )
+
+    entity_type: Mapped[Code]
+    entity_id: Mapped[Id]
+    pattern_type: Mapped[Code]
+    title: Mapped[str]
+    polarity: Mapped[str] = mapped_column(String(1))
+    confidence: Mapped[float] = mapped_column(REAL)
+    confidence_low: Mapped[float] = mapped_column(REAL)
+    confidence_high: Mapped[float] = mapped_column(REAL)
+    lift: Mapped[float | None] = mapped_column(REAL)
+    data: Mapped[Json]
+    dedupe_key: Mapped[str] = mapped_column(String(300))
+    first_seen_at: Mapped[Instant]
+    last_seen_at: Mapped[Instant]
+    closed_at: Mapped[Instant | None]
+    created_at: Mapped[CreatedAt]
+
+
+class PatternSignal(Base):
+    """A signal that is a member of a pattern."""
+
+    __tablename__ = "pattern_signals"
+    __table_args__ = (
+        tenant_fk("pattern_id", "patterns", ondelete="CASCADE"),
+        tenant_fk("signal_id", "signals", ondelete="CASCADE"),
+        Index("ix_pattern_signals_signal", "customer_id", "signal_id"),
+    )
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    pattern_id: Mapped[Id] = mapped_column(primary_key=True)
+    signal_id: Mapped[Id] = mapped_column(primary_key=True)
+
+
+class Recommendation(TenantRow, Base):
+    """One thing worth doing, with its reason, expected value and evidence."""
+
+    __tablename__ = "recommendations"
+    __table_args__ = (
+        tenant_fk("owner_id", "users"),
+        tenant_fk("pattern_id", "patterns"),
+        tenant_fk("signal_id", "signals"),
+        tenant_fk("acted_by", "users"),
+        CheckConstraint(
+            "status in ('pending','accepted','dismissed','completed','snoozed','expired','superseded')", name="status"
+        ),
+        CheckConstraint("priority in ('low','medium','high','critical')", name="priority"),
+        Index(
+            "uq_recommendations_open",
+            "customer_id",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=text("status in ('pending','accepted','snoozed')"),
+        ),
+        Index("ix_recommendations_list", "customer_id", text("created_at desc"), text("id desc")),
+        Index("ix_recommendations_status", "customer_id", "status", "rank", "id"),
+        Index("ix_recommendations_entity", "customer_id", "entity_type", "entity_id"),
+    )
+
+    owner_id: Mapped[Id | None]
+    pattern_id: Mapped[Id | None]
+    signal_id: Mapped[Id | None]
+    entity_type: Mapped[Code]
+    entity_id: Mapped[Id]
+    action_type: Mapped[Code]
+    payload: Mapped[Json]
+    priority: Mapped[Code]
+    title: Mapped[str] = mapped_column(String(255))
+    rationale: Mapped[str]
+    reasons: Mapped[JsonList]
+    evidence: Mapped[JsonList]
+    probability: Mapped[float | None] = mapped_column(Double)
+    probability_low: Mapped[float | None] = mapped_column(Double)
+    probability_high: Mapped[float | None] = mapped_column(Double)
+    probability_with_action: Mapped[float | None] = mapped_column(Double)
+    amount_minor: Mapped[Minor | None]
+    currency: Mapped[Currency | None]
+    urgency: Mapped[float] = mapped_column(REAL)
+    expected_value_minor: Mapped[Minor]
+    expected_value_low_minor: Mapped[Minor]
+    expected_value_high_minor: Mapped[Minor]
+    basis: Mapped[Code] = mapped_column(comment="associative or prior: what the effect of the action rests on")
+    rank: Mapped[int]
+    status: Mapped[Code] = mapped_column(server_default="pending", default="pending")
+    snoozed_until: Mapped[Instant | None]
+    expires_at: Mapped[Instant]
+    feedback: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    acted_by: Mapped[Id | None]
+    acted_at: Mapped[Instant | None]
+    superseded_by: Mapped[Id | None]
+    dedupe_key: Mapped[str] = mapped_column(String(300))
+    model_version_id: Mapped[Id | None] = mapped_column(ForeignKey("model_versions.id"))
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    as_of: Mapped[Instant]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+
+
+class Briefing(Base):
+    """The briefing of one user, as the bytes that are served; older versions stay for time travel."""
+
+    __tablename__ = "briefings"
+    __table_args__ = (
+        tenant_fk("user_id", "users"),
+        CheckConstraint("status in ('fresh','stale')", name="status"),
+        Index("ix_briefings_as_of", "customer_id", "user_id", "as_of"),
+    )
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    user_id: Mapped[Id] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    as_of: Mapped[Instant]
+    status: Mapped[Code]
+    stale_reason: Mapped[str | None]
+    document: Mapped[str] = mapped_column(comment="final JSON text")
+    etag: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[CreatedAt]
