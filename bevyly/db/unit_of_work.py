@@ -18,7 +18,8 @@ from bevyly.events.catalogue import topic_of
 from bevyly.events.envelope import Event
 
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
-_OUTBOX = insert(OutboxEvent)
+# inline: the app may append to the outbox but not read it, so nothing may come back
+_OUTBOX = insert(OutboxEvent.__table__).inline()
 
 
 class UnitOfWork:
