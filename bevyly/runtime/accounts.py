@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from bevyly.runtime.errors import CannotStart
 
 CANDIDATES = ("postgres", "nobody", "daemon")
+_TEST = shutil.which("test") or "/usr/bin/test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Account:
     def can_enter(self, directory: Path) -> bool:
         """Whether this account can reach `directory` through all of its parents."""
         probe = subprocess.run(
-            ["test", "-x", str(directory)], user=self.uid, group=self.gid, extra_groups=[], check=False
+            [_TEST, "-x", str(directory)], user=self.uid, group=self.gid, extra_groups=[], check=False
         )
         return probe.returncode == 0
 

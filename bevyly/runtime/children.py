@@ -3,6 +3,7 @@
 Restart policy and start order belong to the supervisor.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -97,9 +98,7 @@ class ChildProcess:
     def stop(self) -> None:
         """End it politely, then by force; returns when it and its descendants are gone."""
         if self._identity is not None:
-            end_process(
-                self._identity, stop_signal=self.spec.stop_signal, grace_seconds=self.spec.grace_seconds
-            )
+            end_process(self._identity, stop_signal=self.spec.stop_signal, grace_seconds=self.spec.grace_seconds)
         if self._popen is not None:
             self._popen.wait()
 
@@ -158,7 +157,5 @@ def _descendants(leader: psutil.Process) -> list[psutil.Process]:
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-    except psutil.NoSuchProcess:
-        pass

@@ -45,7 +45,7 @@ class EmbeddedServer(ABC):
         """Make the data directory; idempotent."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def after_ready(self) -> None:
+    def after_ready(self) -> None:  # noqa: B027 - most servers need nothing here
         """What has to be true once the server answers; idempotent."""
 
     def start(self) -> None:

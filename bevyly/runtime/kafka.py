@@ -1,0 +1,63 @@
+"""The embedded Kafka broker as a process of its own; what it does is in `bevyly.runtime.broker`.
+
+Tests use it as `with throwaway_kafka() as server: server.url`.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from bevyly.runtime.children import ProcessSpec
+from bevyly.runtime.ports import LOOPBACK, accepts_connections, free_port
+from bevyly.runtime.server import EmbeddedServer
+
+
+class EmbeddedKafka(EmbeddedServer):
+    """`durable=False` leaves fsync to the operating system; a killed process loses nothing either way."""
+
+    name = "kafka"
+    port_variable = "KAFKA_PORT"
+
+    def __init__(self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True) -> None:
+        super().__init__(data_dir, port, log=log)
+        self.durable = durable
+
+    @property
+    def url(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def spec(self) -> ProcessSpec:
+        options = ("--port", str(self.port), "--data-dir", str(self.data_dir))
+        fsync = ("--fsync", "interval" if self.durable else "never")
+        return ProcessSpec(
+            name=self.name,
+            argv=(sys.executable, "-m", "bevyly.runtime.broker", *options, *fsync),
+            log=self.log,
+        )
+
+    def ready(self) -> bool:
+        return accepts_connections(self.port) and _answers(self.url)
+
+
+def _answers(brokers: str) -> bool:
+    client = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
+    try:
+        client.list_topics(timeout=2)
+    except KafkaException:
+        return False
+    return True
+
+
+@contextmanager
+def throwaway_kafka() -> Iterator[EmbeddedKafka]:
+    """A fresh broker without fsync on a free port."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bevyly-kafka-") as directory,
+        EmbeddedKafka(Path(directory), free_port(), durable=False) as server,
+    ):
+        yield server
