@@ -1,0 +1,36 @@
+"""What Dagster loads: assets, checks, jobs, schedules and sensors, assembled once; tests override the resources."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from pipelines.assets import activation, enrichment, export, features, ingest, scores
+from pipelines.checks import blocking
+from pipelines.jobs import refresh
+from pipelines.resources import Folder, Warehouse
+from pipelines.schedules import morning
+from pipelines.sensors import events_waiting, stale_after_failure
+
+
+def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """All definitions; `overrides` replaces resources by name."""
+    dbt_models, dbt = features.build_dbt_assets()
+    resources: dict[str, Any] = {
+        "warehouse": Warehouse(),
+        "dbt": dbt,
+        "artefacts": Folder(name="artefacts"),
+        "exports": Folder(name="export"),
+    }
+    return dg.Definitions(
+        assets=[dbt_models, *dg.load_assets_from_modules([ingest, enrichment, scores, activation, export])],
+        asset_checks=dg.load_asset_checks_from_modules([blocking]),
+        jobs=[refresh],
+        schedules=[morning],
+        sensors=[events_waiting, stale_after_failure],
+        resources=resources | dict(overrides or {}),
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,10 @@
+"""Jobs: what an operator or a schedule can start."""
+
+import dagster as dg
+
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.all(),
+    description="Everything, incrementally: events in, features, scores, signals, recommendations, briefings, export.",
+    tags={"dagster/max_runtime": 3600},
+)

@@ -1,0 +1,83 @@
+"""What assets are given: the warehouse, the artefact store, and the instant that a run works as of.
+
+Resources hold addresses, not connections: each step opens what it needs and closes it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dagster as dg
+import polars as pl
+import psycopg
+
+from bevyly.settings import get_settings
+
+AS_OF_TAG = "bevyly/as_of"
+
+
+class Warehouse(dg.ConfigurableResource[Any]):
+    """PostgreSQL as the pipeline role; `url` empty means the one of the settings."""
+
+    url: str = ""
+
+    @property
+    def address(self) -> str:
+        """The URL in use."""
+        return self.url or get_settings().require_pipeline_database()
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection whose transaction commits at the end and rolls back on an error."""
+        with psycopg.connect(self.address, application_name="bevyly-pipeline") as connection:
+            yield connection
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """The rows of `query` as a frame, columnar all the way; json comes as text. Parameters are `$1`, `$2` …"""
+        frame = pl.read_database_uri(
+            query, self.address, engine="adbc", execute_options={"parameters": list(parameters)} if parameters else None
+        )
+        extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
+        return frame.with_columns(pl.col(extensions).ext.storage()) if extensions else frame
+
+    def dbt_environment(self) -> dict[str, str]:
+        """The variables that `dbt_project/profiles.yml` reads."""
+        parts = urlsplit(self.address)
+        return {
+            "DBT_HOST": parts.hostname or "127.0.0.1",
+            "DBT_PORT": str(parts.port or 5432),
+            "DBT_USER": unquote(parts.username or ""),
+            "DBT_PASSWORD": unquote(parts.password or ""),
+            "DBT_DATABASE": parts.path.lstrip("/"),
+        }
+
+
+class Folder(dg.ConfigurableResource[Any]):
+    """A folder under the home of this machine's Bevyly; `path` empty means `<home>/<name>`."""
+
+    name: str
+    path: str = ""
+
+    def root(self) -> Path:
+        """The folder, made where it is missing."""
+        root = Path(self.path) if self.path else get_settings().home / self.name
+        root.mkdir(parents=True, exist_ok=True)
+        return root
+
+
+def run_instant(context: dg.AssetExecutionContext | dg.OpExecutionContext | dg.AssetCheckExecutionContext) -> datetime:
+    """The one instant that all steps of a run work as of: the run's tag `bevyly/as_of`, else when it was created."""
+    tag = context.run.tags.get(AS_OF_TAG)
+    if tag:
+        return datetime.fromisoformat(tag).astimezone(UTC)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    return record.create_timestamp.astimezone(UTC) if record else datetime.now(UTC)
+
+
+def seconds_and_rows(rows: int, started: datetime, **more: Any) -> Mapping[str, Any]:
+    """Metadata that every asset returns."""
+    elapsed = (datetime.now(UTC) - started).total_seconds()
+    return {"rows": rows, "seconds": dg.MetadataValue.float(elapsed), **more}

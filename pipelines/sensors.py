@@ -1,0 +1,40 @@
+"""Sensors: what runs because something happened."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from bevyly.settings import get_settings
+from pipelines.intake.lag import total_lag
+from pipelines.jobs import refresh
+from pipelines.repositories.briefings import mark_all_stale
+from pipelines.resources import Warehouse
+
+ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+@dg.sensor(job=refresh, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def events_waiting(
+    context: dg.SensorEvaluationContext, warehouse: Warehouse
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Refresh when events wait on Kafka and no refresh is under way."""
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=refresh.name, statuses=ACTIVE)):
+        yield dg.SkipReason("a refresh is under way")
+        return
+    lag = total_lag(get_settings(), warehouse.address)
+    if lag:
+        yield dg.RunRequest(tags={"bevyly/lag": str(lag)})
+    else:
+        yield dg.SkipReason("no events wait")
+
+
+@dg.run_failure_sensor(monitored_jobs=[refresh], default_status=dg.DefaultSensorStatus.RUNNING)
+def stale_after_failure(context: dg.RunFailureSensorContext, warehouse: Warehouse) -> None:
+    """A refresh that failed leaves the last good briefings in place, marked stale with the reason."""
+    with warehouse.connect() as connection:
+        mark_all_stale(connection, reason=failure_reason(context.failure_event.message or "the refresh failed"))
+
+
+def failure_reason(message: str) -> str:
+    """One line that a salesperson may read."""
+    return f"The last refresh did not pass its checks: {message.splitlines()[0][:200]}"
