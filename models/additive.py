@@ -1,0 +1,147 @@
+"""The additive classifier that every score is made with: contributions per feature sum to the logit.
+
+Belongs here: the scikit-learn estimator, its bags and its blend. The tables themselves are `tables`, learning one is `learners`.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from models.binning import QuantileBinner
+from models.learners import Sample, boosted, spline
+from models.tables import Tables, mixed
+
+
+class AdditiveClassifier(ClassifierMixin, BaseEstimator):
+    """A generalised additive model, with pairwise terms for one context feature only, kept as tables.
+
+    learner: "spline" (ridge logistic regression on splines), "boosted" (gradient boosting without other interactions
+    than with `context`), or "blend" (the mean of both logits).
+    categorical: positions of level codes. context: position of a feature (age) that interacts with every other one.
+    bags: cluster-bootstrap samples from which `variance_`, the spread of every bin's worth, is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        learner: str = "blend",
+        categorical: Sequence[int] = (),
+        context: int | None = None,
+        trees: int = 200,
+        penalty: float = 10.0,
+        bags: int = 0,
+        max_bins: int = 63,
+        random_state: int = 0,
+    ) -> None:
+        self.learner = learner
+        self.categorical = categorical
+        self.context = context
+        self.trees = trees
+        self.penalty = penalty
+        self.bags = bags
+        self.max_bins = max_bins
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+    ) -> Self:
+        """Learn from `X` float (rows, features) with NaN for missing and binary `y`; `groups` are bootstrapped whole."""
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, target = np.unique(y, return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(f"Only binary classification is supported: {len(self.classes_)} class(es) in y.")
+        self.binner_ = QuantileBinner(max_bins=self.max_bins, categorical=tuple(self.categorical)).fit(X)
+        sample = Sample(
+            codes=self.binner_.transform(X),
+            centres=self.binner_.centres_,
+            categorical=frozenset(self.categorical),
+            y=target,
+            weight=weight,
+            context=self.context,
+        )
+        self._fit_tables(sample, np.arange(len(y)) if groups is None else np.asarray(groups))
+        return self
+
+    def contributions(self, X: np.ndarray) -> np.ndarray:
+        """float64 (rows, features) in logits; with `baseline_` they sum to `decision_function`."""
+        return self.tables_.contributions(self._coded(X))
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Logits of the second class, (rows,)."""
+        return self.tables_.logit(self._coded(X))
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """(rows, 2): probabilities of `classes_`."""
+        positive = 1.0 / (1.0 + np.exp(-self.decision_function(X)))
+        return np.stack([1.0 - positive, positive], axis=1)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The likelier class of every row."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+
+    @property
+    def baseline_(self) -> float:
+        """The mean logit of the training rows."""
+        return self.tables_.intercept
+
+    def _fit_tables(self, sample: Sample, groups: np.ndarray) -> None:
+        self.tables_ = self._fit_once(sample, 0).centred(sample.codes, sample.weight)
+        bags = [self._fit_once(sample.drawn(rows), bag) for bag, rows in self._bootstraps(sample, groups)]
+        self.variance_ = _variance([one.centred(sample.codes, sample.weight) for one in bags], self.tables_, sample.codes)
+
+    def _bootstraps(self, sample: Sample, groups: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Row indices per bag: whole groups drawn with replacement; a draw of one class only is replaced by all rows."""
+        random = np.random.default_rng(self.random_state)
+        _, group = np.unique(groups, return_inverse=True)
+        order, counts = np.argsort(group, kind="stable"), np.bincount(group)
+        starts = np.cumsum(counts) - counts
+        draws = []
+        for bag in range(self.bags):
+            drawn = random.integers(len(counts), size=len(counts))
+            rows = np.concatenate([order[starts[g] : starts[g] + counts[g]] for g in drawn])
+            draws.append((bag, rows if np.ptp(sample.y[rows]) else order))
+        return draws
+
+    def _fit_once(self, sample: Sample, bag: int) -> Tables:
+        parts = []
+        if self.learner in ("spline", "blend"):
+            parts.append(spline(sample, penalty=self.penalty))
+        if self.learner in ("boosted", "blend"):
+            parts.append(boosted(sample, trees=self.trees, seed=self.random_state + bag))
+        return mixed([(1.0 / len(parts), part) for part in parts])
+
+    def _coded(self, X: np.ndarray) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        return np.asarray(self.binner_.transform(X))
+
+    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _variance(fits: list[Tables], like: Tables, codes: np.ndarray) -> Tables:
+    """Spread of the bags as additive tables: per bin, scaled so that their sum has the mean variance of whole logits.
+
+    The scale stands for what single bins leave out: errors of features that go together, and the pairs.
+    """
+    if len(fits) < 2:
+        return Tables(0.0, [np.zeros_like(table) for table in like.mains])
+    mains = [np.var([one.mains[j] for one in fits], axis=0, ddof=1) for j in range(len(like.mains))]
+    intercept = float(np.var([one.intercept for one in fits], ddof=1))
+    summed = Tables(intercept, mains)
+    whole = float(np.var([one.logit(codes) for one in fits], axis=0, ddof=1).mean())
+    scale = whole / max(float(summed.logit(codes).mean()), 1e-12)
+    return mixed([(scale, summed)])

@@ -1,0 +1,150 @@
+"""Two ways to learn additive tables from binned rows: penalised logistic splines, and boosted trees without interactions.
+
+Belongs here: fitting one function to one sample. Bins are `binning`; averaging, bagging and the estimator are `additive`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import SplineTransformer
+
+from models.binning import MISSING
+from models.tables import Pair, Tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Binned rows: `codes` uint8 (rows, features), `centres` mean value per code, `y` 0/1, `weight` per row."""
+
+    codes: np.ndarray
+    centres: list[np.ndarray]
+    categorical: frozenset[int]
+    y: np.ndarray
+    weight: np.ndarray
+    context: int | None
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(centres) for centres in self.centres]
+
+    def drawn(self, rows: np.ndarray) -> "Sample":
+        """The sample with `rows` (indices, repeats allowed) only."""
+        return Sample(
+            codes=self.codes[rows],
+            centres=self.centres,
+            categorical=self.categorical,
+            y=self.y[rows],
+            weight=self.weight[rows],
+            context=self.context,
+        )
+
+
+def spline(sample: Sample, *, penalty: float) -> Tables:
+    """Ridge logistic regression on level, line and cubic spline per feature, and on line × age where there is a context."""
+    bases = [_basis(sample, j) for j in range(len(sample.sizes))]
+    blocks = [basis[sample.codes[:, j]] for j, basis in enumerate(bases)]
+    crossed = _crossed(sample)
+    blocks += [table[sample.codes[:, i], sample.codes[:, j]][:, None] for (i, j), table in crossed]
+    model = LogisticRegression(C=1.0 / penalty, solver="newton-cholesky", max_iter=100, tol=1e-6)
+    model.fit(np.hstack(blocks), sample.y, sample_weight=sample.weight)
+    coefficients = model.coef_[0]
+    ends = np.cumsum([basis.shape[1] for basis in bases])
+    mains = [basis @ part for basis, part in zip(bases, np.split(coefficients[: ends[-1]], ends[:-1]), strict=True)]
+    pairs: dict[Pair, np.ndarray] = {}
+    for (pair, table), worth in zip(crossed, coefficients[ends[-1] :], strict=True):
+        pairs[pair] = pairs.get(pair, 0.0) + worth * table
+    return Tables(float(model.intercept_[0]), mains, pairs, sample.context)
+
+
+def boosted(sample: Sample, *, trees: int, seed: int) -> Tables:
+    """Gradient boosting in which a tree path sees one feature, or one and age; its tables are read off by prediction."""
+    features = range(len(sample.sizes))
+    pairs = [] if sample.context is None else [(sample.context, j) for j in features if j != sample.context]
+    groups = [{j} for j in features] + [set(pair) for pair in pairs]
+    model = _booster(sample, trees=trees, groups=groups, seed=seed)
+    return _read_off(model, sample.sizes, pairs, sample.context)
+
+
+def _booster(
+    sample: Sample, *, trees: int, groups: list[set[int]], seed: int
+) -> HistGradientBoostingClassifier:
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=trees,
+        max_leaf_nodes=6,
+        min_samples_leaf=max(5, min(30, len(sample.y) // 20)),
+        l2_regularization=5.0,
+        interaction_cst=groups,
+        categorical_features=sorted(sample.categorical) or None,
+        early_stopping=False,
+        random_state=seed,
+    )
+    return model.fit(sample.codes, sample.y, sample_weight=sample.weight)
+
+
+def _read_off(
+    model: HistGradientBoostingClassifier, sizes: Sequence[int], pairs: Sequence[Pair], context: int | None
+) -> Tables:
+    """Exact tables of a model without further interactions: vary one feature (or two), hold the others at missing."""
+    features = len(sizes)
+    codes = np.zeros((1 + sum(sizes), features), dtype=np.uint8)
+    for j, start in enumerate(1 + np.cumsum([0, *sizes[:-1]])):
+        codes[start : start + sizes[j], j] = np.arange(sizes[j])
+    raw = model.decision_function(codes)
+    intercept = float(raw[0])
+    mains = [part - intercept for part in np.split(raw[1:], np.cumsum(sizes)[:-1])]
+    tables = {}
+    for i, j in pairs:
+        grid = np.zeros((sizes[i] * sizes[j], features), dtype=np.uint8)
+        grid[:, i] = np.repeat(np.arange(sizes[i]), sizes[j])
+        grid[:, j] = np.tile(np.arange(sizes[j]), sizes[i])
+        both = model.decision_function(grid).reshape(sizes[i], sizes[j])
+        tables[i, j] = both - intercept - mains[i][:, None] - mains[j][None, :]
+    return Tables(intercept, mains, tables, context)
+
+
+def _basis(sample: Sample, j: int) -> np.ndarray:
+    """Basis of feature `j`, one row per code: missing; then one column per level, or a line and a spline over ranks."""
+    size = sample.sizes[j]
+    if j in sample.categorical or size <= 3:
+        return np.eye(size)
+    ranks, line = _ranks(sample, j), _line(sample, j)
+    curve = SplineTransformer(n_knots=4, degree=3, include_bias=False).fit_transform(ranks[1:, None])
+    basis = np.zeros((size, 2 + curve.shape[1]))
+    basis[MISSING, 0] = 1.0
+    basis[:, 1] = line
+    basis[1:, 2:] = curve
+    return basis
+
+
+def _ranks(sample: Sample, j: int) -> np.ndarray:
+    """Share of the known rows below each code's middle."""
+    counts = np.bincount(sample.codes[:, j], minlength=sample.sizes[j])[: sample.sizes[j]].astype(float)
+    counts[MISSING] = 0.0
+    return np.asarray((np.cumsum(counts) - counts / 2) / max(counts.sum(), 1.0))
+
+
+def _line(sample: Sample, j: int) -> np.ndarray:
+    """Standardised value per code, missing at zero, beyond three deviations cut off."""
+    centres = sample.centres[j]
+    rows = centres[sample.codes[:, j]]
+    if np.isnan(rows).all():
+        return np.zeros(len(centres))
+    spread = float(np.nanstd(rows)) or 1.0
+    return np.clip(np.nan_to_num((centres - np.nanmean(rows)) / spread), -3.0, 3.0)
+
+
+def _crossed(sample: Sample) -> list[tuple[Pair, np.ndarray]]:
+    """Age × line of every other number, and age × known, as pair tables to be weighted."""
+    if sample.context is None:
+        return []
+    age, crossed = _line(sample, sample.context), []
+    for j, size in enumerate(sample.sizes):
+        if j == sample.context or j in sample.categorical or size <= 1:
+            continue
+        known = (np.arange(size) != MISSING).astype(float)
+        crossed += [((sample.context, j), np.outer(age, _line(sample, j))), ((sample.context, j), np.outer(age, known))]
+    return crossed
