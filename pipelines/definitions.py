@@ -24,7 +24,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
     }
     return dg.Definitions(
         assets=[dbt_models, *dg.load_assets_from_modules([ingest, enrichment, scores, activation, export])],
-        asset_checks=dg.load_asset_checks_from_modules([blocking]),
+        asset_checks=blocking.build_checks(),
         jobs=[refresh],
         schedules=[morning],
         sensors=[events_waiting, stale_after_failure],

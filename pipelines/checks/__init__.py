@@ -1,0 +1,1 @@
+"""Asset checks: what has to hold before anything is published."""
