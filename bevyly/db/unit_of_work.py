@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from bevyly.db.rls import TENANT_SETTING
 from bevyly.db.schema import OutboxEvent
-from bevyly.events.catalogue import topic_of
 from bevyly.events.envelope import Event
+from bevyly.events.outbox import outbox_rows
 
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 # inline: the app may append to the outbox but not read it, so nothing may come back
@@ -42,19 +42,6 @@ class UnitOfWork:
         if self._events:
             await self.session.execute(_OUTBOX, outbox_rows(self._events))
             self._events.clear()
-
-
-def outbox_rows(events: list[Event]) -> list[dict[str, str]]:
-    """Rows of the outbox for `events`, in their order."""
-    return [
-        {
-            "customer_id": event.tenant_id,
-            "event_id": event.id,
-            "topic": topic_of(event.type),
-            "envelope": event.to_json().decode(),
-        }
-        for event in events
-    ]
 
 
 @asynccontextmanager

@@ -1,33 +1,39 @@
 """The envelope of every event: CloudEvents 1.0 in structured JSON, with the attributes that Bevyly adds.
 
 Times: `time` is when it happened, `recordedtime` when the system of record learned it. `sequence` is the version
-that the subject has after the event, so that a consumer can tell newer from older.
+that the subject has after the event, so that a consumer can tell newer from older. The bounds here are those of the
+columns that events end in; they hold for whatever is decoded. What `data` may hold is in `contracts`.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from bevyly.clock import Clock
 from bevyly.ids import new_id
 
+UuidText = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+SubjectText = Annotated[str, msgspec.Meta(pattern="^[a-z_]{1,50}/[0-9A-Za-z_.-]{1,36}$")]
+LineText = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """One fact about one subject of one tenant. `data` follows the JSON Schema of `type` and `schema_version`."""
 
-    id: str
-    type: str
-    source: str
-    subject: str
-    tenant_id: str = msgspec.field(name="tenantid")
-    sequence: int
-    time: datetime
-    recorded_time: datetime = msgspec.field(name="recordedtime")
+    id: UuidText
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    source: LineText
+    subject: SubjectText
+    tenant_id: UuidText = msgspec.field(name="tenantid")
+    sequence: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    time: Instant
+    recorded_time: Instant = msgspec.field(name="recordedtime")
     data: dict[str, Any]
-    schema_version: int = msgspec.field(name="schemaversion", default=1)
-    causation_id: str | None = msgspec.field(name="causationid", default=None)
-    correlation_id: str | None = msgspec.field(name="correlationid", default=None)
+    schema_version: Annotated[int, msgspec.Meta(ge=1, le=32_767)] = msgspec.field(name="schemaversion", default=1)
+    causation_id: LineText | None = msgspec.field(name="causationid", default=None)
+    correlation_id: LineText | None = msgspec.field(name="correlationid", default=None)
     specversion: str = "1.0"
     datacontenttype: str = "application/json"
 

@@ -1,0 +1,95 @@
+"""Contracts: the JSON Schema that the `data` of an event must follow, one file for each type and version.
+
+Belongs here: finding, compiling and applying the files in `schemas/`. What the envelope must look like is `envelope`;
+whether a new version of a schema may replace an old one is `compatibility`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jsonschema_rs import Draft202012Validator, RegexOptions, Registry
+
+from bevyly.errors import Invalid
+from bevyly.events.catalogue import UnknownEventType, topics
+from bevyly.events.envelope import Event
+
+SCHEMAS = Path(__file__).parent / "schemas"
+EXAMPLES = Path(__file__).parent / "examples"
+SHARED = "shared"
+_BASE = "https://schemas.bevyly.com/events"
+# `\u0000` behind an even number of backslashes: a NUL, and not the six characters that spell one
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_encode = msgspec.json.Encoder().encode
+
+
+class UnknownSchemaVersion(Invalid):
+    """The catalogue does not accept this version of the event type."""
+
+    code = "unknown_schema_version"
+
+
+class ContractViolation(Invalid):
+    """`data` does not follow the schema of its type and version; `context["path"]` says where."""
+
+    code = "contract_violation"
+
+
+class NulCharacter(Invalid):
+    """A string holds U+0000, which PostgreSQL cannot store."""
+
+    code = "nul_character"
+
+
+def validate(event: Event) -> bytes:
+    """The JSON of `event.data`, if it keeps the contract of its type and version.
+
+    Raises `UnknownEventType`, `UnknownSchemaVersion`, `ContractViolation` or `NulCharacter`.
+    """
+    check = _checker(event.type, event.schema_version)
+    encoded = _encode(event.data)
+    if b"\\u0000" in encoded and _NUL.search(encoded):
+        raise NulCharacter(f"the data of {event.type} holds a NUL character")
+    if not check(event.data):
+        raise _violation(event)
+    return encoded
+
+
+@cache
+def validator(type_: str, version: int) -> Draft202012Validator:
+    """The compiled schema of `type_` in `version`."""
+    accepted = _accepted_versions().get(type_)
+    if accepted is None:
+        raise UnknownEventType(f"no topic carries events of type {type_!r}")
+    if version not in accepted:
+        raise UnknownSchemaVersion(f"version {version} of {type_} is not accepted; accepted: {accepted}")
+    path = SCHEMAS / type_ / f"{version}.json"
+    return Draft202012Validator(
+        json.loads(path.read_bytes()), registry=_registry(), pattern_options=RegexOptions(), validate_formats=True
+    )
+
+
+@cache
+def _checker(type_: str, version: int) -> Callable[[Any], bool]:
+    return validator(type_, version).is_valid
+
+
+@lru_cache(maxsize=1)
+def _accepted_versions() -> dict[str, list[int]]:
+    return {type_: versions for topic in topics().values() for type_, versions in topic.types.items()}
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Registry:
+    shared = sorted((SCHEMAS / SHARED).glob("*.json"))
+    return Registry([(f"{_BASE}/{SHARED}/{path.name}", json.loads(path.read_bytes())) for path in shared])
+
+
+def _violation(event: Event) -> ContractViolation:
+    error = next(iter(validator(event.type, event.schema_version).iter_errors(event.data)))
+    path = "/".join(["data", *map(str, error.instance_path)])
+    return ContractViolation(f"{event.type}: {path}: {' '.join(error.message.split())[:300]}", path=path)

@@ -1,0 +1,54 @@
+"""The outbox: how events join the transaction of their cause, and how many of them do so quickly.
+
+Belongs here: writing. Publishing is the relay's (`pipelines.streams.relay`). What is checked against its contract is
+the wire form, so that an event which consumers would refuse never leaves the transaction that made it.
+"""
+
+from collections.abc import Iterable
+
+from psycopg import Connection
+
+from bevyly.events import contracts
+from bevyly.events.catalogue import topic_of
+from bevyly.events.envelope import Event
+
+# COPY refuses tables with row-level security, so rows take the way over a temporary table.
+_STAGE = """
+create temporary table if not exists outgoing (
+  n bigint generated always as identity, customer_id varchar(36), event_id varchar(36), topic varchar(100), envelope text
+) on commit delete rows
+"""
+_COPY = "copy outgoing (customer_id, event_id, topic, envelope) from stdin"
+_MOVE = """
+insert into outbox (customer_id, event_id, topic, envelope)
+select customer_id, event_id, topic, envelope from outgoing order by n
+"""
+
+
+def outbox_rows(events: Iterable[Event]) -> list[dict[str, str]]:
+    """Rows of the outbox for `events`, in their order; raises the errors of `contracts.validate`."""
+    return [
+        {"customer_id": event.tenant_id, "event_id": event.id, "topic": topic_of(event.type), "envelope": _wire(event)}
+        for event in events
+    ]
+
+
+def copy_to_outbox(connection: Connection, events: Iterable[Event]) -> int:
+    """Write `events` to the outbox in the open transaction of `connection`, by COPY; how many there were.
+
+    For loaders. The order of `events` is the order of publication.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STAGE)
+        cursor.execute("truncate outgoing")
+        with cursor.copy(_COPY) as copy:
+            for event in events:
+                copy.write_row((event.tenant_id, event.id, topic_of(event.type), _wire(event)))
+        cursor.execute(_MOVE)
+        return cursor.rowcount
+
+
+def _wire(event: Event) -> str:
+    payload = event.to_json()
+    contracts.validate(Event.from_json(payload))
+    return payload.decode()
