@@ -1,0 +1,215 @@
+{# Accounts as they were known at given instants. `instants` has customer_id, account_id, as_of. What happens with the contacts,
+   leads and opportunities of an account happens with the account; of a contact who moved, only from the account where they
+   are. Only rows with recorded_at <= as_of count. -#}
+{% macro account_features_as_of(instants) -%}
+
+with
+
+merged as (
+
+    select
+        instants.customer_id,
+        instants.account_id,
+        instants.as_of,
+        intermediate.jsonb_merge(changes.fields order by {{ version_order('changes') }}) as state,
+        intermediate.jsonb_merge({{ safe_object("changes.fields -> 'custom'") }} order by {{ version_order('changes') }})
+            as attributes,
+        min(changes.event_id) filter (where changes.event_type = 'account.created') as created_event_id
+
+    from {{ instants }} as instants
+    inner join {{ ref('int_accounts_changed') }} as changes
+        on
+            instants.customer_id = changes.customer_id
+            and instants.account_id = changes.account_id
+            and changes.recorded_at <= instants.as_of
+
+    group by instants.customer_id, instants.account_id, instants.as_of
+
+),
+
+records as (
+
+    select
+        merged.*,
+        {{ safe_text("merged.state ->> 'name'") }} as name,
+        {{ safe_text("merged.state ->> 'domain'") }} as domain,
+        {{ safe_text("merged.state ->> 'industry'") }} as industry,
+        {{ safe_bigint("merged.state ->> 'employee_count'") }} as employee_count,
+        {{ safe_bigint("merged.state ->> 'annual_revenue_minor'") }} as annual_revenue_minor,
+        {{ safe_text("merged.state ->> 'country'") }} as country,
+        {{ safe_text("merged.state ->> 'owner_id'") }} as owner_id
+
+    from merged
+
+    where merged.created_event_id is not null
+
+),
+
+{%- set members = {
+    'contact': ref('int_contacts_changed'),
+    'lead': ref('int_leads_changed'),
+    'opportunity': ref('int_opportunities_changed'),
+} %}
+
+members as (
+
+    {% for entity, changes_of_entity in members.items() %}
+    select
+        records.customer_id,
+        records.account_id,
+        records.as_of,
+        '{{ entity }}' as entity_type,
+        changes.{{ entity }}_id as entity_id,
+        intermediate.jsonb_merge(changes.fields order by {{ version_order('changes') }}) as state,
+        bool_or(changes.event_type = '{{ entity }}.created') as is_created
+    from records
+    inner join {{ ref('int_accounts_linked') }} as account_links
+        on
+            records.customer_id = account_links.customer_id
+            and records.account_id = account_links.account_id
+            and account_links.entity_type = '{{ entity }}'
+    inner join {{ changes_of_entity }} as changes
+        on
+            account_links.customer_id = changes.customer_id
+            and account_links.entity_id = changes.{{ entity }}_id
+            and changes.recorded_at <= records.as_of
+    group by records.customer_id, records.account_id, records.as_of, changes.{{ entity }}_id
+
+    union all
+    {% endfor %}
+
+    select
+        customer_id,
+        account_id,
+        as_of,
+        'account' as entity_type,
+        account_id as entity_id,
+        jsonb_build_object('account_id', account_id) as state,
+        true as is_created
+    from records
+
+),
+
+current_members as (
+
+    select * from members
+
+    where state ->> 'account_id' = account_id
+
+),
+
+member_counts as (
+
+    select
+        customer_id,
+        account_id,
+        as_of,
+        count(*) filter (where entity_type = 'contact' and is_created) as contacts_total,
+        count(*) filter (
+            where
+            entity_type = 'opportunity'
+            and is_created
+            and coalesce(state ->> 'status', 'open') not in ('won', 'lost')
+        ) as open_opportunities,
+        count(*) filter (where entity_type = 'opportunity' and is_created and state ->> 'status' = 'won')
+            as won_opportunities,
+        count(*) filter (where entity_type = 'opportunity' and is_created and state ->> 'status' = 'lost')
+            as lost_opportunities
+
+    from current_members
+
+    group by customer_id, account_id, as_of
+
+),
+
+-- One activity may reach the account by several ways: it counts once.
+touches as (
+
+    select distinct on (members.customer_id, members.account_id, members.as_of, activities.event_id)
+        members.customer_id,
+        members.account_id as entity_id,
+        members.as_of,
+        {{ touch_columns() }}
+
+    from current_members as members
+    inner join {{ ref('int_activities_linked') }} as activities
+        on
+            members.customer_id = activities.customer_id
+            and members.entity_type = activities.entity_type
+            and members.entity_id = activities.entity_id
+            and activities.known_at <= members.as_of
+            and activities.occurred_at <= members.as_of
+
+    order by members.customer_id, members.account_id, members.as_of, activities.event_id, activities.linked_via
+
+),
+
+touch_summaries as (
+
+    {{ summarize_touches('touches') }}
+
+),
+
+touch_contacts as (
+
+    {{ summarize_contacts('touches') }}
+
+),
+
+features as (
+
+    select
+        records.customer_id,
+        records.account_id,
+        records.as_of,
+        records.name,
+        records.domain,
+        records.industry,
+        cast(records.employee_count as double precision) as employee_count,
+        cast(records.annual_revenue_minor as double precision) as annual_revenue_minor,
+        records.country,
+        records.owner_id,
+        {{ as_count('member_counts.contacts_total') }} as contacts_total,
+        {{ as_count('member_counts.open_opportunities') }} as open_opportunities,
+        {{ as_count('member_counts.won_opportunities') }} as won_opportunities,
+        {{ as_count('member_counts.lost_opportunities') }} as lost_opportunities,
+        {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
+        {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
+        {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
+        {{ as_count('touch_contacts.contacts_engaged_30d') }} as active_contacts_30d,
+        {{ days_between('records.as_of', 'touch_summaries.last_activity_at') }} as days_since_last_activity,
+        cast(
+            num_nulls(
+                records.domain, records.industry, records.employee_count, records.annual_revenue_minor, records.country
+            ) as double precision
+        ) as missing_fields,
+        records.attributes,
+        touch_summaries.last_activity_event_id,
+        records.created_event_id
+
+    from records
+    left join member_counts
+        on
+            records.customer_id = member_counts.customer_id
+            and records.account_id = member_counts.account_id
+            and records.as_of = member_counts.as_of
+    left join touch_summaries
+        on
+            records.customer_id = touch_summaries.customer_id
+            and records.account_id = touch_summaries.entity_id
+            and records.as_of = touch_summaries.as_of
+    left join touch_contacts
+        on
+            records.customer_id = touch_contacts.customer_id
+            and records.account_id = touch_contacts.entity_id
+            and records.as_of = touch_contacts.as_of
+
+)
+
+select
+    features.*,
+    {{ feature_hash('features') }} as feature_hash
+
+from features
+
+{%- endmacro %}

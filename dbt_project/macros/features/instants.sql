@@ -1,0 +1,22 @@
+{# Instants that rows are computed for. `entities` has customer_id, the id, started_at and recorded_at of the event that made
+   the entity known. An instant is moved to that recording when it came up to a day late, and left out when it came later. -#}
+{% macro snapshot_days(entity) -%}
+    {{ return([0, 1, 3, 7, 14, 28] if entity == 'lead' else [0, 7, 14] + range(28, 365, 28) | list) }}
+{%- endmacro %}
+
+{% macro moments(entity, verb) -%}
+    (values
+        {%- for days in snapshot_days(entity) %}
+        ('{{ verb }}+{{ days }}d', interval '{{ days }} days'){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as moments (moment, since_start)
+{%- endmacro %}
+
+{% macro instant_of(starts, moments='moments') -%}
+    greatest({{ starts }}.started_at + {{ moments }}.since_start, {{ starts }}.recorded_at)
+{%- endmacro %}
+
+{% macro is_instant_known(starts, moments='moments') -%}
+    {{ starts }}.recorded_at < {{ starts }}.started_at + {{ moments }}.since_start + interval '1 day'
+    and {{ instant_of(starts, moments) }} <= {{ now_at() }}
+{%- endmacro %}

@@ -1,0 +1,271 @@
+{# Leads as they were known at given instants. `instants` has customer_id, lead_id, as_of, moment; a row comes back for each
+   instant at which the lead was known and undecided. A converted lead stays undecided as long as its opportunity does.
+   Training and serving both read this macro: only rows with recorded_at <= as_of count, whatever happened since. -#}
+{% macro lead_features_as_of(instants) -%}
+
+with
+
+changes as (
+
+    select
+        instants.as_of,
+        instants.moment,
+        changes.*
+    from {{ instants }} as instants
+    inner join {{ ref('int_leads_changed') }} as changes
+        on
+            instants.customer_id = changes.customer_id
+            and instants.lead_id = changes.lead_id
+            and changes.recorded_at <= instants.as_of
+
+),
+
+merged as (
+
+    select
+        changes.customer_id,
+        changes.lead_id,
+        changes.as_of,
+        changes.moment,
+        intermediate.jsonb_merge(changes.fields order by {{ version_order('changes') }}) as state,
+        intermediate.jsonb_merge({{ safe_object("changes.fields -> 'custom'") }} order by {{ version_order('changes') }})
+            as attributes,
+        min(changes.occurred_at) filter (where changes.event_type = 'lead.created') as created_at,
+        min(changes.event_id) filter (where changes.event_type = 'lead.created') as created_event_id,
+        min(changes.occurred_at) filter (where changes.event_type = 'lead.converted') as converted_at,
+        max(changes.recorded_at) as last_change_at,
+        count(*) filter (where changes.is_status_change) as status_changes,
+        (
+            array_agg(changes.occurred_at order by {{ version_order('changes', 'desc') }})
+            filter (where changes.is_status_change or changes.event_type = 'lead.created')
+        )[1] as status_since,
+        (
+            array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
+            filter (where changes.is_status_change or changes.event_type = 'lead.created')
+        )[1] as status_event_id,
+        array_agg(distinct changes.owner_id) filter (where changes.owner_id is not null) as owner_ids
+
+    from changes
+
+    group by changes.customer_id, changes.lead_id, changes.as_of, changes.moment
+
+),
+
+-- The state of each opportunity of the lead, as known.
+opportunities as (
+
+    select
+        merged.customer_id,
+        merged.lead_id,
+        merged.as_of,
+        links.opportunity_id,
+        intermediate.jsonb_merge(opportunity_changes.fields order by {{ version_order('opportunity_changes') }}) as state,
+        min(opportunity_changes.occurred_at) as opened_at,
+        max(opportunity_changes.recorded_at) as last_change_at
+
+    from merged
+    inner join {{ ref('int_leads_linked') }} as links
+        on
+            merged.customer_id = links.customer_id
+            and merged.lead_id = links.lead_id
+            and links.linked_at <= merged.as_of
+    inner join {{ ref('int_opportunities_changed') }} as opportunity_changes
+        on
+            links.customer_id = opportunity_changes.customer_id
+            and links.opportunity_id = opportunity_changes.opportunity_id
+            and opportunity_changes.recorded_at <= merged.as_of
+
+    group by merged.customer_id, merged.lead_id, merged.as_of, links.opportunity_id
+
+),
+
+conversions as (
+
+    select
+        customer_id,
+        lead_id,
+        as_of,
+        min(opportunity_id) as opportunity_id,
+        min(opened_at) as opened_at,
+        max(last_change_at) as last_change_at,
+        max({{ safe_text("state ->> 'stage'") }}) as opportunity_stage,
+        bool_or(coalesce(state ->> 'status', 'open') = 'won') as is_any_won,
+        bool_and(coalesce(state ->> 'status', 'open') = 'lost') as is_every_lost
+
+    from opportunities
+
+    group by customer_id, lead_id, as_of
+
+),
+
+records as (
+
+    select
+        merged.*,
+        conversions.opened_at,
+        conversions.last_change_at as opportunity_last_change_at,
+        conversions.opportunity_stage,
+        coalesce({{ safe_text("merged.state ->> 'opportunity_id'") }}, conversions.opportunity_id) as opportunity_id,
+        {{ safe_text("merged.state ->> 'company_name'") }} as company_name,
+        {{ safe_text("merged.state ->> 'contact_name'") }} as contact_name,
+        {{ safe_text("merged.state ->> 'contact_email'") }} as contact_email,
+        {{ safe_text("merged.state ->> 'account_id'") }} as account_id,
+        {{ safe_text("merged.state ->> 'contact_id'") }} as contact_id,
+        {{ safe_text("merged.state ->> 'owner_id'") }} as owner_id,
+        {{ safe_text("merged.state ->> 'source'") }} as source,
+        {{ safe_text("merged.state ->> 'status'") }} as status,
+        {{ safe_bigint("merged.state ->> 'value_minor'") }} as value_minor,
+        {{ safe_text("merged.state ->> 'currency'") }} as currency
+
+    from merged
+    left join conversions
+        on
+            merged.customer_id = conversions.customer_id
+            and merged.lead_id = conversions.lead_id
+            and merged.as_of = conversions.as_of
+
+    where
+        merged.created_at is not null
+        and case
+            when conversions.lead_id is not null then not conversions.is_any_won and not conversions.is_every_lost
+            when merged.converted_at is not null and merged.state ->> 'opportunity_id' is null then false
+            when merged.converted_at is not null then true
+            else coalesce(merged.state ->> 'status', 'new') <> 'disqualified'
+        end
+
+),
+
+touches as (
+
+    select
+        records.customer_id,
+        records.lead_id as entity_id,
+        records.as_of,
+        {{ touch_columns() }}
+
+    from records
+    inner join {{ ref('int_activities_linked') }} as activities
+        on
+            records.customer_id = activities.customer_id
+            and activities.entity_type = 'lead'
+            and records.lead_id = activities.entity_id
+            and activities.known_at <= records.as_of
+            and activities.occurred_at <= records.as_of
+
+),
+
+touch_summaries as (
+
+    {{ summarize_touches('touches') }}
+
+),
+
+next_steps as (
+
+    {{ summarize_next_steps('touches') }}
+
+),
+
+owner_records as (
+
+    {{ summarize_owner_records('records', ref('int_leads_decided'), 'lead_id', 'known_at') }}
+
+),
+
+features as (
+
+    select
+        records.customer_id,
+        records.lead_id,
+        records.as_of,
+        records.moment,
+        coalesce(records.company_name, records.contact_name) as name,
+        records.contact_name,
+        records.contact_email,
+        records.account_id,
+        records.contact_id,
+        records.opportunity_id,
+        records.owner_id,
+        records.source,
+        records.status,
+        records.value_minor,
+        records.currency,
+        records.created_at,
+        greatest(records.last_change_at, records.opportunity_last_change_at, touch_summaries.last_activity_at)
+            as last_event_at,
+        {{ days_between('records.as_of', 'records.created_at') }} as age_days,
+        {{ days_between('records.as_of', 'records.status_since') }} as days_in_status,
+        {{ as_count('records.status_changes') }} as status_changes,
+        records.opportunity_stage,
+        {{ days_between('records.as_of', 'records.opened_at') }} as days_since_opened,
+        {{ as_count('touch_summaries.activities_total') }} as activities_total,
+        {{ as_count('touch_summaries.outbound_total') }} as outbound_total,
+        {{ as_count('touch_summaries.inbound_total') }} as inbound_total,
+        {{ as_count('touch_summaries.outbound_7d') }} as outbound_7d,
+        {{ as_count('touch_summaries.inbound_7d') }} as inbound_7d,
+        {{ as_count('touch_summaries.calls_total') }} as calls_total,
+        {{ as_count('touch_summaries.calls_7d') }} as calls_7d,
+        {{ as_count('touch_summaries.call_seconds_total') }} as call_seconds_total,
+        {{ as_count('touch_summaries.call_seconds_7d') }} as call_seconds_7d,
+        {{ as_measure('touch_summaries.call_seconds_longest') }} as call_seconds_longest,
+        {{ as_measure('touch_summaries.call_seconds_last') }} as call_seconds_last,
+        {{ days_between('records.as_of', 'touch_summaries.last_call_at') }} as days_since_last_call,
+        {{ as_count('touch_summaries.emails_total') }} as emails_total,
+        {{ as_count('touch_summaries.forms_total') }} as forms_total,
+        {{ as_count('touch_summaries.pages_total') }} as pages_total,
+        {{ as_count('touch_summaries.meetings_total') }} as meetings_total,
+        {{ as_count('touch_summaries.proposals_sent') }} as proposals_sent,
+        {{ as_count('touch_summaries.proposals_replied') }} as proposals_replied,
+        {{ as_count('touch_summaries.active_days') }} as active_days,
+        {{ days_between('records.as_of', 'touch_summaries.last_activity_at') }} as days_since_last_activity,
+        {{ days_between('records.as_of', 'touch_summaries.last_inbound_at') }} as days_since_last_inbound,
+        {{ days_between('records.as_of', 'touch_summaries.last_outbound_at') }} as days_since_last_outbound,
+        {{ as_count('touch_summaries.outbound_since_last_inbound') }} as outbound_since_last_inbound,
+        {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
+        {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
+        {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
+        {{ as_measure('touch_summaries.median_reply_hours') }} as median_reply_hours,
+        cast(cardinality(array(
+            select distinct people.owner_id
+            from unnest(records.owner_ids || touch_summaries.owner_ids) as people (owner_id)
+        )) as double precision) as owners_distinct,
+        {{ days_between('touch_summaries.first_outbound_at', 'records.created_at') }} * 24 as first_touch_hours,
+        case when next_steps.next_step_at is null then 0.0 else 1.0 end::double precision as has_next_step,
+        {{ days_between('next_steps.next_step_at', 'records.as_of') }} as next_step_in_days,
+        cast(extract(hour from records.created_at at time zone 'UTC') as double precision) as created_hour,
+        cast(extract(isodow from records.created_at at time zone 'UTC') as double precision) as created_dow,
+        {{ as_measure('owner_records.owner_decided_180d') }} as owner_decided_180d,
+        {{ as_measure('owner_records.owner_won_180d') }} as owner_won_180d,
+        records.attributes,
+        touch_summaries.last_activity_event_id,
+        touch_summaries.last_inbound_event_id,
+        touch_summaries.last_outbound_event_id,
+        records.created_event_id,
+        records.status_event_id
+
+    from records
+    left join touch_summaries
+        on
+            records.customer_id = touch_summaries.customer_id
+            and records.lead_id = touch_summaries.entity_id
+            and records.as_of = touch_summaries.as_of
+    left join next_steps
+        on
+            records.customer_id = next_steps.customer_id
+            and records.lead_id = next_steps.entity_id
+            and records.as_of = next_steps.as_of
+    left join owner_records
+        on
+            records.customer_id = owner_records.customer_id
+            and records.owner_id = owner_records.owner_id
+            and {{ day_start('records.as_of') }} = owner_records.as_of_day
+
+)
+
+select
+    features.*,
+    {{ feature_hash('features') }} as feature_hash
+
+from features
+
+{%- endmacro %}

@@ -1,0 +1,380 @@
+{# Opportunities as they were known at given instants. `instants` has customer_id, opportunity_id, as_of, moment; a row comes
+   back for each instant at which the opportunity was known and undecided. Training and serving both read this macro: only
+   rows with recorded_at <= as_of count, whatever happened since. -#}
+{% macro opportunity_features_as_of(instants) -%}
+
+with
+
+changes as (
+
+    select
+        instants.as_of,
+        instants.moment,
+        changes.*
+    from {{ instants }} as instants
+    inner join {{ ref('int_opportunities_changed') }} as changes
+        on
+            instants.customer_id = changes.customer_id
+            and instants.opportunity_id = changes.opportunity_id
+            and changes.recorded_at <= instants.as_of
+
+),
+
+merged as (
+
+    select
+        changes.customer_id,
+        changes.opportunity_id,
+        changes.as_of,
+        changes.moment,
+        intermediate.jsonb_merge(changes.fields order by {{ version_order('changes') }}) as state,
+        intermediate.jsonb_merge({{ safe_object("changes.fields -> 'custom'") }} order by {{ version_order('changes') }})
+            as attributes,
+        min(changes.occurred_at) filter (where changes.event_type = 'opportunity.created') as opened_at,
+        min(changes.event_id) filter (where changes.event_type = 'opportunity.created') as created_event_id,
+        min(changes.value_minor) filter (where changes.event_type = 'opportunity.created') as value_minor_at_open,
+        max(changes.recorded_at) as last_change_at,
+        count(*) filter (where changes.is_stage_change) as stage_changes,
+        (
+            array_agg(changes.occurred_at order by {{ version_order('changes', 'desc') }})
+            filter (where changes.is_stage_change or changes.event_type = 'opportunity.created')
+        )[1] as stage_entered_at,
+        (
+            array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
+            filter (where changes.is_stage_change or changes.event_type = 'opportunity.created')
+        )[1] as stage_event_id,
+        count(*) filter (where changes.expected_close_date > changes.expected_close_date_before) as close_date_slips,
+        sum(changes.expected_close_date - changes.expected_close_date_before)
+            filter (where changes.expected_close_date > changes.expected_close_date_before) as close_date_slip_days,
+        (
+            array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
+            filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
+        )[1] as close_date_event_id,
+        count(*) filter (
+            where
+            changes.event_type = 'opportunity.updated'
+            and changes.fields ? 'value_minor'
+            and changes.value_minor is distinct from changes.value_minor_before
+        ) as amount_changes,
+        (
+            array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
+            filter (
+                where
+                changes.event_type = 'opportunity.updated'
+                and changes.fields ? 'value_minor'
+                and changes.value_minor is distinct from changes.value_minor_before
+            )
+        )[1] as amount_event_id,
+        array_agg(distinct changes.owner_id) filter (where changes.owner_id is not null) as owner_ids
+
+    from changes
+
+    group by changes.customer_id, changes.opportunity_id, changes.as_of, changes.moment
+
+),
+
+records as (
+
+    select
+        merged.*,
+        {{ safe_text("merged.state ->> 'name'") }} as name,
+        {{ safe_text("merged.state ->> 'account_id'") }} as account_id,
+        {{ safe_text("merged.state ->> 'contact_id'") }} as contact_id,
+        {{ safe_text("merged.state ->> 'lead_id'") }} as lead_id,
+        {{ safe_text("merged.state ->> 'owner_id'") }} as owner_id,
+        {{ safe_text("merged.state ->> 'stage'") }} as stage,
+        {{ safe_bigint("merged.state ->> 'value_minor'") }} as value_minor,
+        {{ safe_text("merged.state ->> 'currency'") }} as currency,
+        {{ safe_date("merged.state ->> 'expected_close_date'") }} as expected_close_date
+
+    from merged
+
+    where
+        merged.opened_at is not null
+        and coalesce(merged.state ->> 'status', 'open') not in ('won', 'lost')
+
+),
+
+leads as (
+
+    select
+        records.customer_id,
+        records.opportunity_id,
+        records.as_of,
+        min(links.lead_id) as lead_id,
+        min(lead_changes.occurred_at) as lead_created_at
+
+    from records
+    inner join {{ ref('int_leads_linked') }} as links
+        on
+            records.customer_id = links.customer_id
+            and records.opportunity_id = links.opportunity_id
+            and links.linked_at <= records.as_of
+    left join {{ ref('int_leads_changed') }} as lead_changes
+        on
+            links.customer_id = lead_changes.customer_id
+            and links.lead_id = lead_changes.lead_id
+            and lead_changes.event_type = 'lead.created'
+            and lead_changes.recorded_at <= records.as_of
+
+    group by records.customer_id, records.opportunity_id, records.as_of
+
+),
+
+activities as (
+
+    select
+        records.customer_id,
+        records.opportunity_id as entity_id,
+        records.as_of,
+        activities.linked_via = 'lead' and activities.occurred_at < records.opened_at as is_before_opening,
+        {{ touch_columns() }}
+
+    from records
+    inner join {{ ref('int_activities_linked') }} as activities
+        on
+            records.customer_id = activities.customer_id
+            and activities.entity_type = 'opportunity'
+            and records.opportunity_id = activities.entity_id
+            and activities.known_at <= records.as_of
+            and activities.occurred_at <= records.as_of
+
+),
+
+-- The work on the lead before the opportunity opened stays apart from the work on the opportunity.
+lead_activities as (
+
+    select
+        customer_id,
+        entity_id,
+        as_of,
+        count(*) filter (where is_outbound) as lead_outbound_total,
+        count(*) filter (where is_inbound) as lead_inbound_total,
+        count(*) filter (where event_type = 'call.completed') as lead_calls_total,
+        round(cast(sum(duration_seconds) filter (where event_type = 'call.completed') as numeric), 3)
+            as lead_call_seconds_total,
+        max(occurred_at) as lead_last_activity_at
+
+    from activities
+
+    where is_before_opening
+
+    group by customer_id, entity_id, as_of
+
+),
+
+touches as (
+
+    select * from activities
+
+    where not is_before_opening
+
+),
+
+touch_summaries as (
+
+    {{ summarize_touches('touches') }}
+
+),
+
+next_steps as (
+
+    {{ summarize_next_steps('touches') }}
+
+),
+
+touch_contacts as (
+
+    {{ summarize_contacts('touches') }}
+
+),
+
+accounts as (
+
+    select
+        records.customer_id,
+        records.opportunity_id,
+        records.as_of,
+        intermediate.jsonb_merge(account_changes.fields order by {{ version_order('account_changes') }}) as state
+
+    from records
+    inner join {{ ref('int_accounts_changed') }} as account_changes
+        on
+            records.customer_id = account_changes.customer_id
+            and records.account_id = account_changes.account_id
+            and account_changes.recorded_at <= records.as_of
+
+    group by records.customer_id, records.opportunity_id, records.as_of
+
+),
+
+account_contacts as (
+
+    select
+        records.customer_id,
+        records.opportunity_id,
+        records.as_of,
+        array_agg(distinct contact_changes.contact_id) as contact_ids
+
+    from records
+    inner join {{ ref('int_contacts_changed') }} as contact_changes
+        on
+            records.customer_id = contact_changes.customer_id
+            and records.account_id = contact_changes.account_id
+            and contact_changes.recorded_at <= records.as_of
+
+    group by records.customer_id, records.opportunity_id, records.as_of
+
+),
+
+owner_records as (
+
+    {{ summarize_owner_records('records', ref('int_opportunities_decided'), 'opportunity_id', 'recorded_at') }}
+
+),
+
+features as (
+
+    select
+        records.customer_id,
+        records.opportunity_id,
+        records.as_of,
+        records.moment,
+        records.name,
+        records.account_id,
+        records.contact_id,
+        coalesce(records.lead_id, leads.lead_id) as lead_id,
+        records.owner_id,
+        records.stage,
+        records.value_minor,
+        records.currency,
+        records.expected_close_date,
+        records.opened_at,
+        greatest(records.last_change_at, touch_summaries.last_activity_at) as last_event_at,
+        {{ days_between('records.as_of', 'records.opened_at') }} as age_days,
+        {{ days_between('records.as_of', 'records.stage_entered_at') }} as days_in_stage,
+        {{ as_count('records.stage_changes') }} as stage_changes,
+        {{ as_count('records.close_date_slips') }} as close_date_slips,
+        {{ as_count('records.close_date_slip_days') }} as close_date_slip_days,
+        cast(records.expected_close_date - cast(records.as_of at time zone 'UTC' as date) as double precision)
+            as days_to_close,
+        {{ as_count('records.amount_changes') }} as amount_changes,
+        cast(records.value_minor as double precision) / nullif(records.value_minor_at_open, 0) as amount_change_ratio,
+        {{ as_count('touch_summaries.activities_total') }} as activities_total,
+        {{ as_count('touch_summaries.outbound_total') }} as outbound_total,
+        {{ as_count('touch_summaries.inbound_total') }} as inbound_total,
+        {{ as_count('touch_summaries.outbound_7d') }} as outbound_7d,
+        {{ as_count('touch_summaries.inbound_7d') }} as inbound_7d,
+        {{ as_count('touch_summaries.outbound_30d') }} as outbound_30d,
+        {{ as_count('touch_summaries.inbound_30d') }} as inbound_30d,
+        {{ as_count('touch_summaries.calls_total') }} as calls_total,
+        {{ as_count('touch_summaries.calls_7d') }} as calls_7d,
+        {{ as_count('touch_summaries.call_seconds_total') }} as call_seconds_total,
+        {{ as_count('touch_summaries.call_seconds_7d') }} as call_seconds_7d,
+        {{ as_measure('touch_summaries.call_seconds_longest') }} as call_seconds_longest,
+        {{ as_measure('touch_summaries.call_seconds_last') }} as call_seconds_last,
+        {{ days_between('records.as_of', 'touch_summaries.last_call_at') }} as days_since_last_call,
+        {{ as_count('touch_summaries.emails_total') }} as emails_total,
+        {{ as_count('touch_summaries.meetings_total') }} as meetings_total,
+        {{ as_count('touch_summaries.meetings_30d') }} as meetings_30d,
+        {{ as_count('touch_summaries.proposals_sent') }} as proposals_sent,
+        {{ as_count('touch_summaries.proposals_replied') }} as proposals_replied,
+        {{ days_between('records.as_of', 'touch_summaries.last_proposal_sent_at') }} as days_since_last_proposal,
+        {{ days_between('records.as_of', 'touch_summaries.last_proposal_replied_at') }} as days_since_last_proposal_reply,
+        {{ as_count('touch_summaries.active_days') }} as active_days,
+        {{ days_between('records.as_of', 'touch_summaries.last_activity_at') }} as days_since_last_activity,
+        {{ days_between('records.as_of', 'touch_summaries.last_outbound_at') }} as days_since_last_outbound,
+        {{ days_between('records.as_of', 'touch_summaries.last_inbound_at') }} as days_since_last_inbound,
+        {{ as_count('touch_summaries.outbound_since_last_inbound') }} as outbound_since_last_inbound,
+        {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
+        {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
+        {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
+        {{ as_count('touch_contacts.contacts_engaged_30d') }} as contacts_engaged_30d,
+        cast(cardinality(array(
+            select distinct people.contact_id
+            from unnest(
+                account_contacts.contact_ids || touch_contacts.contact_ids || array[records.contact_id]
+            ) as people (contact_id)
+            where people.contact_id is not null
+        )) as double precision) as contacts_total,
+        cast(cardinality(array(
+            select distinct people.owner_id
+            from unnest(records.owner_ids || touch_summaries.owner_ids) as people (owner_id)
+        )) as double precision) as owners_distinct,
+        case when next_steps.next_step_at is null then 0.0 else 1.0 end::double precision as has_next_step,
+        {{ days_between('next_steps.next_step_at', 'records.as_of') }} as next_step_in_days,
+        {{ as_measure('touch_summaries.median_reply_hours') }} as median_reply_hours,
+        {{ days_between('records.opened_at', 'leads.lead_created_at') }} as lead_age_at_open_days,
+        {{ as_count('lead_activities.lead_outbound_total') }} as lead_outbound_total,
+        {{ as_count('lead_activities.lead_inbound_total') }} as lead_inbound_total,
+        {{ as_count('lead_activities.lead_calls_total') }} as lead_calls_total,
+        {{ as_count('lead_activities.lead_call_seconds_total') }} as lead_call_seconds_total,
+        {{ days_between('records.opened_at', 'lead_activities.lead_last_activity_at') }} as lead_idle_days_at_open,
+        cast(extract(hour from records.opened_at at time zone 'UTC') as double precision) as opened_hour,
+        cast(extract(isodow from records.opened_at at time zone 'UTC') as double precision) as opened_dow,
+        {{ as_measure('owner_records.owner_decided_180d') }} as owner_decided_180d,
+        {{ as_measure('owner_records.owner_won_180d') }} as owner_won_180d,
+        {{ safe_text("accounts.state ->> 'industry'") }} as industry,
+        cast({{ safe_bigint("accounts.state ->> 'employee_count'") }} as double precision) as employee_count,
+        cast({{ safe_bigint("accounts.state ->> 'annual_revenue_minor'") }} as double precision) as annual_revenue_minor,
+        {{ safe_text("accounts.state ->> 'country'") }} as country,
+        records.attributes,
+        touch_summaries.last_activity_event_id,
+        touch_summaries.last_inbound_event_id,
+        touch_summaries.last_outbound_event_id,
+        records.stage_event_id,
+        records.close_date_event_id,
+        records.amount_event_id,
+        records.created_event_id
+
+    from records
+    left join leads
+        on
+            records.customer_id = leads.customer_id
+            and records.opportunity_id = leads.opportunity_id
+            and records.as_of = leads.as_of
+    left join touch_summaries
+        on
+            records.customer_id = touch_summaries.customer_id
+            and records.opportunity_id = touch_summaries.entity_id
+            and records.as_of = touch_summaries.as_of
+    left join next_steps
+        on
+            records.customer_id = next_steps.customer_id
+            and records.opportunity_id = next_steps.entity_id
+            and records.as_of = next_steps.as_of
+    left join touch_contacts
+        on
+            records.customer_id = touch_contacts.customer_id
+            and records.opportunity_id = touch_contacts.entity_id
+            and records.as_of = touch_contacts.as_of
+    left join lead_activities
+        on
+            records.customer_id = lead_activities.customer_id
+            and records.opportunity_id = lead_activities.entity_id
+            and records.as_of = lead_activities.as_of
+    left join accounts
+        on
+            records.customer_id = accounts.customer_id
+            and records.opportunity_id = accounts.opportunity_id
+            and records.as_of = accounts.as_of
+    left join account_contacts
+        on
+            records.customer_id = account_contacts.customer_id
+            and records.opportunity_id = account_contacts.opportunity_id
+            and records.as_of = account_contacts.as_of
+    left join owner_records
+        on
+            records.customer_id = owner_records.customer_id
+            and records.owner_id = owner_records.owner_id
+            and {{ day_start('records.as_of') }} = owner_records.as_of_day
+
+)
+
+select
+    features.*,
+    {{ feature_hash('features') }} as feature_hash
+
+from features
+
+{%- endmacro %}

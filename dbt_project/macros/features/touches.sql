@@ -1,0 +1,227 @@
+{# Features of the activities of any entity. A touch is an activity that goes out to or comes in from the customer;
+   notes and tasks are none. `touches` has one row per (customer_id, entity_id, as_of) and activity known by as_of. -#}
+{% macro touch_columns() -%}
+    activities.event_id,
+    activities.event_type,
+    activities.activity_id,
+    activities.occurred_at,
+    activities.is_inbound,
+    activities.is_outbound,
+    activities.owner_id,
+    activities.contact_ids,
+    activities.duration_seconds,
+    activities.due_at,
+    activities.linked_via
+{%- endmacro %}
+
+{# Outbound volume is not intent: what comes back weighs more than what is sent. -#}
+{% macro engagement_weight(touches) -%}
+    case
+    {%- for direction, weights in var('engagement_weights').items() %}
+    {%- for event_type, weight in weights.items() %}
+        when {{ touches }}.is_{{ direction }} and {{ touches }}.event_type = '{{ event_type }}' then {{ weight }}
+    {%- endfor %}
+    {%- endfor %}
+        else 0
+    end
+{%- endmacro %}
+
+{# One row per (customer_id, entity_id, as_of) that has any activity. Sums of floating point numbers depend on the order of
+   rows: weights are summed as numeric, so that an incremental run equals a full one to the last bit. -#}
+{% macro summarize_touches(touches) -%}
+    select
+        touches.customer_id,
+        touches.entity_id,
+        touches.as_of,
+        count(*) as activities_total,
+        count(*) filter (where touches.is_outbound) as outbound_total,
+        count(*) filter (where touches.is_inbound) as inbound_total,
+        count(*) filter (where touches.is_outbound and touches.age_days < 7) as outbound_7d,
+        count(*) filter (where touches.is_inbound and touches.age_days < 7) as inbound_7d,
+        count(*) filter (where touches.is_outbound and touches.age_days < 30) as outbound_30d,
+        count(*) filter (where touches.is_inbound and touches.age_days < 30) as inbound_30d,
+        count(*) filter (where touches.event_type = 'call.completed') as calls_total,
+        count(*) filter (where touches.event_type = 'call.completed' and touches.age_days < 7) as calls_7d,
+        round(cast(sum(touches.duration_seconds) filter (where touches.event_type = 'call.completed') as numeric), 3)
+            as call_seconds_total,
+        round(
+            cast(
+                sum(touches.duration_seconds) filter (
+                    where touches.event_type = 'call.completed' and touches.age_days < 7
+                ) as numeric
+            ), 3
+        ) as call_seconds_7d,
+        max(touches.duration_seconds) filter (where touches.event_type = 'call.completed') as call_seconds_longest,
+        (
+            array_agg(touches.duration_seconds order by touches.occurred_at desc, touches.event_id desc)
+            filter (where touches.event_type = 'call.completed')
+        )[1] as call_seconds_last,
+        max(touches.occurred_at) filter (where touches.event_type = 'call.completed') as last_call_at,
+        count(*) filter (where touches.event_type in ('email.sent', 'email.received')) as emails_total,
+        count(*) filter (where touches.event_type = 'meeting.completed') as meetings_total,
+        count(*) filter (where touches.event_type = 'meeting.completed' and touches.age_days < 30) as meetings_30d,
+        count(*) filter (where touches.event_type = 'form.submitted') as forms_total,
+        count(*) filter (where touches.event_type = 'page.viewed') as pages_total,
+        count(*) filter (where touches.event_type = 'proposal.sent') as proposals_sent,
+        count(*) filter (where touches.event_type = 'proposal.replied') as proposals_replied,
+        max(touches.occurred_at) filter (where touches.event_type = 'proposal.sent') as last_proposal_sent_at,
+        max(touches.occurred_at) filter (where touches.event_type = 'proposal.replied') as last_proposal_replied_at,
+        min(touches.occurred_at) filter (where touches.is_outbound) as first_outbound_at,
+        max(touches.occurred_at) filter (where touches.is_outbound) as last_outbound_at,
+        max(touches.occurred_at) filter (where touches.is_inbound) as last_inbound_at,
+        max(touches.occurred_at) filter (where touches.is_inbound or touches.is_outbound) as last_activity_at,
+        count(distinct date_trunc('day', touches.occurred_at at time zone 'UTC'))
+            filter (where touches.is_inbound or touches.is_outbound) as active_days,
+        count(*) filter (
+            where
+            touches.is_outbound
+            and touches.occurred_at > coalesce(touches.last_inbound_at, '-infinity'::timestamptz)
+        ) as outbound_since_last_inbound,
+        sum(touches.decayed_weight) as engagement_decayed,
+        sum(touches.weight) filter (where touches.age_days < 7) as engagement_week,
+        coalesce(sum(touches.weight) filter (where touches.age_days >= 7 and touches.age_days < 28), 0) / 3
+            as engagement_prior_week_mean,
+        percentile_cont(0.5) within group (order by touches.reply_hours) as median_reply_hours,
+        array_agg(distinct touches.owner_id) filter (where touches.owner_id is not null) as owner_ids,
+        (
+            array_agg(touches.event_id order by touches.occurred_at desc, touches.event_id desc)
+            filter (where touches.is_inbound or touches.is_outbound)
+        )[1] as last_activity_event_id,
+        (
+            array_agg(touches.event_id order by touches.occurred_at desc, touches.event_id desc)
+            filter (where touches.is_inbound)
+        )[1] as last_inbound_event_id,
+        (
+            array_agg(touches.event_id order by touches.occurred_at desc, touches.event_id desc)
+            filter (where touches.is_outbound)
+        )[1] as last_outbound_event_id
+
+    from (
+        select
+            weighted.*,
+            round(
+                cast(
+                    weighted.weight * power(0.5, weighted.age_days / {{ var('engagement_half_life_days') }}) as numeric
+                ), 9
+            ) as decayed_weight,
+            case
+                when
+                    weighted.is_inbound
+                    and not weighted.is_outbound
+                    and weighted.event_type in ('email.received', 'proposal.replied', 'call.completed', 'form.submitted')
+                    and lag(weighted.is_outbound) over in_turn
+                    then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
+            end as reply_hours
+
+        from (
+            select
+                touches.*,
+                {{ days_between('touches.as_of', 'touches.occurred_at') }} as age_days,
+                cast({{ engagement_weight('touches') }} as numeric) as weight,
+                touches.is_inbound or touches.is_outbound as is_touch,
+                max(case when touches.is_inbound then touches.occurred_at end) over (
+                    partition by touches.customer_id, touches.entity_id, touches.as_of
+                ) as last_inbound_at
+
+            from {{ touches }} as touches
+        ) as weighted
+
+        window in_turn as (
+            partition by weighted.customer_id, weighted.entity_id, weighted.as_of, weighted.is_touch
+            order by weighted.occurred_at, weighted.event_id
+        )
+    ) as touches
+
+    group by touches.customer_id, touches.entity_id, touches.as_of
+{%- endmacro %}
+
+{# Meetings and tasks that lie ahead of as_of and were not completed by then. -#}
+{% macro summarize_next_steps(touches) -%}
+    select
+        planned.customer_id,
+        planned.entity_id,
+        planned.as_of,
+        min(planned.due_at) as next_step_at
+
+    from {{ touches }} as planned
+
+    where
+        planned.event_type in ('meeting.scheduled', 'task.created')
+        and planned.due_at > planned.as_of
+        and not exists (
+            select 1 from {{ touches }} as completed
+            where
+                completed.customer_id = planned.customer_id
+                and completed.entity_id = planned.entity_id
+                and completed.as_of = planned.as_of
+                and completed.activity_id = planned.activity_id
+                and completed.event_type in ('meeting.completed', 'task.completed')
+        )
+
+    group by planned.customer_id, planned.entity_id, planned.as_of
+{%- endmacro %}
+
+{# Contacts who came back to us in the last 30 days. -#}
+{% macro summarize_contacts(touches) -%}
+    select
+        touches.customer_id,
+        touches.entity_id,
+        touches.as_of,
+        array_agg(distinct people.contact_id) as contact_ids,
+        count(distinct people.contact_id) filter (
+            where touches.is_inbound and touches.occurred_at > touches.as_of - interval '30 days'
+        ) as contacts_engaged_30d
+
+    from {{ touches }} as touches
+    cross join unnest(touches.contact_ids) as people (contact_id)
+
+    group by touches.customer_id, touches.entity_id, touches.as_of
+{%- endmacro %}
+
+{# Decisions of an owner's records in the 180 days before the day of as_of. Whole days, so that what is decided during a day
+   leaves the rows of that day as they are. -#}
+{% macro summarize_owner_records(records, decisions, entity_id, known_at) -%}
+    select
+        owner_days.customer_id,
+        owner_days.owner_id,
+        owner_days.as_of_day,
+        count(distinct decisions.{{ entity_id }}) as owner_decided_180d,
+        count(distinct decisions.{{ entity_id }}) filter (where decisions.is_won) as owner_won_180d
+
+    from (
+        select distinct
+            records.customer_id,
+            records.owner_id,
+            {{ day_start('records.as_of') }} as as_of_day
+        from {{ records }} as records
+        where records.owner_id is not null
+    ) as owner_days
+
+    left join {{ decisions }} as decisions
+        on
+            owner_days.customer_id = decisions.customer_id
+            and owner_days.owner_id = decisions.owner_id
+            and decisions.{{ known_at }} < owner_days.as_of_day
+            and decisions.{{ known_at }} >= owner_days.as_of_day - interval '180 days'
+            and decisions.decided_at < owner_days.as_of_day
+            and decisions.decided_at >= owner_days.as_of_day - interval '180 days'
+
+    group by owner_days.customer_id, owner_days.owner_id, owner_days.as_of_day
+{%- endmacro %}
+
+{# Columns of marts that every entity has from its touches. Counts of nothing are 0, measures of nothing are null. -#}
+{% macro as_count(column) -%}
+    cast(coalesce({{ column }}, 0) as double precision)
+{%- endmacro %}
+
+{% macro as_measure(column) -%}
+    cast({{ column }} as double precision)
+{%- endmacro %}
+
+{# What scorers compare to skip unchanged rows: every column but the instants themselves, of which the day counts. -#}
+{% macro feature_hash(features) -%}
+    md5(
+        cast(to_jsonb({{ features }}) - 'as_of' - 'last_event_at' as text)
+        || to_char({{ features }}.as_of at time zone 'UTC', 'YYYY-MM-DD')
+    )
+{%- endmacro %}

@@ -1,0 +1,29 @@
+{# dbt replaces tables, so row-level security and grants are put back after every build of every model. -#}
+{% macro apply_tenant_security() -%}
+    {%- if model.config.materialized == 'view' -%}
+        alter view {{ this }} set (security_invoker = true)
+    {%- else -%}
+        {%- set regclass = "'" ~ this.render() | replace('"', '') ~ "'::regclass" -%}
+        do $security$
+        begin
+            if not (select relrowsecurity and relforcerowsecurity from pg_class where oid = {{ regclass }}) then
+                alter table {{ this }} enable row level security;
+                alter table {{ this }} force row level security;
+            end if;
+            if not exists (select from pg_policy where polrelid = {{ regclass }} and polname = 'tenant_of_session') then
+                create policy tenant_of_session on {{ this }} for all to bevyly_app
+                    using (customer_id = nullif(current_setting('bevyly.customer_id', true), ''))
+                    with check (customer_id = nullif(current_setting('bevyly.customer_id', true), ''));
+            end if;
+            if not exists (select from pg_policy where polrelid = {{ regclass }} and polname = 'pipeline_all_tenants') then
+                create policy pipeline_all_tenants on {{ this }} for all to bevyly_pipeline using (true) with check (true);
+            end if;
+            {%- if model.schema == 'marts' %}
+            grant usage on schema {{ this.schema }} to bevyly_app;
+            grant select on {{ this }} to bevyly_app;
+            {%- endif %}
+            analyze {{ this }};
+        end
+        $security$
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,46 @@
+{{
+    config(
+        incremental_strategy='delete+insert',
+        unique_key=['customer_id', 'account_id', 'entity_type', 'entity_id'],
+        indexes=[
+            {'columns': ['customer_id', 'account_id', 'entity_type', 'entity_id'], 'unique': true},
+            {'columns': ['customer_id', 'entity_type', 'entity_id']},
+        ],
+        post_hook=["{{ mark_built() }}"],
+    )
+}}
+
+with
+
+seen as (
+
+    {{ watermark([this.name]) }}
+
+),
+
+{%- set sources = {
+    'account': 'int_accounts_changed',
+    'contact': 'int_contacts_changed',
+    'lead': 'int_leads_changed',
+    'opportunity': 'int_opportunities_changed',
+} %}
+
+namings as (
+
+    {% for entity, model in sources.items() %}
+    select
+        changes.customer_id,
+        changes.account_id,
+        '{{ entity }}' as entity_type,
+        changes.{{ entity }}_id as entity_id
+    from {{ ref(model) }} as changes
+    cross join seen
+    where
+        changes.account_id is not null
+        {% if is_incremental() %} and {{ is_loaded_since('changes', 'seen') }} {% endif %}
+    {{ 'union' if not loop.last }}
+    {% endfor %}
+
+)
+
+select * from namings

@@ -1,0 +1,37 @@
+{{
+    config(
+        incremental_strategy='append',
+        indexes=[
+            {'columns': ['customer_id', 'event_id'], 'unique': true},
+            {'columns': ['customer_id', 'contact_id']},
+            {'columns': ['customer_id', 'account_id']},
+            {'columns': ['run_id']},
+            {'columns': ['recorded_at']},
+        ],
+        post_hook=["{{ mark_built() }}"],
+    )
+}}
+
+with
+
+contact_events as (
+
+    select * from {{ ref('stg_events__contacts') }}
+
+),
+
+new_events as (
+
+    select
+        *,
+        {{ current_run_id() }} as run_id
+
+    from contact_events
+
+    {% if is_incremental() %}
+        where {{ is_not_loaded('contact_events') }}
+    {% endif %}
+
+)
+
+select * from new_events

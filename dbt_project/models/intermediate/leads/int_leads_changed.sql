@@ -1,0 +1,39 @@
+{{
+    config(
+        incremental_strategy='append',
+        indexes=[
+            {'columns': ['customer_id', 'event_id'], 'unique': true},
+            {'columns': ['customer_id', 'lead_id']},
+            {'columns': ['customer_id', 'opportunity_id']},
+            {'columns': ['customer_id', 'account_id']},
+            {'columns': ['customer_id', 'owner_id']},
+            {'columns': ['run_id']},
+            {'columns': ['recorded_at']},
+        ],
+        post_hook=["{{ mark_built() }}"],
+    )
+}}
+
+with
+
+lead_events as (
+
+    select * from {{ ref('stg_events__leads') }}
+
+),
+
+new_events as (
+
+    select
+        *,
+        {{ current_run_id() }} as run_id
+
+    from lead_events
+
+    {% if is_incremental() %}
+        where {{ is_not_loaded('lead_events') }}
+    {% endif %}
+
+)
+
+select * from new_events

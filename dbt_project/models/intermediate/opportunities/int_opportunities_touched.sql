@@ -1,0 +1,210 @@
+{{
+    config(
+        materialized='table',
+        indexes=[{'columns': ['customer_id', 'opportunity_id'], 'unique': true}],
+        post_hook=["{{ mark_built() }}"],
+    )
+}}
+
+with
+
+changes as (
+
+    select * from {{ ref('int_opportunities_changed') }}
+
+),
+
+lead_changes as (
+
+    select * from {{ ref('int_leads_changed') }}
+
+),
+
+links as (
+
+    select * from {{ ref('int_leads_linked') }}
+
+),
+
+activities as (
+
+    select * from {{ ref('int_activities_linked') }}
+
+),
+
+account_changes as (
+
+    select * from {{ ref('int_accounts_changed') }}
+
+),
+
+contact_changes as (
+
+    select * from {{ ref('int_contacts_changed') }}
+
+),
+
+account_links as (
+
+    select * from {{ ref('int_accounts_linked') }}
+
+),
+
+decisions as (
+
+    select * from {{ ref('int_opportunities_decided') }}
+
+),
+
+seen as (
+
+    {{ watermark([
+        'int_opportunities_staged', 'opportunity_features', 'opportunity_snapshots',
+        'opportunity_outcomes', 'opportunity_next_actions',
+    ]) }}
+
+),
+
+unseen_changes as (
+
+    select changes.*
+    from changes
+    cross join seen
+    where {{ is_unseen('changes', 'seen') }}
+
+),
+
+unseen_links as (
+
+    select links.*
+    from links
+    cross join seen
+    where {{ is_unseen('links', 'seen', 'linked_at') }}
+
+    union all
+
+    select links.*
+    from lead_changes
+    cross join seen
+    inner join links
+        on lead_changes.customer_id = links.customer_id and lead_changes.lead_id = links.lead_id
+    where {{ is_unseen('lead_changes', 'seen') }}
+
+),
+
+-- Contacts name their account, before and after a move.
+unseen_accounts as (
+
+    select
+        account_changes.customer_id,
+        account_changes.account_id,
+        account_changes.recorded_at
+    from account_changes
+    cross join seen
+    where {{ is_unseen('account_changes', 'seen') }}
+
+    union all
+
+    select
+        account_links.customer_id,
+        account_links.account_id,
+        contact_changes.recorded_at
+    from contact_changes
+    cross join seen
+    inner join account_links
+        on
+            contact_changes.customer_id = account_links.customer_id
+            and account_links.entity_type = 'contact'
+            and contact_changes.contact_id = account_links.entity_id
+    where {{ is_unseen('contact_changes', 'seen') }}
+
+),
+
+-- Owner records count whole days: a decision changes them from the next day on. In a first build everything is touched anyway.
+unseen_owner_records as (
+
+    select
+        ownerships.customer_id,
+        ownerships.owner_id,
+        min({{ day_start('unseen_changes.recorded_at') }} + interval '1 day') as changed_from
+    from unseen_changes
+    cross join seen
+    inner join changes as ownerships
+        on
+            unseen_changes.customer_id = ownerships.customer_id
+            and unseen_changes.opportunity_id = ownerships.opportunity_id
+    where
+        seen.run_id > 0
+        and ownerships.owner_id is not null
+        and exists (
+            select 1 from decisions
+            where
+                decisions.customer_id = unseen_changes.customer_id
+                and decisions.opportunity_id = unseen_changes.opportunity_id
+        )
+    group by ownerships.customer_id, ownerships.owner_id
+
+),
+
+reasons as (
+
+    select
+        customer_id,
+        opportunity_id,
+        case when event_type = 'opportunity.created' then '-infinity'::timestamptz else recorded_at end as changed_from
+    from unseen_changes
+
+    union all
+
+    select
+        customer_id,
+        opportunity_id,
+        '-infinity'::timestamptz as changed_from
+    from unseen_links
+
+    union all
+
+    select
+        activities.customer_id,
+        activities.entity_id as opportunity_id,
+        activities.known_at as changed_from
+    from activities
+    cross join seen
+    where
+        activities.entity_type = 'opportunity'
+        and {{ is_unseen('activities', 'seen', 'known_at') }}
+
+    union all
+
+    select
+        account_links.customer_id,
+        account_links.entity_id as opportunity_id,
+        unseen_accounts.recorded_at as changed_from
+    from unseen_accounts
+    inner join account_links
+        on
+            unseen_accounts.customer_id = account_links.customer_id
+            and unseen_accounts.account_id = account_links.account_id
+            and account_links.entity_type = 'opportunity'
+
+    union all
+
+    select
+        changes.customer_id,
+        changes.opportunity_id,
+        unseen_owner_records.changed_from
+    from unseen_owner_records
+    inner join changes
+        on
+            unseen_owner_records.customer_id = changes.customer_id
+            and unseen_owner_records.owner_id = changes.owner_id
+    where unseen_owner_records.changed_from <= {{ now_at() }}
+
+)
+
+select
+    customer_id,
+    opportunity_id,
+    min(changed_from) as changed_from
+from reasons
+group by customer_id, opportunity_id

@@ -1,0 +1,87 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'events') }}
+
+),
+
+activity_events as (
+
+    select
+        {{ event_columns('source') }}
+        {{ safe_text("source.data ->> 'activity_id'") }} as activity_id,
+        {{ safe_text("source.data ->> 'direction'") }} as given_direction,
+        {{ safe_text("source.data ->> 'account_id'") }} as account_id,
+        {{ safe_text("source.data ->> 'contact_id'") }} as contact_id,
+        {{ safe_text("source.data ->> 'lead_id'") }} as lead_id,
+        {{ safe_text("source.data ->> 'opportunity_id'") }} as opportunity_id,
+        {{ safe_text("source.data ->> 'owner_id'") }} as owner_id,
+        {{ safe_double("source.data ->> 'duration_seconds'") }} as duration_seconds,
+        {{ safe_timestamp("source.data ->> 'due_at'") }} as due_at,
+        jsonb_path_query_array(source.data, '$.participants[*].contact_id ? (@ != null)') as participants
+
+    from source
+
+    where
+        source.type in (
+            'email.sent', 'email.received', 'email.opened', 'email.clicked',
+            'meeting.scheduled', 'meeting.completed', 'call.completed',
+            'task.created', 'task.completed', 'note.created',
+            'form.submitted', 'page.viewed', 'proposal.sent', 'proposal.replied'
+        )
+
+),
+
+directed as (
+
+    select
+        *,
+        case
+            when given_direction in ('inbound', 'outbound', 'internal') then given_direction
+            when
+                event_type in (
+                    'email.received', 'email.opened', 'email.clicked',
+                    'form.submitted', 'page.viewed', 'proposal.replied'
+                )
+                then 'inbound'
+            when event_type in ('task.created', 'task.completed', 'note.created') then 'internal'
+            else 'outbound'
+        end as direction
+
+    from activity_events
+
+)
+
+select
+    customer_id,
+    event_id,
+    seq,
+    event_type,
+    version,
+    occurred_at,
+    recorded_at,
+    activity_id,
+    direction,
+    direction = 'inbound' or event_type = 'meeting.completed' as is_inbound,
+    direction = 'outbound' or event_type = 'meeting.completed' as is_outbound,
+    account_id,
+    contact_id,
+    lead_id,
+    opportunity_id,
+    owner_id,
+    duration_seconds,
+    due_at,
+    array(
+        select distinct contacts.contact_id
+        from (
+            select contact_id
+            union all
+            select participants.contact_id
+            from jsonb_array_elements_text(participants) as participants (contact_id)
+        ) as contacts
+        where contacts.contact_id is not null and contacts.contact_id <> ''
+        order by 1
+    ) as contact_ids
+
+from directed
