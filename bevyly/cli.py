@@ -1,6 +1,6 @@
 """The `bevyly` command. Each subcommand is an entry point of the group `bevyly.commands`, imported when it is used.
 
-So the kernel imports none of the packages whose commands it offers. What goes wrong on purpose ends here in one sentence.
+So the kernel imports none of the packages whose commands it offers. A named error ends here, in one sentence.
 """
 
 import sys

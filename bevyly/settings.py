@@ -83,7 +83,9 @@ class Settings(BaseSettings):
 
     def require_jwt_secret(self) -> str:
         """Secret that signs access tokens; at least 32 characters."""
-        secret = _required(self.jwt_secret and self.jwt_secret.get_secret_value(), "JWT_SECRET", "a token secret")
+        secret = _required(
+            self.jwt_secret.get_secret_value() if self.jwt_secret else None, "JWT_SECRET", "The token secret"
+        )
         if len(secret) < 32:
             raise MissingDependency("JWT_SECRET is shorter than 32 characters: set a longer one.")
         return secret
@@ -105,7 +107,7 @@ def _required(value: str | None, name: str, what: str) -> str:
 
 def load_settings(**overrides: Any) -> Settings:
     """Settings read now: the environment over `.env` over the addresses of the running `bevyly up`."""
-    settings = Settings(_env_file=(home_dir() / RUNTIME_ENV, ".env"), _env_file_encoding="utf-8")  # type: ignore[call-arg]
+    settings = Settings(_env_file=(home_dir() / RUNTIME_ENV, ".env"), _env_file_encoding="utf-8")
     return settings.model_copy(update=overrides) if overrides else settings
 
 

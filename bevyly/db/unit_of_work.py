@@ -19,7 +19,7 @@ from bevyly.events.outbox import outbox_rows
 
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 # inline: the app may append to the outbox but not read it, so nothing may come back
-_OUTBOX = insert(OutboxEvent.__table__).inline()
+_OUTBOX = insert(OutboxEvent).inline()
 
 
 class UnitOfWork:

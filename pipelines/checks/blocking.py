@@ -15,7 +15,8 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
         "Events of one entity arrived in the order of its versions (looked at: the newest 200,000 events).",
         """
         select count(*) from (
-          select sequence < lag(sequence) over (partition by customer_id, subject_type, subject_id order by seq) as wrong
+          select sequence < lag(sequence) over (partition by customer_id, subject_type, subject_id order by seq)
+            as wrong
           from raw.events where seq > (select coalesce(max(seq), 0) - 200000 from raw.events)
         ) ordered where wrong
         """,
