@@ -1,0 +1,110 @@
+"""Run the detectors: mart frames in, signals frame out. The same flags over past snapshots are history for patterns.
+
+Belongs here: how one detector becomes rows, and how all of them do. Rules are in `detectors/`.
+"""
+
+from datetime import datetime
+
+import polars as pl
+import polars.selectors as cs
+
+from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY, Detector
+from models.signals.frames import Frames, habits, prepare
+from models.signals.registry import detectors_of
+from models.signals.thresholds import t
+
+SCHEMA: dict[str, pl.DataType] = {
+    "customer_id": pl.String(),
+    "entity_type": pl.String(),
+    "entity_id": pl.String(),
+    "signal_type": pl.String(),
+    "polarity": pl.String(),
+    "severity": pl.String(),
+    "strength": pl.Float64(),
+    "title": pl.String(),
+    "data": pl.String(),
+    "evidence": pl.List(pl.String()),
+    "dedupe_key": pl.String(),
+    "detector_version": pl.String(),
+    "seen_at": pl.Datetime("us", "UTC"),
+    "expires_at": pl.Datetime("us", "UTC"),
+}
+
+
+def detect(frames: Frames, *, as_of: datetime, known_habits: pl.DataFrame | None = None) -> pl.DataFrame:
+    """All signals that hold in `frames`, in a stable order. Rows later than `as_of` are not read.
+
+    For some entities of a tenant only, pass `habits(all its frames)` as `known_habits`: the tenant's habits do not
+    follow from a few of its rows.
+    """
+    shared = habits(frames) if known_habits is None else known_habits
+    found = []
+    for entity_type in (OPPORTUNITY, LEAD, ACCOUNT):
+        frame = prepare(frames, entity_type, shared)
+        if frame is not None:
+            frame = frame.filter(pl.col("as_of") <= as_of)
+            found += [_rows(frame, detector) for detector in detectors_of(entity_type)]
+    if not found:
+        return pl.DataFrame(schema=SCHEMA)
+    return pl.concat(found).sort("customer_id", "entity_type", "entity_id", "signal_type")
+
+
+def flags(frames: Frames, entity_type: str, *, known_habits: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Entity × signal as booleans, one row a row of the mart frame, with customer_id, entity_id and as_of."""
+    frame = prepare(frames, entity_type, known_habits)
+    detectors = detectors_of(entity_type)
+    if frame is None:
+        keys = {"customer_id": pl.String(), "entity_id": pl.String(), "as_of": SCHEMA["seen_at"]}
+        return pl.DataFrame(schema=keys | {d.signal_type: pl.Boolean() for d in detectors})
+    return frame.select("customer_id", "entity_id", "as_of", *(_holds(d).alias(d.signal_type) for d in detectors))
+
+
+def _holds(detector: Detector) -> pl.Expr:
+    condition = detector.condition
+    if detector.records is not None:
+        condition = condition & (pl.col(f"records_{detector.records}").fill_null(0.0) >= t("adoption"))
+    return condition.fill_null(value=False)
+
+
+def _rows(frame: pl.DataFrame, detector: Detector) -> pl.DataFrame:
+    polarity = pl.lit(detector.polarity) if isinstance(detector.polarity, str) else detector.polarity
+    anchor = detector.anchor.fill_null("start")
+    key = pl.format(f"{detector.signal_type}:{{}}:{{}}:{{}}", "entity_type", "entity_id", anchor)
+    evidence = pl.concat_list(pl.col(name).cast(pl.String) for name in detector.evidence)
+    seen_at = pl.col("as_of").dt.cast_time_unit("us")
+    return _with_data(frame.filter(_holds(detector)), detector).select(
+        "customer_id",
+        "entity_type",
+        "entity_id",
+        pl.lit(detector.signal_type).alias("signal_type"),
+        polarity.alias("polarity"),
+        _severity(detector.strength, polarity).alias("severity"),
+        detector.strength.cast(pl.Float64).fill_nan(1.0).clip(0.0, 99.0).round(4).alias("strength"),
+        detector.title.alias("title"),
+        pl.struct(cs.starts_with("data_").name.replace("^data_", "")).struct.json_encode().alias("data"),
+        evidence.list.drop_nulls().list.unique(maintain_order=True).alias("evidence"),
+        key.alias("dedupe_key"),
+        pl.lit(detector.version).alias("detector_version"),
+        seen_at.alias("seen_at"),
+        (seen_at + pl.duration(hours=int(24 * detector.lives_days))).alias("expires_at"),
+    )
+
+
+def _with_data(found: pl.DataFrame, detector: Detector) -> pl.DataFrame:
+    """The values behind the finding as `data_*` columns; rounded, so that equal states give equal text."""
+    values = {"since_days": detector.since_days.clip(lower_bound=0.0), **detector.data}
+    found = found.with_columns(value.alias(f"data_{name}") for name, value in values.items())
+    return found.with_columns((cs.starts_with("data_") & cs.float()).round(2))
+
+
+def _severity(strength: pl.Expr, polarity: pl.Expr) -> pl.Expr:
+    """From the effect size: at the line low, half again medium, twice high, three times critical (bad news only)."""
+    return (
+        pl.when((strength >= 3) & (polarity == "-"))
+        .then(pl.lit("critical"))
+        .when(strength >= 2)
+        .then(pl.lit("high"))
+        .when(strength >= 1.5)
+        .then(pl.lit("medium"))
+        .otherwise(pl.lit("low"))
+    )

@@ -1,0 +1,22 @@
+"""close_date_pulled_in (+): the close date came nearer."""
+
+import polars as pl
+
+from models.signals.detector import OPPORTUNITY, Detector, event
+from models.signals.text import days
+from models.signals.thresholds import t
+
+_earlier = -pl.col("close_date_slip_days")
+
+DETECTOR = Detector(
+    signal_type="close_date_pulled_in",
+    entity_types=(OPPORTUNITY,),
+    polarity="+",
+    condition=(_earlier >= t("pulled_in_days")) & (pl.col("days_to_close") >= 0),
+    strength=_earlier / t("pulled_in_days"),
+    title=pl.format("Close date pulled in by {}", days(_earlier)),
+    anchor=event("close_date_event_id"),
+    evidence=("close_date_event_id",),
+    since_days=pl.lit(0.0),
+    data={"days_earlier": _earlier},
+)

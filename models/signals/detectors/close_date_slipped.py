@@ -1,0 +1,23 @@
+"""close_date_slipped: the close date keeps moving away."""
+
+import polars as pl
+
+from models.signals.detector import OPPORTUNITY, Detector, event, number
+from models.signals.text import counted, days
+from models.signals.thresholds import t
+
+_slips = number("close_date_slips")
+_days = number("close_date_slip_days")
+
+DETECTOR = Detector(
+    signal_type="close_date_slipped",
+    entity_types=(OPPORTUNITY,),
+    polarity="-",
+    condition=((_slips >= t("slips")) & (_days > 0)) | ((_slips >= 1) & (_days >= t("slip_days"))),
+    strength=pl.max_horizontal(_slips / t("slips"), _days / t("slip_days")),
+    title=pl.format("Close date moved {}, {} later than first said", counted(_slips, "time"), days(_days)),
+    anchor=event("close_date_event_id"),
+    evidence=("close_date_event_id",),
+    since_days=pl.coalesce("days_since_last_activity", pl.lit(0.0)),
+    data={"slips": _slips, "slip_days": _days},
+)

@@ -1,0 +1,27 @@
+"""engagement_drop: a relationship that was alive went quiet this week."""
+
+import polars as pl
+
+from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY, Detector, number, week
+from models.signals.thresholds import t
+
+_now = number("engagement_week")
+_before = pl.col("engagement_prior_week_mean")
+
+DETECTOR = Detector(
+    signal_type="engagement_drop",
+    entity_types=(OPPORTUNITY, LEAD, ACCOUNT),
+    polarity="-",
+    condition=(_before >= t("drop_floor")) & (_now <= t("drop_ratio") * _before),
+    strength=_before / t("drop_floor"),
+    title=pl.when(_now < 0.1)
+    .then(pl.lit("Nothing this week, after three lively weeks"))
+    .otherwise(
+        pl.format("Activity fell to {} % of the three weeks before", (100 * _now / _before).round(0).cast(pl.Int64))
+    ),
+    anchor=week(),
+    evidence=("last_activity_event_id",),
+    since_days=pl.coalesce("days_since_last_activity", pl.lit(0.0)),
+    lives_days=7,
+    data={"this_week": _now, "weeks_before": _before},
+)

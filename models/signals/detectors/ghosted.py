@@ -1,0 +1,39 @@
+"""ghosted: we wrote, called or sent an offer, and the answer is overdue by the customer's own standard."""
+
+import polars as pl
+
+from models.signals.detector import LEAD, OPPORTUNITY, Detector, event, number
+from models.signals.text import counted, days, money
+from models.signals.thresholds import t
+
+_offer_open = number("proposals_sent") > number("proposals_replied")
+_touches = number("outbound_since_last_inbound")
+_waiting = pl.coalesce("days_since_last_inbound", "age_days")
+_usual = pl.coalesce(pl.col("reply_hours") / 24, pl.col("norm_reply_days"))
+_line = pl.max_horizontal(t("ghost_ratio") * _usual.fill_null(t("reply_days_without_history")), t("ghost_floor"))
+_within = days(pl.max_horizontal(_usual.ceil(), pl.lit(1.0)))
+_habit = (
+    pl.when(_usual.is_null()).then(pl.lit("")).otherwise(pl.format("; customers here usually reply within {}", _within))
+)
+_offer = (
+    pl.when(pl.col("value_minor").is_null() | pl.col("currency").is_null())
+    .then(pl.lit("Offer"))
+    .otherwise(pl.format("Offer of {}", money(pl.col("value_minor"), pl.col("currency"))))
+)
+
+DETECTOR = Detector(
+    signal_type="ghosted",
+    entity_types=(OPPORTUNITY, LEAD),
+    polarity="-",
+    condition=((_touches >= t("ghost_touches")) | ((_touches >= 1) & _offer_open)) & (_waiting > _line),
+    strength=_waiting / _line,
+    title=pl.when(_offer_open)
+    .then(pl.format("{} sent, no answer for {}{}", _offer, days(_waiting), _habit))
+    .otherwise(
+        pl.format("{} without an answer for {}{}", counted(_touches, "touch", "touches"), days(_waiting), _habit)
+    ),
+    anchor=event("last_inbound_event_id"),
+    evidence=("last_outbound_event_id", "last_inbound_event_id"),
+    since_days=_waiting - _line,
+    data={"waiting_days": _waiting, "touches": _touches, "usual_reply_days": _usual, "line": _line},
+)

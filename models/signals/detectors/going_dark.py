@@ -1,0 +1,22 @@
+"""going_dark: there was contact, and now there is none either way."""
+
+import polars as pl
+
+from models.signals.detector import LEAD, OPPORTUNITY, Detector, event
+from models.signals.text import days
+from models.signals.thresholds import t
+
+_silent = pl.col("days_since_last_activity")
+
+DETECTOR = Detector(
+    signal_type="going_dark",
+    entity_types=(OPPORTUNITY, LEAD),
+    polarity="-",
+    condition=_silent >= t("dark_days"),
+    strength=_silent / t("dark_days"),
+    title=pl.format("Silence on both sides for {}", days(_silent)),
+    anchor=event("last_activity_event_id"),
+    evidence=("last_activity_event_id",),
+    since_days=_silent - t("dark_days"),
+    data={"days_since_last_activity": _silent},
+)

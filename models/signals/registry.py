@@ -1,0 +1,52 @@
+"""The catalogue of detectors, in the order of their output. A new one is a file in `detectors/` and a line here."""
+
+from models.signals.detector import Detector
+from models.signals.detectors import (
+    amount_changed,
+    close_date_overdue,
+    close_date_pulled_in,
+    close_date_slipped,
+    close_date_unrealistic,
+    deal_aging,
+    deal_stalled,
+    engagement_drop,
+    engagement_surge,
+    ghosted,
+    going_dark,
+    high_intent_action,
+    lead_ready,
+    lead_untouched,
+    missing_data,
+    no_next_step,
+    ownership_gap,
+    single_threaded,
+)
+
+DETECTORS: tuple[Detector, ...] = (
+    deal_stalled.DETECTOR,
+    deal_aging.DETECTOR,
+    going_dark.DETECTOR,
+    ghosted.DETECTOR,
+    close_date_overdue.DETECTOR,
+    close_date_slipped.DETECTOR,
+    close_date_unrealistic.DETECTOR,
+    close_date_pulled_in.DETECTOR,
+    single_threaded.DETECTOR,
+    engagement_surge.DETECTOR,
+    engagement_drop.DETECTOR,
+    no_next_step.DETECTOR,
+    amount_changed.DETECTOR,
+    high_intent_action.DETECTOR,
+    lead_ready.DETECTOR,
+    lead_untouched.DETECTOR,
+    ownership_gap.DETECTOR,
+    missing_data.ACCOUNT_DETECTOR,
+    missing_data.OPPORTUNITY_DETECTOR,
+)
+
+SIGNAL_TYPES: tuple[str, ...] = tuple(sorted({detector.signal_type for detector in DETECTORS}))
+
+
+def detectors_of(entity_type: str) -> tuple[Detector, ...]:
+    """Detectors that apply to `entity_type`, in catalogue order."""
+    return tuple(detector for detector in DETECTORS if entity_type in detector.entity_types)
