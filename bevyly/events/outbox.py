@@ -8,14 +8,16 @@ from collections.abc import Iterable
 
 from psycopg import Connection
 
+from bevyly.errors import Invalid
 from bevyly.events import contracts
 from bevyly.events.catalogue import topic_of
-from bevyly.events.envelope import Event
+from bevyly.events.envelope import MAX_EVENT_BYTES, Event
 
 # COPY refuses tables with row-level security, so rows take the way over a temporary table.
 _STAGE = """
 create temporary table if not exists outgoing (
-  n bigint generated always as identity, customer_id varchar(36), event_id varchar(36), topic varchar(100), envelope text
+  n bigint generated always as identity,
+  customer_id varchar(36), event_id varchar(36), topic varchar(100), envelope text
 ) on commit delete rows
 """
 _COPY = "copy outgoing (customer_id, event_id, topic, envelope) from stdin"
@@ -23,6 +25,12 @@ _MOVE = """
 insert into outbox (customer_id, event_id, topic, envelope)
 select customer_id, event_id, topic, envelope from outgoing order by n
 """
+
+
+class EventTooLarge(Invalid):
+    """The event is larger than consumers take."""
+
+    code = "event_too_large"
 
 
 def outbox_rows(events: Iterable[Event]) -> list[dict[str, str]]:
@@ -50,5 +58,7 @@ def copy_to_outbox(connection: Connection, events: Iterable[Event]) -> int:
 
 def _wire(event: Event) -> str:
     payload = event.to_json()
+    if len(payload) > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"{event.type} has {len(payload)} bytes; at most {MAX_EVENT_BYTES} may be published")
     contracts.validate(Event.from_json(payload))
     return payload.decode()

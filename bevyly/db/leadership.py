@@ -1,0 +1,31 @@
+"""Leadership: at most one process at a time does a job, and a stalled one loses it within seconds.
+
+A session advisory lock is held for as long as its session lives. PostgreSQL ends the session of a leader that says
+nothing for a lease (killed, stopped, cut off), which rolls its transaction back and frees the lock. So a leader
+must speak at least twice a lease, and must not connect through a transaction pooler.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+LEASE_SECONDS = 5.0
+DATABASE_AWAY = (psycopg.OperationalError, psycopg.InternalError)
+"""What psycopg raises when the connection or the server is gone; a lost lease in a transaction is the second."""
+
+# the last one ends a leader that stopped while an answer was on its way to it
+_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout")
+
+
+@contextmanager
+def leadership(
+    url: str, role: str, *, lease_seconds: float = LEASE_SECONDS
+) -> Iterator[psycopg.Connection[tuple[Any, ...]] | None]:
+    """A connection, in autocommit, that leads in `role` while it lives; None where another process leads."""
+    with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name=f"bevyly-{role}") as connection:
+        for timeout in _TIMEOUTS:
+            connection.execute("select set_config(%s, %s, false)", (timeout, f"{lease_seconds * 1000:.0f}"))
+        row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"bevyly:{role}",)).fetchone()
+        yield connection if row and row[0] else None

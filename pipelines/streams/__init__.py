@@ -1,0 +1,1 @@
+"""Long-running Kafka processes: outbox relay, signal detector, agent trigger. Nothing here imports Dagster."""
