@@ -115,9 +115,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             outage.failed(error, stop)
 
 
-def _lead(
-    relay: Relay, connection: psycopg.Connection[tuple[Any, ...]], stop: threading.Event, outage: Outage
-) -> None:
+def _lead(relay: Relay, connection: psycopg.Connection[tuple[Any, ...]], stop: threading.Event, outage: Outage) -> None:
     _log.info("relay leads")
     leading.set(1)
     measured = 0.0

@@ -1,0 +1,81 @@
+"""Messages: what came from Kafka, either as an event that keeps its contract or as a dead letter with a reason."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+from confluent_kafka import Message
+
+from bevyly.errors import Invalid
+from bevyly.events import contracts
+from bevyly.events.catalogue import topic_of
+from bevyly.events.dead_letters import DeadLetter
+from bevyly.events.envelope import MAX_EVENT_BYTES, Event
+
+
+class Refused(Invalid):
+    """A message that no consumer can use; `context["code"]` is the code of its dead letter."""
+
+    code = "refused"
+
+
+class Incoming(NamedTuple):
+    """An event, the JSON of its data, and the message that carried it."""
+
+    message: Message
+    event: Event
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A batch of messages, divided."""
+
+    accepted: list[Incoming]
+    letters: list[DeadLetter]
+
+
+def decode(messages: Iterable[Message]) -> Decoded:
+    """Events that keep their contract, in order of arrival, and dead letters for the rest."""
+    accepted, letters = [], []
+    for message in messages:
+        try:
+            event, data = read(str(message.topic()), message.value())
+        except Refused as error:
+            letters.append(DeadLetter(message=message, code=error.context["code"], reason=error.detail))
+        else:
+            accepted.append(Incoming(message, event, data))
+    return Decoded(accepted, letters)
+
+
+def read(topic: str, payload: bytes | None) -> tuple[Event, bytes]:
+    """The event in `payload` and the JSON of its data; raises `Refused`."""
+    if not payload:
+        raise Refused("the message is empty", code="empty")
+    if len(payload) > MAX_EVENT_BYTES:
+        raise Refused(f"the message has {len(payload)} bytes; at most {MAX_EVENT_BYTES}", code="too_large")
+    event = _event(payload)
+    try:
+        data = contracts.validate(event)
+    except Invalid as error:
+        raise Refused(error.detail, code=error.code) from error
+    if topic_of(event.type) != topic:
+        raise Refused(f"{event.type} belongs on {topic_of(event.type)}, not on {topic}", code="wrong_topic")
+    if "\0" in event.source or "\0" in (event.causation_id or "") or "\0" in (event.correlation_id or ""):
+        raise Refused("the envelope holds a NUL character", code="nul_character")
+    return event, data
+
+
+def _event(payload: bytes) -> Event:
+    try:
+        event = Event.from_json(payload)
+    except msgspec.ValidationError as error:
+        raise Refused(f"not an event: {error}", code="bad_envelope") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"not JSON: {error}", code="bad_json") from error
+    except RecursionError as error:
+        raise Refused("nested too deeply", code="too_deep") from error
+    if event.specversion != "1.0":
+        raise Refused(f"CloudEvents {event.specversion} is not understood", code="bad_envelope")
+    return event
