@@ -1,0 +1,49 @@
+"""What a tenant's history says about each pattern, named or discovered.
+
+Belongs here: the loop over rules and tenants. The arithmetic is in `lift`, the candidates in `discover`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from models.patterns.discover import candidates
+from models.patterns.lift import LEARNED_SCHEMA, measure
+from models.patterns.rules import NAMED, Rule
+
+MIN_DECIDED = 100
+
+
+@dataclass(frozen=True)
+class Learned:
+    """`rates` has one row a tenant and pattern with history; `discovered` the rules of a tenant that were kept."""
+
+    rates: pl.DataFrame
+    discovered: Mapping[str, tuple[Rule, ...]]
+
+
+def nothing_learned() -> Learned:
+    """For tenants without history: named patterns at prior confidence, no discovered ones."""
+    return Learned(pl.DataFrame(schema=LEARNED_SCHEMA), {})
+
+
+def learn(past: Mapping[str, pl.DataFrame]) -> Learned:
+    """Rates of all patterns from `past`, the `history` frame of each entity type."""
+    rates = [measure(past[rule.entity_type], rule) for rule in NAMED if rule.entity_type in past]
+    discovered: dict[str, tuple[Rule, ...]] = {}
+    for entity_type, frame in sorted(past.items()):
+        for tenant, own in _tenants_with_enough(frame):
+            measured = [(rule, measure(own, rule)) for rule in candidates(own, entity_type)]
+            kept = [(rule, rate) for rule, rate in measured if bool(rate["kept"].any())]
+            discovered[tenant] = discovered.get(tenant, ()) + tuple(rule for rule, _ in kept)
+            rates += [rate for _, rate in kept]
+    return Learned(pl.concat([pl.DataFrame(schema=LEARNED_SCHEMA), *rates]), discovered)
+
+
+def _tenants_with_enough(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    if frame.is_empty():
+        return []
+    decided = frame.group_by("customer_id").agg(pl.col("entity_id").n_unique().alias("n"))
+    enough = decided.filter(pl.col("n") >= MIN_DECIDED)["customer_id"].sort().to_list()
+    return [(tenant, frame.filter(pl.col("customer_id") == tenant)) for tenant in enough]
