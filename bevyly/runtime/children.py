@@ -55,6 +55,10 @@ class Identity:
         except psutil.NoSuchProcess:
             return None
 
+    def has_survivors(self) -> bool:
+        """Whether it, or anything of its session, still runs."""
+        return self.process() is not None or bool(session_members(self))
+
 
 class ChildProcess:
     def __init__(self, spec: ProcessSpec) -> None:
@@ -74,7 +78,10 @@ class ChildProcess:
         return self._popen is not None and self._popen.poll() is None
 
     def start(self) -> None:
+        """Start it, again when it ran before; what an earlier run left behind is ended first."""
         spec = self.spec
+        if self._identity is not None:
+            end_process(self._identity, stop_signal=spec.stop_signal, grace_seconds=spec.grace_seconds)
         spec.log.parent.mkdir(parents=True, exist_ok=True)
         account = spec.account
         try:

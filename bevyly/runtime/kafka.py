@@ -22,6 +22,7 @@ class EmbeddedKafka(EmbeddedServer):
 
     name = "kafka"
     port_variable = "KAFKA_PORT"
+    url_variable = "KAFKA_BROKERS"
 
     def __init__(self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True) -> None:
         super().__init__(data_dir, port, log=log)

@@ -46,6 +46,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     name = "postgres"
     port_variable = "POSTGRES_PORT"
+    url_variable = "DATABASE_URL"
 
     def __init__(self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True) -> None:
         super().__init__(data_dir, port, log=log)

@@ -4,23 +4,25 @@ What is special about PostgreSQL, Valkey or the broker is in the module of that 
 """
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
 from typing import Self
 
-from bevyly.runtime.children import ChildProcess, ProcessSpec
+from bevyly.runtime.children import ChildProcess
 from bevyly.runtime.errors import CannotStart
 from bevyly.runtime.ports import require_free
+from bevyly.runtime.units import Unit
 from bevyly.runtime.waiting import POLL_SECONDS
 
 START_SECONDS = 30.0
 
 
-class EmbeddedServer(ABC):
+class EmbeddedServer(Unit):
     """A server on loopback with its data in one directory. A context manager: `with server: …`."""
 
-    name: str
-    port_variable: str
+    port: int
+    url_variable: str
+    """The setting that names a server of the user's own instead."""
 
     def __init__(self, data_dir: Path, port: int, *, log: Path | None = None) -> None:
         self.data_dir = data_dir.absolute()
@@ -33,20 +35,9 @@ class EmbeddedServer(ABC):
     def url(self) -> str:
         """The address that clients use."""
 
-    @abstractmethod
-    def spec(self) -> ProcessSpec:
-        """The command that runs the prepared server in the foreground."""
-
-    @abstractmethod
-    def ready(self) -> bool:
-        """Whether the server answers its own protocol now."""
-
     def prepare(self) -> None:
         """Make the data directory; idempotent."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def after_ready(self) -> None:  # noqa: B027 - most servers need nothing here
-        """What has to be true once the server answers; idempotent."""
 
     def start(self) -> None:
         self.prepare()

@@ -25,6 +25,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     name = "valkey"
     port_variable = "VALKEY_PORT"
+    url_variable = "REDIS_URL"
 
     def __init__(self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True) -> None:
         super().__init__(data_dir, port, log=log)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from bevyly.runtime.broker.files import replace_file
 from bevyly.runtime.broker.groups import Groups
 from bevyly.runtime.broker.identities import ProducerIds
 from bevyly.runtime.broker.offsets import OffsetStore
 from bevyly.runtime.broker.topics import TopicStore
 from bevyly.runtime.errors import CannotStart
+from bevyly.runtime.files import replace_file
 
 NODE_ID = 1
 DAY_MS = 86_400_000

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bevyly.runtime.broker.files import replace_file
+from bevyly.runtime.files import replace_file
 
 BLOCK = 1_000
 

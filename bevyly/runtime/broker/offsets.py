@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from crc32c import crc32c
 
-from bevyly.runtime.broker.files import replace_file
+from bevyly.runtime.files import replace_file
 
 COMPACT_BYTES = 1 << 20
 

@@ -15,8 +15,8 @@ import orjson
 from kio.schema.errors import ErrorCode
 
 from bevyly.runtime.broker.errors import Refused
-from bevyly.runtime.broker.files import replace_file
 from bevyly.runtime.broker.log import PartitionLog
+from bevyly.runtime.files import replace_file
 
 NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 DELETED_SUFFIX = "~deleted"

@@ -1,0 +1,51 @@
+"""The addresses of what runs, in `.bevyly/runtime.env`: written by `bevyly up`, read by `bevyly.settings`.
+
+The token secret is the one line that stays when everything is stopped, so that a restart logs nobody out.
+"""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from bevyly.runtime.files import replace_file
+from bevyly.runtime.ports import LOOPBACK
+from bevyly.settings import RUNTIME_ENV, Settings, as_role
+
+SECRET = "JWT_SECRET"  # noqa: S105 - the name of the setting
+
+
+def addresses(settings: Settings, servers: Mapping[str, str]) -> dict[str, str]:
+    """Every address a Bevyly process needs; `servers` holds those of the embedded servers by setting."""
+    known = {
+        "DATABASE_URL": servers.get("DATABASE_URL") or settings.database_url,
+        "REDIS_URL": servers.get("REDIS_URL") or settings.redis_url,
+        "KAFKA_BROKERS": servers.get("KAFKA_BROKERS") or settings.kafka_brokers,
+    }
+    database = known["DATABASE_URL"]
+    if database:
+        known["DATABASE_APP_URL"] = settings.database_app_url or as_role(database, "bevyly_app")
+        known["DATABASE_PIPELINE_URL"] = settings.database_pipeline_url or as_role(database, "bevyly_pipeline")
+    known["API_URL"] = settings.api_url or f"http://{LOOPBACK}:{settings.api_port}"
+    known["DAGSTER_URL"] = settings.dagster_url or f"http://{LOOPBACK}:{settings.dagster_port}"
+    known[SECRET] = settings.jwt_secret.get_secret_value() if settings.jwt_secret else _kept_secret(settings.home)
+    return {name: value for name, value in known.items() if value}
+
+
+def publish(home: Path, known: Mapping[str, str]) -> None:
+    content = "".join(f"{name}='{value}'\n" for name, value in known.items())
+    replace_file(home / RUNTIME_ENV, content.encode())
+
+
+def withdraw(home: Path) -> None:
+    publish(home, {SECRET: _kept_secret(home)})
+
+
+def read(home: Path) -> dict[str, str]:
+    path = home / RUNTIME_ENV
+    return {name: value for name, value in dotenv_values(path).items() if value} if path.exists() else {}
+
+
+def _kept_secret(home: Path) -> str:
+    return read(home).get(SECRET) or secrets.token_urlsafe(48)
