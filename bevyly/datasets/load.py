@@ -129,6 +129,7 @@ def _copy(connection: psycopg.Connection[Any], table: str, frame: pl.DataFrame) 
 
 def _close_history(connection: psycopg.Connection[Any], customer_id: str) -> None:
     """End the interval that somebody else opened meanwhile where a newer one of the data set begins."""
+    connection.execute("analyze load_opportunity_history")
     connection.execute(
         """
         update opportunity_history h set valid_to = greatest(h.valid_from, n.valid_from)

@@ -134,6 +134,8 @@ EVENTS: Final[dict[str, pl.DataType]] = {
 
 def conform(frame: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.DataFrame:
     """`frame` with exactly `columns`: absent ones are null, others are dropped."""
+    if not frame.width:
+        return pl.DataFrame(schema=columns)
     return frame.select(
         (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in columns.items()
