@@ -50,7 +50,7 @@ TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 
 _TRANSIENT = (ApolloUnreachable, ApolloServerError, ApolloRateLimited)
 _BREAKING = (ApolloUnreachable, ApolloServerError, ApolloAnswerLost)
-_backoff = wait_exponential_jitter(initial=0.5, max=8, jitter=1)
+_backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=1)
 _spread = wait_random(0, 1)
 _log = structlog.get_logger(__name__)
 _requests = Counter("bevyly_apollo_requests", "Calls to Apollo by outcome", ["provider", "endpoint", "outcome"])
