@@ -38,13 +38,15 @@ class Metrics:
     lift: Estimate
 
 
-def measure(y: np.ndarray, p: np.ndarray, *, seed: int = 0, draws: int = _DRAWS) -> Metrics:
-    """All metrics of outcomes `y` (0/1) and probabilities `p`, (rows,)."""
+def measure(
+    y: np.ndarray, p: np.ndarray, *, groups: np.ndarray | None = None, seed: int = 0, draws: int = _DRAWS
+) -> Metrics:
+    """All metrics of outcomes `y` (0/1) and probabilities `p`, (rows,); rows of one group are resampled together."""
     y, p = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
     order = np.argsort(-p, kind="stable")
     y, p = y[order], p[order]
-    weights = _bootstrap(len(y), draws, seed)
-    brier, base = weights @ (p - y) ** 2 / len(y), _base(y, weights)
+    weights = _bootstrap(np.arange(len(y)) if groups is None else np.asarray(groups)[order], draws, seed)
+    brier, base = weights @ (p - y) ** 2 / weights.sum(axis=1), _base(y, weights)
     auc, pr_auc = _ranking(y, p, weights)
     return Metrics(
         n=len(y),
@@ -81,12 +83,13 @@ def reliability(y: np.ndarray, p: np.ndarray) -> list[dict[str, float]]:
     return rows
 
 
-def _bootstrap(rows: int, draws: int, seed: int) -> np.ndarray:
-    """(1 + draws, rows) counts: the sample itself, then resamples with replacement."""
+def _bootstrap(groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(1 + draws, rows) counts: the sample itself, then resamples of whole groups with replacement."""
     random = np.random.default_rng(seed)
-    counts = np.ones((1 + draws, rows), dtype=np.float32)
+    names, group = np.unique(groups, return_inverse=True)
+    counts = np.ones((1 + draws, len(groups)), dtype=np.float32)
     for draw in range(draws):
-        counts[1 + draw] = np.bincount(random.integers(rows, size=rows), minlength=rows)
+        counts[1 + draw] = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))[group]
     return counts
 
 

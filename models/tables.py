@@ -57,12 +57,14 @@ class Tables:
             intercept += mean
         return type(self)(intercept, mains, pairs, self.context)
 
-    def rebinned(self, maps: Mapping[int, np.ndarray], features: int, places: Mapping[int, int]) -> Self:
+    def rebinned(
+        self, maps: Mapping[int, np.ndarray], features: int, places: Mapping[int, int], like: "Tables | None" = None
+    ) -> Self:
         """The same function over other bins: `maps[j]` gives our code for each new code, `places[j]` the new position.
 
-        Features that we do not have are worth zero.
+        Features that we do not have are worth zero, in tables as long as those of `like`.
         """
-        mains = [np.zeros(1) for _ in range(features)]
+        mains = [np.zeros(1 if like is None else len(like.mains[place])) for place in range(features)]
         for j, place in places.items():
             mains[place] = self.mains[j][maps[j]]
         pairs = {

@@ -1,0 +1,80 @@
+"""Models at rest: one skops file with plain values, arrays and the card. Never pickle.
+
+Belongs here: saving and loading, and the list of types that a file may name. What is inside comes from `TrainedModel.state`.
+"""
+
+import io
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import skops.io
+
+from models.card import card_of
+from models.errors import ContractChanged, MissingArtefact, UntrustedArtefact
+from models.schema import RECIPES
+from models.scoring import TrainedModel
+
+TRUSTED: tuple[str, ...] = ()  # beyond numpy arrays and plain values, which skops trusts by itself, nothing is needed
+FORMAT = 1
+SUFFIX = ".skops"
+
+
+def save(model: TrainedModel, path: Path) -> Path:
+    """Write `model` and its card to `path`; readers see the old file or the new one, never a part."""
+    content = {"format": FORMAT, "card": card(model), "model": model.state()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    unfinished.write_bytes(skops.io.dumps(content))
+    unfinished.replace(path)
+    return path
+
+
+def load(path: Path) -> TrainedModel:
+    """The model that was saved at `path`; it scores the same frame to the same bits.
+
+    Raises MissingArtefact, UntrustedArtefact, ContractChanged.
+    """
+    return TrainedModel.from_state(_content(path)["model"])
+
+
+def load_card(path: Path) -> dict[str, Any]:
+    """Only the card of the artefact at `path`."""
+    return dict(_content(path)["card"])
+
+
+def card(model: TrainedModel) -> dict[str, Any]:
+    """The card of `model`, with the versions of what made it."""
+    return card_of(model, versions={name: _version(name) for name in ("bevyly", "scikit-learn", "numpy", "skops", "polars")})
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingArtefact(f"No model artefact at {path.name}; train the score first.", path=str(path))
+    data = path.read_bytes()
+    foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
+    if foreign:
+        raise UntrustedArtefact(f"The artefact names types that are not ours: {', '.join(foreign)}", types=foreign)
+    content = skops.io.load(io.BytesIO(data), trusted=list(TRUSTED))
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UntrustedArtefact("The artefact is not in a format that this code writes.")
+    _check_contract(content["model"])
+    return content
+
+
+def _check_contract(state: dict[str, Any]) -> None:
+    now = RECIPES[state["score_type"]].contract.digest
+    if state["contract"] != now:
+        raise ContractChanged(
+            f"The {state['score_type']} artefact was trained on another feature contract; train it again.",
+            artefact=state["contract"],
+            code=now,
+        )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

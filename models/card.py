@@ -1,0 +1,86 @@
+"""The model card: what a score was made from, how good it was on later data, what it may be shown as.
+
+Belongs here: the card as plain values, and as Markdown.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.heads import Facts
+from models.scoring import TrainedModel
+
+_FIGURES = ("auc", "pr_auc", "brier", "brier_base", "ece", "lift")
+
+
+def card_of(model: TrainedModel, *, versions: Mapping[str, str]) -> dict[str, Any]:
+    """Plain values, ready for JSON: window, number of rows, tenants with their metrics, contract, versions."""
+    window = model.window
+    return {
+        "score_type": model.score_type,
+        "question": model.recipe.question,
+        "version_id": model.version_id,
+        "as_of": window.as_of.isoformat(),
+        "trained_from": window.trained_from and window.trained_from.isoformat(),
+        "trained_to": window.trained_to and window.trained_to.isoformat(),
+        "n": window.entities,
+        "rows": window.rows,
+        "seed": window.seed,
+        "contract": model.recipe.contract.digest,
+        "features": [feature.name for feature in model.newcomer.shape.encoder.features_],
+        "horizon_days": model.recipe.horizon_days,
+        "versions": dict(versions),
+        "tenants": {tenant: _tenant(model.heads[tenant].facts) for tenant in sorted(model.heads)},
+    }
+
+
+def render(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    lines = [
+        f"# {card['score_type'].capitalize()} score",
+        "",
+        card["question"],
+        "",
+        f"- version: `{card['version_id']}`",
+        f"- learned from: {card['n']} entities ({card['rows']} rows) created {card['trained_from']} to {card['trained_to']}",
+        f"- as known at: {card['as_of']}, seed {card['seed']}",
+        f"- feature contract: `{card['contract'][:16]}`, {len(card['features'])} shared features",
+        f"- horizon: {_horizon(card['horizon_days'])}",
+        "- made with: " + ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
+        "",
+        "Judged on later rows than each fold learned from; intervals are 90 % bootstrap intervals.",
+        "",
+        "| tenant | outcomes | learner | own weight | display | " + " | ".join(_FIGURES) + " |",
+        "|" + "---|" * (5 + len(_FIGURES)),
+    ]
+    lines += [_row(tenant, facts) for tenant, facts in card["tenants"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _horizon(days: float | None) -> str:
+    return "how the entity ends" if days is None else f"won within {days:.0f} days"
+
+
+def _tenant(facts: Facts) -> dict[str, Any]:
+    return {
+        "outcomes": facts.outcomes,
+        "learner": facts.learner,
+        "own_weight": facts.own_weight,
+        "display": facts.display,
+        "display_reason": facts.display_reason,
+        "metrics": dict(facts.metrics),
+        "reliability": [dict(row) for row in facts.reliability],
+    }
+
+
+def _row(tenant: str, facts: Mapping[str, Any]) -> str:
+    figures = " | ".join(_figure(facts["metrics"], name) for name in _FIGURES)
+    return (
+        f"| {tenant} | {facts['outcomes']} | {facts['learner']} | {facts['own_weight']:.2f} "
+        f"| {facts['display']}: {facts['display_reason']} | {figures} |"
+    )
+
+
+def _figure(metrics: Mapping[str, float], name: str) -> str:
+    if name not in metrics:
+        return "–"
+    return f"{metrics[name]:.3f} ({metrics[f'{name}_low']:.3f}–{metrics[f'{name}_high']:.3f})"

@@ -1,0 +1,11 @@
+"""The conversion probability of a lead: will it end won rather than lost, from all that is known so far?"""
+
+from models.contracts import Role
+from models.recipe import Recipe
+
+RECIPE = Recipe(
+    score_type="conversion",
+    entity="lead",
+    roles=(Role.CONTEXT, Role.CREATION, Role.PROGRESS, Role.ENGAGEMENT, Role.ATTRIBUTES),
+    question="Of leads in this state, how many end won?",
+)

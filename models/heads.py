@@ -1,0 +1,120 @@
+"""A tenant's scoring function: merged shape, calibration, scale, norms and what it may be displayed as.
+
+Belongs here: everything that scoring one tenant needs, and nothing that training needs. Its state is plain values and arrays.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from models import intervals
+from models.bands import Scale
+from models.binning import code
+from models.calibration import sigmoid
+from models.contracts import Contract
+from models.encoding import FrameEncoder
+from models.merging import Shape
+from models.tables import Tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a head: outcomes it learned from, its display, and its metrics on later data as plain numbers."""
+
+    outcomes: int
+    rate: float
+    own_weight: float
+    learner: str
+    display: str
+    display_reason: str
+    metrics: dict[str, float]
+    reliability: list[dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """Per row: encoded values, contributions in calibrated logits, and the results. baseline + parts.sum(1) = logit."""
+
+    values: np.ndarray
+    parts: np.ndarray
+    baseline: float
+    logit: np.ndarray
+    probability: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The calibrated additive function of one tenant. `norms`: median value (or commonest level) per feature."""
+
+    shape: Shape
+    offset: float
+    slope: float
+    covariance: np.ndarray
+    scale: Scale
+    norms: np.ndarray
+    facts: Facts
+
+    def apply(self, values: np.ndarray) -> Scored:
+        """Score encoded rows, float64 (rows, features)."""
+        codes = coded(self.shape, values)
+        parts = self.shape.tables.contributions(codes)
+        raw = self.shape.tables.intercept + parts.sum(axis=1)
+        spread = self.shape.variance.logit(codes)
+        parts *= self.slope
+        baseline = self.offset + self.slope * self.shape.tables.intercept
+        logit = baseline + parts.sum(axis=1)
+        low, high = intervals.bounds(logit, intervals.variance(raw, spread, self.slope, self.covariance))
+        return Scored(
+            values=values,
+            parts=parts,
+            baseline=baseline,
+            logit=logit,
+            probability=sigmoid(logit),
+            low=low,
+            high=high,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays from which `from_state` makes an equal head."""
+        return {
+            "encoder": self.shape.encoder.state(),
+            "edges": self.shape.edges,
+            "tables": self.shape.tables.state(),
+            "variance": self.shape.variance.state(),
+            "offset": self.offset,
+            "slope": self.slope,
+            "covariance": self.covariance,
+            "scale": self.scale.state(),
+            "norms": self.norms,
+            "facts": asdict(self.facts),
+        }
+
+    @classmethod
+    def from_state(cls, contract: Contract, state: dict[str, Any]) -> Self:
+        """The head that `state` was taken from."""
+        shape = Shape(
+            encoder=FrameEncoder.from_state(contract, state["encoder"]),
+            edges=list(state["edges"]),
+            tables=Tables.from_state(state["tables"]),
+            variance=Tables.from_state(state["variance"]),
+        )
+        return cls(
+            shape=shape,
+            offset=state["offset"],
+            slope=state["slope"],
+            covariance=state["covariance"],
+            scale=Scale.from_state(state["scale"]),
+            norms=state["norms"],
+            facts=Facts(**state["facts"]),
+        )
+
+
+def coded(shape: Shape, values: np.ndarray) -> np.ndarray:
+    """uint8 codes (rows, features) of encoded values over the bins of `shape`."""
+    codes = np.empty(values.shape, dtype=np.uint8, order="F")
+    for j, edges in enumerate(shape.edges):
+        codes[:, j] = code(values[:, j], edges)
+    return codes

@@ -1,0 +1,95 @@
+"""Choosing between learners by what they say about later rows than they were trained on.
+
+Belongs here: the candidates, their time-forward predictions, the choice. The winner's out-of-fold logits also serve the
+calibration, so that it never sees a prediction on a training row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.additive import AdditiveClassifier
+from models.calibration import AffineCalibrator, sigmoid
+from models.splits import forward_folds
+
+CANDIDATES: Mapping[str, Mapping[str, object]] = {
+    "spline-10": {"learner": "spline", "penalty": 10.0},
+    "spline-30": {"learner": "spline", "penalty": 30.0},
+    "boosted": {"learner": "boosted"},
+    "blend": {"learner": "blend", "penalty": 10.0},
+}
+BLEND, HALVES = "blend", ("spline-10", "boosted")  # the blend is the mean of these two, which saves fitting it in the folds
+STURDY = "spline-30"  # with few outcomes there is nothing to choose by
+CHOICE_NEEDS = 300  # entities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Encoded training rows of one tenant, or of the pool."""
+
+    X: np.ndarray
+    y: np.ndarray
+    entity: np.ndarray
+    created: np.ndarray
+    categorical: tuple[int, ...]
+    context: int | None
+    weight: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The chosen candidate, its out-of-fold logits (NaN on the oldest rows), how many entities taught each, all losses."""
+
+    name: str
+    logit: np.ndarray
+    taught_by: np.ndarray
+    losses: dict[str, float]
+
+
+def estimator(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassifier:
+    """The unfitted candidate `name` for `rows`."""
+    options = dict(CANDIDATES[name])
+    return AdditiveClassifier(
+        categorical=rows.categorical, context=rows.context, bags=bags, random_state=seed, **options  # type: ignore[arg-type]
+    )
+
+
+def fitted(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassifier:
+    """The candidate `name`, fitted to all of `rows`."""
+    model = estimator(name, rows, bags=bags, seed=seed)
+    return model.fit(rows.X, rows.y, sample_weight=rows.weight, groups=rows.entity)
+
+
+def choose(rows: Rows, *, seed: int) -> Choice:
+    """The candidate with the least log loss on later folds, each judged after its own affine calibration."""
+    few = len(np.unique(rows.entity)) < CHOICE_NEEDS
+    names = [STURDY] if few else list(CANDIDATES)
+    judged = {name: _out_of_fold(name, rows, seed) for name in names if name != BLEND}
+    if not few:
+        halves = [judged[name] for name in HALVES]
+        judged[BLEND] = (sum(logit for logit, _ in halves) / 2, halves[0][1])
+    losses = {name: _loss(logit, rows.y) for name, (logit, _) in judged.items()}
+    best = min(names, key=lambda name: (losses[name], name))
+    logit, taught_by = judged[best]
+    return Choice(name=best, logit=logit, taught_by=taught_by, losses=losses)
+
+
+def _out_of_fold(name: str, rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    logit, taught_by = np.full(len(rows.y), np.nan), np.zeros(len(rows.y))
+    for train, judge in forward_folds(rows.created, rows.entity):
+        if not np.ptp(rows.y[train]):
+            continue
+        model = estimator(name, rows, bags=0, seed=seed)
+        model.fit(rows.X[train], rows.y[train], sample_weight=rows.weight[train])
+        logit[judge] = model.decision_function(rows.X[judge])
+        taught_by[judge] = len(np.unique(rows.entity[train]))
+    return logit, taught_by
+
+
+def _loss(logit: np.ndarray, y: np.ndarray) -> float:
+    known = ~np.isnan(logit)
+    if not known.any():
+        return float("inf")
+    p = sigmoid(AffineCalibrator().fit(logit[known], y[known]).transform(logit[known]))
+    return float(-np.mean(np.log(np.where(y[known] == 1, p, 1 - p))))

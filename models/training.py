@@ -1,0 +1,260 @@
+"""Training one score for all tenants: pool, own shapes, calibration, display.
+
+Belongs here: the order of the steps. Each step is a file of its own; what one score is about is its recipe.
+
+Per tenant: the pooled shape of the *other* tenants is the prior; the own shape, chosen by later folds, weighs in with the
+number of outcomes; an affine map, fitted to predictions on later rows than taught them and weighted towards the newest,
+makes it a probability. Tenants in `opted_out` neither give nor take.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from models import bands, display, metrics, pooling
+from models.calibration import AffineCalibrator, sigmoid
+from models.contracts import Role, check
+from models.encoding import FrameEncoder
+from models.heads import Facts, Head, coded
+from models.labels import Labelled, label
+from models.merging import Shape, flat, merged, shape_of
+from models.recipe import Recipe
+from models.schema import RECIPES
+from models.scoring import TrainedModel
+from models.selection import STURDY, Choice, Rows, choose, fitted
+
+BAGS = 5
+_LARGE_SHARE = 0.1  # of the pool: from here on a tenant's prior is refitted without it
+_POOL_CAP = 2000.0  # entities after which a tenant counts no more in the pool
+_HALF_LIFE = 0.5  # of the span of later rows: what is older than that counts half in the calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a training run was asked for."""
+
+    recipe: Recipe
+    seed: int
+    bags: int
+    doubtful: bool
+
+
+def train(
+    score_type: str,
+    snapshots: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    *,
+    as_of: datetime,
+    seed: int = 0,
+    opted_out: Collection[str] = (),
+    doubtful: bool = False,
+    bags: int = BAGS,
+) -> TrainedModel:
+    """Train `score_type` from the snapshot and outcome marts, as known at `as_of` (aware). Same input, same model.
+
+    doubtful: whether custom fields prefixed `doubtful_` may be read. bags: bootstrap fits behind the intervals.
+    Raises LeakingColumns, MissingColumns. Tenants without outcomes, and tenants not seen here, are scored by the prior.
+    """
+    settings = Settings(recipe=RECIPES[score_type], seed=seed, bags=bags, doubtful=doubtful)
+    check(snapshots, settings.recipe.contract)
+    labelled = label(settings.recipe, snapshots, outcomes, as_of=as_of)
+    pool = labelled.where(~labelled.frame["customer_id"].is_in(list(opted_out)).to_numpy())
+    shared, prior = _shape_of_pool(pool, settings), _prior(pool, settings)
+    heads = {}
+    for (tenant,), seen in snapshots.sort("customer_id").group_by("customer_id", maintain_order=True):
+        own = labelled.where((labelled.frame["customer_id"] == tenant).to_numpy())
+        alone = tenant in opted_out
+        lent = flat(shared.encoder, _logit(pooling.START_RATE)) if alone else _lent(pool, own, shared, settings)
+        heads[str(tenant)] = _head(own, seen, lent, pooling.between_tenants([], []) if alone else prior, settings)
+    nobody = labelled.where(np.zeros(len(labelled.y), dtype=bool))
+    newcomer = _head(nobody, snapshots.clear(), shared, prior, settings)
+    return TrainedModel.of(settings.recipe, heads=heads, newcomer=newcomer, labelled=labelled, as_of=as_of, seed=seed)
+
+
+def _logit(rate: float) -> float:
+    return float(np.log(rate / (1 - rate)))
+
+
+def _encoder(frame: pl.DataFrame, settings: Settings, *, learned: bool) -> FrameEncoder:
+    recipe = settings.recipe
+    least = max(5, min(20, frame.height // 50))
+    encoder = FrameEncoder(recipe.contract, recipe.roles, learned=learned, doubtful=settings.doubtful, min_count=least)
+    return encoder.fit(frame)
+
+
+def _rows(encoder: FrameEncoder, labelled: Labelled, weight: np.ndarray | None = None) -> Rows:
+    values = encoder.transform(labelled.frame)
+    age = encoder.position("age_days") if Role.CONTEXT in encoder.roles else None
+    varies = age is not None and len(np.unique(np.round(values[:, age]))) > 1
+    return Rows(
+        X=values,
+        y=labelled.y,
+        entity=labelled.entity,
+        created=labelled.created,
+        categorical=encoder.categorical,
+        context=age if varies else None,
+        weight=np.ones(len(labelled.y)) if weight is None else weight,
+    )
+
+
+def _teachable(labelled: Labelled) -> bool:
+    return labelled.entities >= pooling.LEAST and np.ptp(labelled.y) > 0
+
+
+def _shape_of_pool(pool: Labelled, settings: Settings) -> Shape:
+    """What all tenants of `pool` have in common, on shared columns only."""
+    encoder = _encoder(pool.frame, settings, learned=False)
+    if not _teachable(pool):
+        rate = (pool.y.sum() + 4 * pooling.START_RATE) / (len(pool.y) + 4)
+        return flat(encoder, _logit(float(rate)))
+    counts = pool.frame.select(pl.len().over("customer_id")).to_series().to_numpy()
+    rows = _rows(encoder, pool, np.minimum(1.0, _POOL_CAP / counts))
+    return shape_of(encoder, fitted(STURDY, rows, bags=settings.bags, seed=settings.seed))
+
+
+def _lent(pool: Labelled, own: Labelled, shared: Shape, settings: Settings) -> Shape:
+    """The prior shape for the tenant of `own`: the pool's, refitted without it where it makes much of the pool."""
+    if not len(own.y) or len(own.y) < _LARGE_SHARE * len(pool.y):
+        return shared
+    others = pool.where((pool.frame["customer_id"] != own.frame["customer_id"][0]).to_numpy())
+    return _shape_of_pool(others, replace(settings, bags=0))
+
+
+def _prior(pool: Labelled, settings: Settings) -> pooling.Prior:
+    """The spread of tenants' rates around the pooled one, on the logit scale."""
+    overall = _logit(float((pool.y.sum() + 0.5) / (len(pool.y) + 1)))
+    rates = pl.DataFrame({"tenant": pool.frame["customer_id"], "entity": pool.entity, "y": pool.y}).group_by("tenant").agg(
+        n=pl.col("entity").n_unique(), rate=pl.col("y").mean()
+    )
+    known = rates.filter(pl.col("n") >= 5).sort("tenant")
+    won = known["rate"].to_numpy() * known["n"].to_numpy() + 0.5
+    lost = (1 - known["rate"].to_numpy()) * known["n"].to_numpy() + 0.5
+    found = pooling.between_tenants(list(np.log(won / lost) - overall), list(1 / won + 1 / lost))
+    return found if len(known) > 1 else replace(found, mean=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Raw logits to calibrate on, their weights, and which of them were said before their outcome was learned."""
+
+    raw: np.ndarray
+    weight: np.ndarray
+    later: np.ndarray
+
+
+def _head(own: Labelled, seen: pl.DataFrame, lent: Shape, prior: pooling.Prior, settings: Settings) -> Head:
+    """A tenant's head from its labelled rows, all rows `seen` of it, and what the pool lends."""
+    raw = lent.tables.logit(coded(lent, lent.encoder.transform(own.frame)))
+    evidence = Evidence(raw=raw, weight=np.ones(len(raw)), later=np.ones(len(raw), dtype=bool))
+    shape, facts = lent, _facts_of_nobody()
+    if _teachable(own):
+        shape, evidence, name = _own_shape(own, lent, raw, settings)
+        facts = replace(facts, learner=name, own_weight=pooling.own_weight(own.entities))
+    calibrator = _calibrated(evidence, own, prior)
+    values = shape.encoder.transform(seen)
+    if seen.height:
+        shape = replace(shape, tables=shape.tables.centred(coded(shape, values), np.ones(seen.height)))
+    head = Head(
+        shape=shape,
+        offset=calibrator.offset_,
+        slope=calibrator.slope_,
+        covariance=calibrator.covariance_,
+        scale=bands.Scale.of(np.empty(0), 0.0),
+        norms=_norms(shape.encoder, values),
+        facts=_judged(facts, calibrator.transform(evidence.raw), evidence.later, own, settings.seed),
+    )
+    scored = head.apply(values)
+    return replace(head, scale=bands.Scale.of(scored.logit, scored.baseline))
+
+
+def _own_shape(
+    own: Labelled, lent: Shape, lent_raw: np.ndarray, settings: Settings
+) -> tuple[Shape, Evidence, str]:
+    """The merged shape, the evidence to calibrate it on, the learner's name."""
+    encoder = _encoder(own.frame, settings, learned=True)
+    rows = _rows(encoder, own)
+    choice = choose(rows, seed=settings.seed)
+    model = fitted(choice.name, rows, bags=settings.bags, seed=settings.seed)
+    share = pooling.own_weight(own.entities)
+    return merged(shape_of(encoder, model), lent, share), _evidence(choice, lent_raw, share), choice.name
+
+
+def _evidence(choice: Choice, lent_raw: np.ndarray, share: float) -> Evidence:
+    """Logits as they would have been said at the time; the oldest rows, which had none, count for little-known tenants."""
+    shares = np.array([pooling.own_weight(int(count)) for count in choice.taught_by])
+    later = ~np.isnan(choice.logit)
+    raw = np.where(later, shares * np.nan_to_num(choice.logit) + (1 - shares) * lent_raw, lent_raw)
+    return Evidence(raw=raw, weight=np.where(later, 1.0, 1.0 - share), later=later)
+
+
+def _recency(created: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Weights that halve from the newest row back over `_HALF_LIFE` of the span of the later rows."""
+    counting = created[later]
+    if not len(counting) or np.ptp(counting) == 0:
+        return np.ones(len(created))
+    back = (counting.max() - created) / np.ptp(counting)
+    return np.asarray(0.5 ** (back / _HALF_LIFE))
+
+
+def _calibrated(evidence: Evidence, own: Labelled, prior: pooling.Prior) -> AffineCalibrator:
+    """The affine map; an entity counts once however many snapshots it has, for they are not independent."""
+    repeats = max(len(own.y) / max(own.entities, 1), 1.0)
+    weight = evidence.weight * _recency(own.created, evidence.later) / repeats
+    calibrator = AffineCalibrator(offset=prior.mean, offset_sd=prior.sd)
+    return calibrator.fit(evidence.raw, own.y, sample_weight=weight)
+
+
+def _norms(encoder: FrameEncoder, values: np.ndarray) -> np.ndarray:
+    """Median of a number, commonest code of a level; NaN where never known."""
+    norms = np.full(len(encoder.features_), np.nan)
+    for j, feature in enumerate(encoder.features_):
+        known = values[~np.isnan(values[:, j]), j]
+        if len(known):
+            norms[j] = np.median(known) if feature.levels is None else np.bincount(known.astype(int)).argmax()
+    return norms
+
+
+def _facts_of_nobody() -> Facts:
+    verdict, reason = display.decide(None)
+    return Facts(
+        outcomes=0,
+        rate=float("nan"),
+        own_weight=0.0,
+        learner="prior",
+        display=verdict,
+        display_reason=reason,
+        metrics={},
+        reliability=[],
+    )
+
+
+def _judged(facts: Facts, logit: np.ndarray, later: np.ndarray, own: Labelled, seed: int) -> Facts:
+    """`facts` with metrics on the rows that were predicted before they were learned, and the display they allow."""
+    if not later.any():
+        return facts
+    y, p = own.y[later], sigmoid(logit[later])
+    found = metrics.measure(y, p, groups=own.entity[later], seed=seed)
+    verdict, reason = display.decide(found)
+    return replace(
+        facts,
+        outcomes=own.entities,
+        rate=float(own.y.mean()),
+        display=verdict,
+        display_reason=reason,
+        metrics=_flat(found),
+        reliability=metrics.reliability(y, p),
+    )
+
+
+def _flat(found: metrics.Metrics) -> dict[str, float]:
+    """Metrics as name → number, with `_low` and `_high` beside each estimate."""
+    numbers: dict[str, float] = {}
+    for name, value in asdict(found).items():
+        if isinstance(value, dict):
+            numbers |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+        else:
+            numbers[name] = float(value)
+    return numbers
