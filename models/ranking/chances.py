@@ -1,4 +1,4 @@
-"""The chance to win that an action starts from: the score where it may be shown, else a rule of thumb with a wide interval.
+"""The chance to win that an action starts from: the score where it may be shown, else a wide rule of thumb.
 
 Belongs here: which probability an entity has, and how it may be displayed. Scores themselves are made by the models.
 """

@@ -14,6 +14,7 @@ means, and no single action is ever credited with more than MAX_EFFECT.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -40,6 +41,16 @@ SCHEMA: dict[str, pl.DataType] = {
     "n_without": pl.Int64(),
 }
 _Array = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """Mean and deviation of an effect on the log-odds, what it rests on, and entities with and without the action."""
+
+    mean: float
+    sd: float
+    basis: str
+    votes_with: float = 0.0
+    votes_without: float = 0.0
 
 
 def treatments(
@@ -103,11 +114,13 @@ def _tenant_rows(tenant: str, kind: str, cases: pl.DataFrame) -> list[dict[str, 
     outcome = cases["won"].to_numpy().astype(np.float64)
     offset = cases["logit"].to_numpy().astype(np.float64)
     mean, sd = penalised_logistic(design, outcome, offset=offset, votes=votes, centre=centre, spread=spread)
-    done_votes = (design[:, 1:] * votes[:, None]).sum(axis=0)
-    return [
-        _learned_row(tenant, kind, action, mean[i + 1], sd[i + 1], float(done_votes[i]), float(votes.sum()))
-        for i, action in enumerate(actions)
-    ]
+    with_it = (design[:, 1:] * votes[:, None]).sum(axis=0)
+    rows = []
+    for i, action in enumerate(actions):
+        learned = Estimate(mean[i + 1], sd[i + 1], "associative", float(with_it[i]), float(votes.sum() - with_it[i]))
+        enough = min(learned.votes_with, learned.votes_without) >= MIN_CASES
+        rows.append(_row(tenant, kind, action, learned) if enough else _prior_row(tenant, kind, action))
+    return rows
 
 
 def penalised_logistic(
@@ -128,26 +141,17 @@ def penalised_logistic(
     return beta, np.sqrt(np.diag(np.linalg.inv(hessian)))
 
 
-def _learned_row(
-    tenant: str, kind: str, action: Action, mean: float, sd: float, done: float, total: float
-) -> dict[str, object]:
-    if min(done, total - done) < MIN_CASES:
-        return _prior_row(tenant, kind, action)
-    return _row(tenant, kind, action, mean, sd, "associative", round(done), round(total - done))
-
-
 def _prior_row(tenant: str, kind: str, action: Action) -> dict[str, object]:
-    return _row(tenant, kind, action, *action.prior, "prior", 0, 0)
+    return _row(tenant, kind, action, Estimate(*action.prior, basis="prior"))
 
 
-def _row(
-    tenant: str, kind: str, action: Action, mean: float, sd: float, basis: str, with_it: int, without: int
-) -> dict[str, object]:
-    low, middle, high = (float(np.clip(mean + z * sd, -MAX_EFFECT, MAX_EFFECT)) for z in (-Z, 0.0, Z))
+def _row(tenant: str, kind: str, action: Action, estimate: Estimate) -> dict[str, object]:
+    ends = (estimate.mean + z * estimate.sd for z in (-Z, 0.0, Z))
+    low, middle, high = (float(np.clip(end, -MAX_EFFECT, MAX_EFFECT)) for end in ends)
     return {
         "customer_id": tenant, "entity_type": kind, "action_type": action.action_type, "effect": middle,
-        "effect_low": low, "effect_high": high, "effect_sd": float(sd), "basis": basis, "n_with": with_it,
-        "n_without": without,
+        "effect_low": low, "effect_high": high, "effect_sd": float(estimate.sd), "basis": estimate.basis,
+        "n_with": round(estimate.votes_with), "n_without": round(estimate.votes_without),
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from models.signals.thresholds import with_thresholds
 HABITS: dict[str, tuple[str, pl.Expr]] = {
     "records_several_contacts": (OPPORTUNITY, pl.col("contacts_total").fill_null(0.0) >= 2),
     "records_next_steps": (OPPORTUNITY, pl.col("has_next_step").fill_null(0.0) > 0),
+    "records_meetings": (OPPORTUNITY, pl.col("meetings_total").fill_null(0.0) > 0),
     "records_owners": (OPPORTUNITY, pl.col("owner_id").is_not_null()),
     "records_amounts": (OPPORTUNITY, pl.col("value_minor").is_not_null()),
     "records_outreach": (LEAD, pl.col("outbound_total").fill_null(0.0) > 0),

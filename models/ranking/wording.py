@@ -1,0 +1,74 @@
+"""How a recommendation reads: a title that names the entity, and two or three sentences that say why and what for.
+
+Belongs here: words. Numbers come in finished.
+"""
+
+import polars as pl
+
+from models.ranking.catalogue import BY_ATTENTION, BY_EFFECT
+from models.ranking.value import ATTENTION_MINUTES
+from models.signals.text import money
+
+_TITLES = {
+    "call": "Call {}",
+    "draft_email": "Write to {}",
+    "book_meeting": "Book a meeting with {}",
+    "add_contact": "Bring a second person into {}",
+    "involve_executive": "Bring an executive into {}",
+    "set_next_step": "Agree the next step with {}",
+    "convert_or_create_opportunity": "Turn {} into an opportunity",
+    "enroll_or_pause_sequence": "Put {} on a sequence",
+    "correct_close_date": "Correct the close date of {}",
+    "correct_amount": "Record the amount of {}",
+    "enrich_record": "Complete the record of {}",
+    "close_lost": "Close {} as lost",
+}
+_DOING = {
+    "call": "calling now",
+    "draft_email": "writing now",
+    "book_meeting": "a meeting this week",
+    "add_contact": "a second person on their side",
+    "involve_executive": "a word from an executive",
+    "set_next_step": "an agreed next step",
+    "convert_or_create_opportunity": "an offer now",
+    "enroll_or_pause_sequence": "a sequence",
+}
+
+
+def title() -> pl.Expr:
+    """The title, at most 255 characters."""
+    name = pl.col("name").fill_null("(no name)").str.slice(0, 200)
+    written = pl.lit("Look at {}")
+    for action_type, text in _TITLES.items():
+        written = pl.when(pl.col("action_type") == action_type).then(pl.lit(text)).otherwise(written)
+    return written.str.replace("{}", name, literal=True)
+
+
+def rationale() -> pl.Expr:
+    """What was found, then what acting is worth and on what ground."""
+    found = pl.when(pl.col("told").list.len() > 0).then(pl.col("told").list.join(". ")).otherwise(pl.col("headline"))
+    return pl.format("{}. {}", found, _worth())
+
+
+def _worth() -> pl.Expr:
+    currency = pl.col("currency")
+    about = money(pl.col("expected_value_minor"), currency)
+    low, high = (money(pl.col(f"expected_value_{end}_minor"), currency) for end in ("low", "high"))
+    span = (
+        pl.when(pl.col("expected_value_low_minor") > 0)
+        .then(pl.format("{} to {}", low, high))
+        .otherwise(pl.format("up to {}, or nothing", high))
+    )
+    ground = (
+        pl.when(pl.col("basis") == "associative")
+        .then(pl.lit("Going by your own history"))
+        .otherwise(pl.lit("By a cautious estimate"))
+    )
+    doing = pl.col("action_type").replace_strict(list(_DOING), list(_DOING.values()), default="acting now")
+    return (
+        pl.when(pl.col("valued") == BY_EFFECT)
+        .then(pl.format("{}, {} is worth about {} ({}).", ground, doing, about, span))
+        .when(pl.col("valued") == BY_ATTENTION)
+        .then(pl.format(f"Closing it frees about {ATTENTION_MINUTES} minutes for deals that move, worth {{}}.", about))
+        .otherwise(pl.lit("A minute's work that keeps the forecast true."))
+    )
