@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 LEASE_SECONDS = 5.0
-DATABASE_AWAY = (psycopg.OperationalError, psycopg.InternalError)
+DATABASE_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
 """What psycopg raises when the connection or the server is gone; a lost lease in a transaction is the second."""
 
 # the last one ends a leader that stopped while an answer was on its way to it

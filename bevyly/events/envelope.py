@@ -15,8 +15,8 @@ from bevyly.ids import new_id
 
 MAX_EVENT_BYTES = 524_288
 
-UuidText = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-SubjectText = Annotated[str, msgspec.Meta(pattern="^[a-z_]{1,50}/[0-9A-Za-z_.-]{1,36}$")]
+UuidText = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
+SubjectText = Annotated[str, msgspec.Meta(min_length=3, max_length=87)]
 LineText = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 

@@ -27,7 +27,7 @@ from bevyly.events.failpoints import failpoint
 from bevyly.settings import Settings
 from pipelines.intake import rows
 from pipelines.intake.messages import Decoded, decode
-from pipelines.intake.offsets import Partition, move, starting_points
+from pipelines.intake.offsets import Partition, move, partition_of, starting_points
 
 GROUP = "raw"
 BATCH = 4_000
@@ -92,7 +92,7 @@ class Intake:
         return batch
 
     def _sort_in(self, message: Message, batch: list[Message]) -> None:
-        key, error = Partition(str(message.topic()), message.partition() or 0), message.error()
+        key, error = partition_of(message), message.error()
         if error is None:
             self._ended.discard(key)
             if (message.offset() or 0) >= self._positions[key]:
@@ -130,9 +130,7 @@ class Intake:
         return Decoded([one for one in batch.accepted if one not in strangers], batch.letters + letters)
 
     def _moves(self, messages: list[Message]) -> dict[Partition, tuple[int, int]]:
-        last = {
-            Partition(str(message.topic()), message.partition() or 0): message.offset() or 0 for message in messages
-        }
+        last = {partition_of(message): message.offset() or 0 for message in messages}
         return {key: (self._positions[key], offset + 1) for key, offset in last.items()}
 
     def _count(self, batch: Decoded, new: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import structlog
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from bevyly.errors import Conflict
 from bevyly.events.bus import watermarks
@@ -38,6 +38,11 @@ class Partition(NamedTuple):
 
     topic: str
     number: int
+
+
+def partition_of(message: Message) -> Partition:
+    """The partition that `message` came from."""
+    return Partition(str(message.topic()), message.partition() or 0)
 
 
 class OffsetsMoved(Conflict):

@@ -12,17 +12,21 @@ from pipelines.intake.messages import Incoming
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_COLUMNS = """
-customer_id, event_id, type, schema_version, subject_type, subject_id, sequence, occurred_at, recorded_at, data, source,
-causation_id, correlation_id, topic, partition, "offset"
-"""
+_TYPES = {
+    "n": "int4", "customer_id": "varchar", "event_id": "varchar", "type": "varchar", "schema_version": "int2",
+    "subject_type": "varchar", "subject_id": "varchar", "sequence": "int8", "occurred_at": "timestamptz",
+    "recorded_at": "timestamptz", "data": "text", "source": "varchar", "causation_id": "varchar",
+    "correlation_id": "varchar", "topic": "varchar", "partition": "int4", "offset": "int8",
+}  # fmt: skip
+_COLUMNS = ", ".join(f'"{name}"' for name in _TYPES if name != "n")
 _STAGE = f"""
-create temporary table if not exists incoming on commit delete rows
-as select 0 as n, {_COLUMNS} from raw.events with no data
+create temporary table if not exists incoming (
+  {", ".join(f'"{name}" {type_}' for name, type_ in _TYPES.items())}
+) on commit delete rows
 """
-_COPY = f"copy incoming (n, {_COLUMNS}) from stdin"
+_COPY = f"copy incoming (n, {_COLUMNS}) from stdin (format binary)"
 _MOVE = f"""
-insert into raw.events ({_COLUMNS}) select {_COLUMNS} from incoming order by n
+insert into raw.events ({_COLUMNS}) select {_COLUMNS.replace('"data"', '"data"::jsonb')} from incoming order by n
 on conflict (customer_id, event_id) do nothing
 """
 _TENANTS = "select id from customers where id = any(%s)"
@@ -39,16 +43,20 @@ def insert(connection: Connection, incoming: Sequence[Incoming]) -> int:
         return 0
     with connection.cursor() as cursor:
         with cursor.copy(_COPY) as copy:
-            for number, (message, event, data) in enumerate(incoming):
-                subject_type, _, subject_id = event.subject.partition("/")
-                copy.write_row(
-                    (
-                        number, event.tenant_id, event.id, event.type, event.schema_version, subject_type, subject_id,
-                        event.sequence, event.time, event.recorded_time, data.decode(), event.source,
-                        event.causation_id, event.correlation_id, message.topic(), message.partition(), message.offset(),
-                    )
-                )  # fmt: skip
+            copy.set_types(list(_TYPES.values()))
+            for number, one in enumerate(incoming):
+                copy.write_row(_row(number, one))
         return cursor.execute(_MOVE).rowcount
+
+
+def _row(number: int, incoming: Incoming) -> tuple[Any, ...]:
+    message, event, data = incoming
+    subject_type, _, subject_id = event.subject.partition("/")
+    return (
+        number, event.tenant_id, event.id, event.type, event.schema_version, subject_type, subject_id, event.sequence,
+        event.time, event.recorded_time, data.decode(), event.source, event.causation_id, event.correlation_id,
+        message.topic(), message.partition(), message.offset(),
+    )  # fmt: skip
 
 
 def known_tenants(connection: Connection, ids: Iterable[str]) -> set[str]:

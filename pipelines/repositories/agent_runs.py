@@ -1,0 +1,54 @@
+"""Statements on agent runs and the approvals that hold them. Streams write runs; reviews belong to the API."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_DISABLED = """
+select c.customer_id, c.agent_type from agent_configs c
+join unnest(%s::varchar[], %s::varchar[]) as asked (customer_id, agent_type)
+  on asked.customer_id = c.customer_id and asked.agent_type = c.agent_type
+where not c.enabled
+"""
+_RECORD = """
+with asked as (
+  select * from jsonb_to_recordset(%(rows)s::jsonb) as given (
+    run_id varchar, approval_id varchar, customer_id varchar, agent_type varchar, command_id varchar, status varchar,
+    input jsonb, error text, item_type varchar, content jsonb, content_hash varchar, expires_at timestamptz
+  )
+), recorded as (
+  insert into agent_runs (id, customer_id, agent_type, command_id, status, input, error, started_at, completed_at)
+  select run_id, customer_id, agent_type, command_id, status, input, error, %(at)s,
+         case when status = 'refused' then %(at)s end
+  from asked
+  on conflict (customer_id, command_id) do nothing
+  returning id
+), held as (
+  insert into approval_items (id, customer_id, agent_run_id, item_type, content, content_hash, expires_at)
+  select approval_id, customer_id, run_id, item_type, content, content_hash, expires_at
+  from asked join recorded on recorded.id = asked.run_id
+  where asked.status = 'waiting'
+)
+select count(*) from recorded
+"""
+
+
+def disabled_agents(connection: Connection, asked: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of `asked` (customer, agent type) that the tenant switched off."""
+    wanted = sorted(set(asked))
+    columns = [[customer for customer, _ in wanted], [agent for _, agent in wanted]]
+    return {(customer, agent) for customer, agent in connection.execute(_DISABLED, columns).fetchall()}
+
+
+def record_runs(connection: Connection, runs: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
+    """One run a command, with an approval item where it waits for one; a repeated command changes nothing."""
+    if not runs:
+        return 0
+    rows = json.dumps([dict(run) for run in runs], default=datetime.isoformat)
+    found = connection.execute(_RECORD, {"rows": rows, "at": at}).fetchone()
+    return int(found[0]) if found else 0

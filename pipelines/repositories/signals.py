@@ -1,0 +1,107 @@
+"""Statements on signals: writing what was found, closing what is over. Streams and the batch pass share the rows.
+
+A signal is one row an episode: `dedupe_key` is its identity, whoever finds it first or again. All statements are
+set-based and run in the caller's transaction.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import psycopg
+
+from bevyly.ids import new_id
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+SignalRows = pl.DataFrame | Sequence[Mapping[str, Any]]
+
+# A finding that is older than the closing does not open the row again; an equal finding changes nothing.
+_UPSERT = """
+insert into signals as known (
+  id, customer_id, entity_type, entity_id, signal_type, polarity, severity, strength, title, data, evidence,
+  dedupe_key, detector_version, found_by, first_seen_at, last_seen_at, expires_at
+)
+select distinct on (customer_id, dedupe_key)
+  id, customer_id, entity_type, entity_id, signal_type, polarity, severity, strength, title, data, evidence,
+  dedupe_key, detector_version, %(found_by)s, coalesce(seen_at, %(at)s), coalesce(seen_at, %(at)s), expires_at
+from jsonb_to_recordset(%(rows)s::jsonb) as found (
+  id varchar, customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, polarity varchar,
+  severity varchar, strength real, title text, data jsonb, evidence jsonb, dedupe_key varchar,
+  detector_version varchar, seen_at timestamptz, expires_at timestamptz
+)
+order by customer_id, dedupe_key, seen_at desc nulls last
+on conflict (customer_id, dedupe_key) do update set
+  first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+  last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+  polarity = excluded.polarity, severity = excluded.severity, strength = excluded.strength, title = excluded.title,
+  data = excluded.data, evidence = excluded.evidence, detector_version = excluded.detector_version,
+  expires_at = excluded.expires_at, closed_at = null, close_reason = null
+where (known.closed_at is null or known.closed_at < excluded.last_seen_at)
+  and known.last_seen_at <= excluded.last_seen_at
+  and (known.last_seen_at, known.polarity, known.severity, known.strength, known.title, known.data, known.evidence,
+       known.detector_version, known.expires_at, known.closed_at)
+    is distinct from
+      (excluded.last_seen_at, excluded.polarity, excluded.severity, excluded.strength, excluded.title, excluded.data,
+       excluded.evidence, excluded.detector_version, excluded.expires_at, excluded.closed_at)
+"""
+_CLOSE = """
+update signals set closed_at = over.at, close_reason = over.reason
+from (
+  select distinct on (customer_id, entity_type, entity_id, signal_type) *
+  from jsonb_to_recordset(%(rows)s::jsonb) as given (
+    customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, reason varchar, at timestamptz
+  )
+  order by customer_id, entity_type, entity_id, signal_type, at desc
+) as over
+where signals.customer_id = over.customer_id and signals.entity_type = over.entity_type
+  and signals.entity_id = over.entity_id and signals.signal_type = coalesce(over.signal_type, signals.signal_type)
+  and signals.closed_at is null and signals.last_seen_at <= over.at
+"""
+_UNDECIDED = """
+select wanted.customer_id, wanted.entity_type, wanted.entity_id
+from unnest(%s::varchar[], %s::varchar[], %s::varchar[]) as wanted (customer_id, entity_type, entity_id)
+left join opportunities o
+  on wanted.entity_type = 'opportunity' and o.customer_id = wanted.customer_id and o.id = wanted.entity_id
+left join leads l on wanted.entity_type = 'lead' and l.customer_id = wanted.customer_id and l.id = wanted.entity_id
+where (o.status = 'open' and o.deleted_at is null)
+  or (l.status in ('new', 'working', 'qualified') and l.deleted_at is null)
+"""
+
+
+def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str, at: datetime) -> int:
+    """Write `signals` (columns of the signals frame); `at` stands in for a missing `seen_at`. How many rows changed."""
+    rows = signals.to_dicts() if isinstance(signals, pl.DataFrame) else signals
+    if not rows:
+        return 0
+    document = json.dumps([_document(row) for row in rows], default=_text)
+    return connection.execute(_UPSERT, {"rows": document, "found_by": found_by, "at": at}).rowcount
+
+
+def close_signals(connection: Connection, closings: Sequence[Mapping[str, Any]]) -> int:
+    """Close open signals; how many. One mapping an entity and signal type: customer_id, entity_type, entity_id,
+    signal_type (None for all of them), reason, at. What was seen after `at` stays open."""
+    if not closings:
+        return 0
+    return connection.execute(_CLOSE, {"rows": json.dumps([dict(row) for row in closings], default=_text)}).rowcount
+
+
+def undecided(connection: Connection, entities: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Those of `entities` (customer, type, id) that are open opportunities or undecided leads."""
+    wanted = sorted(set(entities))
+    if not wanted:
+        return set()
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    return {(customer, kind, entity) for customer, kind, entity in connection.execute(_UNDECIDED, columns).fetchall()}
+
+
+def _document(row: Mapping[str, Any]) -> dict[str, Any]:
+    data = row["data"]
+    return {"id": new_id(), **row, "data": json.loads(data) if isinstance(data, str) else data}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,99 @@
+"""`python -m pipelines.streams.agent_trigger`: commands to agents become runs, each exactly once.
+
+What would reach a person outside waits for an approval, with the hash of what is to be approved; what a tenant
+switched off is refused, with the reason. Doing the work is the agents' own affair.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import psycopg
+import typer
+
+from bevyly.clock import Clock, SystemClock
+from bevyly.events.envelope import Event
+from bevyly.ids import new_id
+from bevyly.settings import Settings, get_settings
+from bevyly.telemetry import configure_logging
+from pipelines.process import serve_metrics, stop_on_signals
+from pipelines.repositories.agent_runs import disabled_agents, record_runs
+from pipelines.streams.runner import Stream
+
+NAME = "agent-trigger"
+TOPICS = ("bevyly.agent-commands",)
+APPROVAL_LIVES = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Which agent a command is for, and what a person must allow first, if anything."""
+
+    type: str
+    approval: str | None = None
+
+
+AGENTS = {
+    "agent.source_leads": Agent("lead_source"),
+    "agent.enrich_account": Agent("enrichment"),
+    "agent.draft_email": Agent("email", approval="email"),
+    "agent.make_call": Agent("voice", approval="call"),
+}
+
+
+def content_hash(content: dict[str, Any]) -> str:
+    """SHA-256 of `content` in one canonical form: what was approved can be compared with what is executed."""
+    return sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+
+
+class AgentTrigger:
+    """Handler of the stream: commands in, rows of `agent_runs` and `approval_items` out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self, connection: psycopg.Connection[tuple[Any, ...]], events: Sequence[Event]) -> None:
+        commands = [event for event in events if event.type in AGENTS]
+        disabled = disabled_agents(connection, ((event.tenant_id, AGENTS[event.type].type) for event in commands))
+        now = self._clock.now()
+        record_runs(connection, [self._run(event, disabled, now) for event in commands], at=now)
+
+    def _run(self, event: Event, disabled: set[tuple[str, str]], now: datetime) -> dict[str, Any]:
+        agent = AGENTS[event.type]
+        refused = (event.tenant_id, agent.type) in disabled
+        content = {"command": event.type, **event.data}
+        return {
+            "run_id": new_id(),
+            "approval_id": new_id(),
+            "customer_id": event.tenant_id,
+            "agent_type": agent.type,
+            "command_id": event.id,
+            "status": "refused" if refused else "waiting" if agent.approval else "queued",
+            "input": event.data,
+            "error": f"the {agent.type} agent is switched off" if refused else None,
+            "item_type": agent.approval,
+            "content": content,
+            "content_hash": content_hash(content),
+            "expires_at": now + APPROVAL_LIVES,
+        }
+
+
+def make_stream(settings: Settings, clock: Clock | None = None) -> Stream:
+    """The agent trigger as a stream."""
+    clock = clock or SystemClock()
+    return Stream(NAME, topics=TOPICS, handler=AgentTrigger(clock), settings=settings, clock=clock)
+
+
+def main(metrics_port: int | None = None) -> None:
+    """Record what agents are asked to do, until told to stop."""
+    settings = get_settings()
+    configure_logging(settings.log_level)
+    serve_metrics(metrics_port)
+    make_stream(settings).run(stop_on_signals())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,269 @@
+"""Rules that need one event and no history: what it shows, and which open signals it ends. Pure.
+
+Thresholds and keys are those of the batch detectors (`models.signals`), so that both find the same row. Whether the
+entity is still open is for the caller to ask.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, TypedDict
+
+from bevyly.events.envelope import Event, Instant
+from models.signals.detector import dedupe_key
+from models.signals.thresholds import Thresholds
+
+VERSION = "1"
+LIVES_DAYS = 14
+INTENT_LIVES_DAYS = 7
+# what a batch pass gives an action of the same day
+INTENT_STRENGTH = 2.0
+_LINE = Thresholds()
+
+
+class Finding(TypedDict):
+    """A row of the signals frame."""
+
+    customer_id: str
+    entity_type: str
+    entity_id: str
+    signal_type: str
+    polarity: str
+    severity: str
+    strength: float
+    title: str
+    data: dict[str, Any]
+    evidence: list[str]
+    dedupe_key: str
+    detector_version: str
+    seen_at: Instant
+    expires_at: Instant
+
+
+class Closing(TypedDict):
+    """Open signals of one type (None: of every type) on one entity are over."""
+
+    customer_id: str
+    entity_type: str
+    entity_id: str
+    signal_type: str | None
+    reason: str
+    at: Instant
+
+
+def find(event: Event) -> list[Finding]:
+    """Signals that `event` shows by itself."""
+    return [finding for rule in _FIND.get(event.type, ()) for finding in rule(event)]
+
+
+def close(event: Event) -> list[Closing]:
+    """Signals that `event` ends."""
+    return [closing for rule in _CLOSE.get(event.type, ()) for closing in rule(event)]
+
+
+def severity(strength: float, polarity: str) -> str:
+    """At the line low, half again medium, twice high, three times critical (bad news only)."""
+    if strength >= 3 and polarity == "-":
+        return "critical"
+    return "high" if strength >= 2 else "medium" if strength >= 1.5 else "low"
+
+
+def _finding(
+    event: Event,
+    entity: tuple[str, str],
+    signal_type: str,
+    *,
+    polarity: str,
+    strength: float,
+    title: str,
+    data: dict[str, Any],
+    lives_days: int = LIVES_DAYS,
+) -> Finding:
+    strength = round(min(strength, 99.0), 4)
+    return Finding(
+        customer_id=event.tenant_id,
+        entity_type=entity[0],
+        entity_id=entity[1],
+        signal_type=signal_type,
+        polarity=polarity,
+        severity=severity(strength, polarity),
+        strength=strength,
+        title=title,
+        data=data,
+        evidence=[event.id],
+        dedupe_key=dedupe_key(signal_type, *entity, event.id),
+        detector_version=VERSION,
+        seen_at=event.recorded_time,
+        expires_at=event.recorded_time + timedelta(days=lives_days),
+    )
+
+
+def _closing(event: Event, entity: tuple[str, str], signal_type: str | None, reason: str) -> Closing:
+    return Closing(
+        customer_id=event.tenant_id,
+        entity_type=entity[0],
+        entity_id=entity[1],
+        signal_type=signal_type,
+        reason=reason,
+        at=event.recorded_time,
+    )
+
+
+def _touched(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The opportunity and the lead that an activity belongs to, as far as it says."""
+    return [(kind, data[f"{kind}_id"]) for kind in ("opportunity", "lead") if data.get(f"{kind}_id")]
+
+
+def _opportunity(event: Event) -> tuple[str, str]:
+    return "opportunity", event.data["opportunity_id"]
+
+
+def _day(value: str | None) -> date | None:
+    return date.fromisoformat(value) if value else None
+
+
+def _close_date_moved(event: Event) -> Iterator[Finding]:
+    before = _day(event.data["before"].get("expected_close_date"))
+    after = _day(event.data["after"].get("expected_close_date"))
+    if before is None or after is None:
+        return
+    days = (after - before).days
+    if days >= _LINE.slip_days:
+        yield _finding(
+            event,
+            _opportunity(event),
+            "close_date_slipped",
+            polarity="-",
+            strength=days / _LINE.slip_days,
+            title=f"Close date moved out by {days} days",
+            data={"slips": 1, "slip_days": days},
+        )
+    elif -days >= _LINE.pulled_in_days and after >= event.recorded_time.date():
+        yield _finding(
+            event,
+            _opportunity(event),
+            "close_date_pulled_in",
+            polarity="+",
+            strength=-days / _LINE.pulled_in_days,
+            title=f"Close date pulled in by {-days} days",
+            data={"days_earlier": -days},
+        )
+
+
+def _amount_changed(event: Event) -> Iterator[Finding]:
+    before, after = event.data["before"].get("value_minor"), event.data["after"].get("value_minor")
+    if not before or after is None or before < 0:
+        return
+    change = after / before - 1
+    if abs(change) >= _LINE.amount_change:
+        yield _finding(
+            event,
+            _opportunity(event),
+            "amount_changed",
+            polarity="+" if change > 0 else "-",
+            strength=abs(change) / _LINE.amount_change,
+            title=f"Amount changed by {change:+.0%}",
+            data={"change": round(change, 2), "changes": 1},
+        )
+
+
+def _intent(title: str, *, leads: bool) -> Callable[[Event], Iterator[Finding]]:
+    """A rule for what a customer does of their own accord; on leads only where it says more than that they exist."""
+
+    def rule(event: Event) -> Iterator[Finding]:
+        if event.data["direction"] != "inbound":
+            return
+        for entity in _touched(event.data):
+            if leads or entity[0] == "opportunity":
+                yield _finding(
+                    event,
+                    entity,
+                    "high_intent_action",
+                    polarity="+",
+                    strength=INTENT_STRENGTH,
+                    title=title,
+                    data={"action": event.type},
+                    lives_days=INTENT_LIVES_DAYS,
+                )
+
+    return rule
+
+
+def _contact_was_made(event: Event) -> Iterator[Closing]:
+    direction = event.data["direction"]
+    for entity in _touched(event.data):
+        if direction != "internal":
+            yield _closing(event, entity, "going_dark", "there was contact")
+        if direction == "inbound":
+            yield _closing(event, entity, "ghosted", "the customer answered")
+        if direction == "outbound" and entity[0] == "lead":
+            yield _closing(event, entity, "lead_untouched", "somebody reached out")
+
+
+def _next_step_planned(event: Event) -> Iterator[Closing]:
+    due = event.data.get("due_at")
+    if due and due[:10] >= event.recorded_time.date().isoformat():
+        for entity in _touched(event.data):
+            yield _closing(event, entity, "no_next_step", "a next step is planned")
+
+
+def _stage_changed(event: Event) -> Iterator[Closing]:
+    if event.data["status"] != "open":
+        yield _closing(event, _opportunity(event), None, f"the deal is {event.data['status']}")
+    else:
+        yield _closing(event, _opportunity(event), "deal_stalled", "the deal moved on")
+
+
+def _opportunity_corrected(event: Event) -> Iterator[Closing]:
+    after = event.data["after"]
+    day = _day(after.get("expected_close_date"))
+    if day is not None and day >= event.recorded_time.date():
+        yield _closing(event, _opportunity(event), "close_date_overdue", "the close date was corrected")
+    if after.get("owner_id"):
+        yield _closing(event, _opportunity(event), "ownership_gap", "somebody owns it")
+
+
+def _lead_changed(event: Event) -> Iterator[Closing]:
+    lead, after = ("lead", event.data["lead_id"]), event.data["after"]
+    if after.get("status") in ("disqualified", "converted"):
+        yield _closing(event, lead, None, f"the lead is {after['status']}")
+    if after.get("owner_id"):
+        yield _closing(event, lead, "ownership_gap", "somebody owns it")
+
+
+def _lead_converted(event: Event) -> Iterator[Closing]:
+    yield _closing(event, ("lead", event.data["lead_id"]), None, "the lead is converted")
+
+
+_ACTIVITIES = (
+    "email.sent",
+    "email.received",
+    "email.opened",
+    "email.clicked",
+    "meeting.scheduled",
+    "meeting.completed",
+    "call.completed",
+    "task.created",
+    "task.completed",
+    "note.created",
+    "form.submitted",
+    "page.viewed",
+    "proposal.sent",
+    "proposal.replied",
+)
+
+# A click is not among them: mail scanners click on everything.
+_FIND: dict[str, tuple[Callable[[Event], Iterator[Finding]], ...]] = {
+    "opportunity.updated": (_close_date_moved, _amount_changed),
+    "proposal.replied": (_intent("Answered the offer", leads=True),),
+    "form.submitted": (_intent("Sent a form while the deal is open", leads=False),),
+    "meeting.scheduled": (_intent("Asked for a meeting", leads=True),),
+}
+_CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
+    **dict.fromkeys(_ACTIVITIES, (_contact_was_made,)),
+    "meeting.scheduled": (_contact_was_made, _next_step_planned),
+    "task.created": (_next_step_planned,),
+    "opportunity.stage_changed": (_stage_changed,),
+    "opportunity.updated": (_opportunity_corrected,),
+    "lead.updated": (_lead_changed,),
+    "lead.converted": (_lead_converted,),
+}
