@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 SECONDS = 40.0
 
 
 def new_topic(brokers: str, *, partitions: int = 1, **settings: str) -> str:
-    """A fresh topic of the given settings (underscores stand for dots)."""
+    """A fresh topic of the given settings (underscores stand for dots), with all its partitions served."""
     name = f"test.{uuid.uuid4().hex}"
     config = {key.replace("_", "."): value for key, value in settings.items()}
-    admin(brokers).create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(SECONDS)
+    client = admin(brokers)
+    client.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(SECONDS)
+    wanted = {TopicPartition(name, number): OffsetSpec.earliest() for number in range(partitions)}
+    for answer in client.list_offsets(wanted).values():
+        answer.result(SECONDS)
     return name
 
 
