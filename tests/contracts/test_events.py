@@ -1,0 +1,150 @@
+"""Event contracts are files: every accepted version has a schema and examples, and nothing lies around unused."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from bevyly.events import contracts
+from bevyly.events.catalogue import topic_of, topics
+from bevyly.events.compatibility import incompatibilities
+from bevyly.events.envelope import Event
+
+ACCEPTED = [
+    (type_, version) for topic in topics().values() for type_, versions in topic.types.items() for version in versions
+]
+EXAMPLES = sorted(contracts.EXAMPLES.glob("*/*/*.json"))
+
+
+def schema_of(type_: str, version: int) -> dict[str, Any]:
+    return json.loads((contracts.SCHEMAS / type_ / f"{version}.json").read_text())
+
+
+def name(path: Path) -> str:
+    return "/".join(path.parts[-3:])
+
+
+def test_every_accepted_version_has_a_schema_and_every_schema_is_accepted() -> None:
+    files = {
+        (path.parent.name, int(path.stem))
+        for path in contracts.SCHEMAS.glob("*/*.json")
+        if path.parent.name != contracts.SHARED
+    }
+    assert files == set(ACCEPTED)
+
+
+def test_every_accepted_version_has_two_examples_and_every_example_has_a_schema() -> None:
+    count = {key: sum((p.parts[-3], int(p.parts[-2])) == key for p in EXAMPLES) for key in ACCEPTED}
+    assert {key: n for key, n in count.items() if n < 2} == {}
+    assert sum(count.values()) == len(EXAMPLES)
+
+
+def test_a_type_is_on_one_topic() -> None:
+    types = [type_ for topic in topics().values() for type_ in topic.types]
+    assert len(types) == len(set(types))
+
+
+@pytest.mark.parametrize("version", ACCEPTED, ids=str)
+def test_schemas_are_schemas_and_say_which(version: tuple[str, int]) -> None:
+    schema = schema_of(*version)
+    assert jsonschema_rs.meta.is_valid(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"].endswith(f"/{version[0]}/{version[1]}.json")
+
+
+def test_shared_definitions_are_used() -> None:
+    text = "".join(path.read_text() for path in contracts.SCHEMAS.glob("*/*.json"))
+    shared = [json.loads(path.read_text()) for path in (contracts.SCHEMAS / contracts.SHARED).glob("*.json")]
+    unused = [
+        definition
+        for document in shared
+        for definition in document.get("$defs", {})
+        if f"#/$defs/{definition}\"" not in text
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_examples_are_events_that_keep_their_contract(path: Path) -> None:
+    event = Event.from_json(path.read_bytes())
+    assert (event.type, str(event.schema_version)) == (path.parts[-3], path.parts[-2])
+    assert json.loads(contracts.validate(event)) == json.loads(path.read_text())["data"]
+    assert topic_of(event.type) in topics()
+    assert Event.from_json(event.to_json()) == event
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_an_example_with_a_field_that_nobody_named_is_refused(path: Path) -> None:
+    event = Event.from_json(path.read_bytes())
+    with pytest.raises(contracts.ContractViolation) as refused:
+        contracts.validate(msgspec.structs.replace(event, data=event.data | {"surprise": 1}))
+    assert "surprise" in str(refused.value)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_an_example_without_a_required_field_is_refused(path: Path) -> None:
+    event = Event.from_json(path.read_bytes())
+    required = jsonschema_rs.dereference(
+        schema_of(event.type, event.schema_version), registry=contracts._registry()
+    ).get("required", [])
+    for field in required:
+        data = {key: value for key, value in event.data.items() if key != field}
+        with pytest.raises(contracts.ContractViolation):
+            contracts.validate(msgspec.structs.replace(event, data=data))
+
+
+@pytest.mark.parametrize("type_", sorted({type_ for type_, _ in ACCEPTED}))
+def test_a_new_version_only_adds_optional_fields(type_: str) -> None:
+    versions = sorted(version for known, version in ACCEPTED if known == type_)
+    for old, new in zip(versions, versions[1:], strict=False):
+        assert incompatibilities(schema_of(type_, old), schema_of(type_, new)) == []
+
+
+def test_objects_are_closed_except_custom_fields() -> None:
+    open_objects = [
+        f"{path.name}: {where}"
+        for path in contracts.SCHEMAS.glob("*/*.json")
+        for where, schema in _objects(json.loads(path.read_text()), path.parent.name)
+        if schema.get("additionalProperties") is not False
+    ]
+    assert open_objects == ["types.json: shared/$defs/custom"]
+
+
+def _objects(node: Any, where: str) -> list[tuple[str, dict[str, Any]]]:
+    if isinstance(node, list):
+        return [found for one in node for found in _objects(one, where)]
+    if not isinstance(node, dict):
+        return []
+    here = [(where, node)] if node.get("type") == "object" else []
+    return here + [found for key, value in node.items() for found in _objects(value, f"{where}/{key}")]
+
+
+def _lead() -> dict[str, Any]:
+    return copy.deepcopy(schema_of("lead.created", 1))
+
+
+def test_compatible_is_an_optional_field_or_another_description() -> None:
+    new = _lead()
+    new["properties"]["region"] = {"type": ["string", "null"]}
+    new["description"] = "A lead was born"
+    assert incompatibilities(_lead(), new) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda s: s["required"].append("source"), "newly required"),
+        (lambda s: s["required"].remove("status"), "no longer required"),
+        (lambda s: s["properties"].pop("source"), "is gone"),
+        (lambda s: s["properties"].update(source={"type": "string", "maxLength": 5}), "changed"),
+        (lambda s: s.update(additionalProperties=True), "additionalProperties changed"),
+    ],
+)
+def test_incompatible_is_everything_else(change: Any, word: str) -> None:
+    new = _lead()
+    change(new)
+    assert any(word in problem for problem in incompatibilities(_lead(), new))
