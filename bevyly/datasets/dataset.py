@@ -129,8 +129,10 @@ def _versioned(rows: pl.DataFrame, table: str, subjects: pl.DataFrame) -> pl.Dat
 def _latest(activities: pl.DataFrame) -> pl.DataFrame:
     if not activities.height:
         return activities
-    return activities.sort("occurred_at", "order").unique("id", keep="last", maintain_order=True).with_columns(
-        recorded_at=pl.col("occurred_at")
+    return (
+        activities.sort("occurred_at", "order")
+        .unique("id", keep="last", maintain_order=True)
+        .with_columns(recorded_at=pl.col("occurred_at"))
     )
 
 
@@ -139,11 +141,10 @@ def _participants(activities: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=TABLES["activity_participants"])
     present = activities.filter(pl.col("contact_id").is_not_null() & (pl.col("direction") != "internal"))
     renames = {"contact_email": "email", "contact_role": "role"}
-    named = present.select("contact_id", pl.col("id").alias("activity_id"), *(c for c in renames if c in present.columns))
+    known = [name for name in renames if name in present.columns]
+    named = present.select("contact_id", *known, activity_id="id").rename(renames, strict=False)
     ids = [derived_id(activity_id, "contact") for activity_id in named["activity_id"]]
-    return conform(
-        named.rename(renames, strict=False).with_columns(pl.Series("id", ids, pl.String)), TABLES["activity_participants"]
-    )
+    return conform(named.with_columns(pl.Series("id", ids, pl.String)), TABLES["activity_participants"])
 
 
 def _history(changes: pl.DataFrame, *, events: pl.DataFrame, tenant: Tenant, name: str) -> pl.DataFrame:
@@ -164,5 +165,3 @@ def _history(changes: pl.DataFrame, *, events: pl.DataFrame, tenant: Tenant, nam
 def rows_of(dataset: Dataset) -> int:
     """Number of rows in all tables."""
     return sum(frame.height for frame in dataset.tables.values())
-
-

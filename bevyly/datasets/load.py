@@ -61,7 +61,7 @@ def load_dataset(
         with psycopg.connect(url) as connection:
             _create_temporary_tables(connection)
             for last, frames in _chunks(dataset, before, chunk):
-                rows += _write_chunk(connection, dataset, frames, last=last, size=chunk)
+                rows += _write_chunk(connection, dataset, frames, last=last)
                 progress(last - before.events, total)
     return LoadResult(rows, dataset.events.height, total, perf_counter() - started)
 
@@ -98,14 +98,16 @@ def _create_temporary_tables(connection: psycopg.Connection[Any]) -> None:
 
 
 def _write_chunk(
-    connection: psycopg.Connection[Any], dataset: Dataset, frames: dict[str, pl.DataFrame], *, last: int, size: int
+    connection: psycopg.Connection[Any], dataset: Dataset, frames: dict[str, pl.DataFrame], *, last: int
 ) -> int:
     """One transaction; returns the number of rows that it wrote, without the outbox."""
     customer_id = dataset.tenant.customer_id
     with connection.transaction():
         here = lock_progress(connection, customer_id=customer_id, dataset=dataset.name)
         if here.events != last - frames["outbox"].height:
-            raise Conflict(f"Another load of {dataset.name} into this tenant is at work: wait for its end, then repeat.")
+            raise Conflict(
+                f"Another load of {dataset.name} into this tenant is at work: wait for its end, then repeat."
+            )
         for table, frame in frames.items():
             _copy(connection, table, frame)
         _close_history(connection, customer_id)

@@ -67,9 +67,7 @@ def converted(leads: pl.DataFrame) -> pl.DataFrame:
 def stage_changed(moves: pl.DataFrame) -> pl.DataFrame:
     """`opportunity.stage_changed` for moves with `id`, `key`, `order`, `occurred_at`, stages, `status` and amount."""
     names = ("from_stage", "to_stage", "status", "value_minor", "currency")
-    fields = {"opportunity_id": pl.col("id")} | {
-        name: _column(moves, _COLUMN_OF.get(name, name)) for name in names
-    }
+    fields = {"opportunity_id": pl.col("id")} | {name: _column(moves, _COLUMN_OF.get(name, name)) for name in names}
     return _staged(moves, type_="opportunity.stage_changed", subject="opportunity", data=json_object(fields))
 
 
