@@ -1,0 +1,161 @@
+"""How often: sliding windows in Redis, counted atomically and by the clock of Redis.
+
+A window is twenty buckets; a bucket counts until it lies wholly outside, so that a limit is never exceeded over any
+window. `limits` was considered: it needs two round trips for the count and what is left of it, and trusts the clock
+of each client. A busy principal's admissions are taken a few at a time and handed out from memory. When Redis is
+away, work goes on uncounted and log-ins are refused.
+"""
+
+import time
+from dataclasses import dataclass
+from math import ceil
+
+import structlog
+from prometheus_client import Counter
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bevyly.errors import BevylyError, Unavailable
+
+UNCOUNTED = Counter("bevyly_rate_limit_uncounted_total", "Requests that Redis could not count.", ["rule"])
+LIMITED = Counter("bevyly_rate_limited_total", "Requests over their limit.", ["rule"])
+BUCKETS = 20
+LEASE_SECONDS = 1.0
+AWAY_SECONDS = 1.0
+MAX_LEASES = 20_000
+log = structlog.get_logger()
+
+# KEYS: a counter. ARGV: limit, window in ms, buckets, how many to take. Returns taken, left, ms until a bucket leaves.
+SCRIPT = """
+local limit, window, buckets, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local width = window / buckets
+local current = math.floor(ms / width)
+local used, oldest = 0, current
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+  local bucket = tonumber(fields[i])
+  if bucket < current - buckets then
+    redis.call('HDEL', KEYS[1], fields[i])
+  else
+    used = used + tonumber(fields[i + 1])
+    if bucket < oldest then oldest = bucket end
+  end
+end
+local taken = math.max(0, math.min(wanted, limit - used))
+if taken > 0 then
+  redis.call('HINCRBY', KEYS[1], current, taken)
+  redis.call('PEXPIRE', KEYS[1], window + 2 * math.ceil(width))
+end
+return {taken, limit - used - taken, math.ceil((oldest + buckets + 1) * width - ms)}
+"""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """At most `limit` in any `seconds`; a process may take `lease` of them at once."""
+
+    name: str
+    limit: int
+    seconds: int = 60
+    lease: int = 1
+    closed_without_redis: bool = False
+
+
+@dataclass(slots=True)
+class Decision:
+    """What was decided for one request, as its answer's headers say."""
+
+    rule: Rule
+    left: int
+    reset_ms: int
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """`RateLimit` and its policy, as the IETF's draft for HTTP has them."""
+        rule = self.rule
+        return [
+            (b"ratelimit-policy", f'"{rule.name}";q={rule.limit};w={rule.seconds}'.encode()),
+            (b"ratelimit", f'"{rule.name}";r={max(self.left, 0)};t={ceil(self.reset_ms / 1000)}'.encode()),
+        ]
+
+
+class RateLimited(BevylyError):  # noqa: N818 - named as its code
+    """More requests than the limit allows."""
+
+    code, status, title = "rate_limited", 429, "Too many requests"
+
+
+@dataclass(slots=True)
+class _Lease:
+    taken: int
+    left: int
+    reset_ms: int
+    until: float
+
+
+class RateLimiter:
+    """Counts requests by rule and subject."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._script = redis.register_script(SCRIPT)
+        self._leases: dict[str, _Lease] = {}
+        self._away_until = 0.0
+
+    async def hit(self, rule: Rule, subject: str) -> Decision | None:
+        """Count one request of `subject`; None where Redis is away; raises `RateLimited` over the limit."""
+        key = f"rate:{rule.name}:{subject}"
+        lease = self._leases.get(key)
+        now = time.monotonic()
+        if lease is None or lease.taken == 0 or lease.until < now:
+            lease = await self._take(rule, key, now)
+            if lease is None:
+                self._uncounted(rule)
+                return None
+        if lease.taken == 0:
+            LIMITED.labels(rule.name).inc()
+            seconds = max(1, ceil(lease.reset_ms / 1000))
+            raise RateLimited(f"At most {rule.limit} in {rule.seconds} seconds.", retry_after=seconds)
+        lease.taken -= 1
+        return Decision(rule, lease.left + lease.taken, lease.reset_ms)
+
+    async def _take(self, rule: Rule, key: str, now: float) -> _Lease | None:
+        if now < self._away_until:
+            return None
+        try:
+            taken, left, reset = await self._script(
+                keys=[key], args=[rule.limit, rule.seconds * 1000, BUCKETS, rule.lease]
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = now + AWAY_SECONDS
+            log.warning("rate_limiter_away", error=str(error))
+            return None
+        lease = _Lease(taken, left, reset, now + LEASE_SECONDS)
+        if rule.lease > 1 and taken > 0:
+            if len(self._leases) >= MAX_LEASES:
+                self._leases.clear()
+            self._leases[key] = lease
+        return lease
+
+    def _uncounted(self, rule: Rule) -> None:
+        UNCOUNTED.labels(rule.name).inc()
+        if rule.closed_without_redis:
+            raise Unavailable("Log-in is paused while we cannot count attempts. Try again in a moment.")
+
+
+READS = Rule("read", limit=3000, lease=20)
+WRITES = Rule("write", limit=600, lease=4)
+AUTHENTICATION = Rule("authentication", limit=20, closed_without_redis=True)
+REFUSED = Rule("refused", limit=120)
+"""Attempts with a credential that is not valid, by address."""
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """The rules in force; published in the documentation of the API."""
+
+    reads: Rule = READS
+    writes: Rule = WRITES
+    authentication: Rule = AUTHENTICATION
+    refused: Rule = REFUSED

@@ -1,0 +1,55 @@
+"""The assembly of the API: resources, layers, routes. What each of them does is elsewhere."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import documentation, health, problems
+from api.dependencies.rate_limit import RateLimits
+from api.middleware.context import RequestContext
+from api.middleware.limits import RequestLimits
+from api.modules.accounts.routes import router as accounts
+from api.modules.activities.routes import router as activities
+from api.modules.api_keys.routes import router as api_keys
+from api.modules.auth.routes import router as auth
+from api.modules.contacts.routes import router as contacts
+from api.modules.intent.briefings import Briefings
+from api.modules.intent.routes import router as intent
+from api.modules.leads.routes import router as leads
+from api.modules.opportunities.routes import router as opportunities
+from api.resources import make_resources
+from bevyly.clock import Clock, SystemClock
+from bevyly.settings import Settings, get_settings
+from bevyly.telemetry import configure_logging
+
+# Matched from top to bottom: what is asked most stands first.
+AREAS = (intent, accounts, contacts, opportunities, leads, activities, auth, api_keys)
+
+
+def create_app(
+    settings: Settings | None = None, *, clock: Clock | None = None, limits: RateLimits | None = None
+) -> FastAPI:
+    """The API as an ASGI application; it connects when it starts, and closes what it opened when it stops."""
+    chosen, rules = settings or get_settings(), limits or RateLimits()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(chosen.log_level)
+        resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules)
+        app.state.resources = resources
+        app.state.briefings = Briefings(resources.reader)
+        try:
+            yield
+        finally:
+            await resources.close()
+
+    app = FastAPI(title="Bevyly", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    problems.install(app)
+    app.add_middleware(RequestLimits)
+    app.add_middleware(RequestContext)
+    for area in (*AREAS, health.router):
+        # The routes themselves, not `include_router`: that would wrap each of them in another layer of matching.
+        app.router.routes.extend(area.routes)
+    documentation.install(app, rules)
+    return app

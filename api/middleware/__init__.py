@@ -1,0 +1,1 @@
+"""Plain ASGI layers around every request, routes or not."""

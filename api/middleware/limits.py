@@ -1,0 +1,124 @@
+"""How much one request may cost before anybody looks at it: headers, body, time, and how many at once.
+
+The body is read here, whole and before the routes, so that neither a slow nor a huge one reaches a database connection.
+"""
+
+import asyncio
+
+from prometheus_client import Counter, Gauge
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import problem
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 32 * 1024
+BODY_SECONDS = 10.0
+ANSWER_SECONDS = 15.0
+MAX_IN_FLIGHT = 64
+
+REFUSED = Counter("bevyly_http_refused_total", "Requests that were refused before their route.", ["reason"])
+IN_FLIGHT = Gauge("bevyly_http_in_flight", "Requests being answered now.")
+_ALWAYS_ANSWERED = ("/healthz", "/metrics")
+
+
+class RequestLimits:
+    """431 for too many headers, 413 and 408 for bodies, 503 for too many at once or too long."""
+
+    def __init__(self, app: ASGIApp, *, max_in_flight: int = MAX_IN_FLIGHT, body_seconds: float = BODY_SECONDS) -> None:
+        self.app = app
+        self.max_in_flight = max_in_flight
+        self.body_seconds = body_seconds
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _ALWAYS_ANSWERED:
+            await self.app(scope, receive, send)
+            return
+        refusal, inner = await self._admit(scope, receive)
+        if refusal is not None:
+            REFUSED.labels(refusal[1]).inc()
+            await _refuse(scope, *refusal)(scope, receive, send)
+            return
+        self.in_flight += 1
+        IN_FLIGHT.set(self.in_flight)
+        try:
+            await self._answer(scope, inner, send)
+        finally:
+            self.in_flight -= 1
+            IN_FLIGHT.set(self.in_flight)
+
+    async def _admit(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str, str] | None, Receive]:
+        headers = scope["headers"]
+        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            return (431, "headers_too_large", "The headers are larger than 32 KiB."), receive
+        if self.in_flight >= self.max_in_flight:
+            return (503, "overloaded", "Too many requests at once. Try again in a moment."), receive
+        declared = {name: value for name, value in headers if name in (b"content-length", b"transfer-encoding")}
+        if not declared or declared.get(b"content-length") == b"0":
+            return None, receive
+        length = declared.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            return _TOO_LARGE, receive
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                body = await _read_body(receive)
+        except TimeoutError:
+            return (408, "body_too_slow", "The body did not arrive in time."), receive
+        return (_TOO_LARGE, receive) if body is None else (None, _replay(body, receive))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.app(scope, receive, note)
+        except TimeoutError:
+            if started:
+                raise
+            await _refuse(scope, 503, "took_too_long", "The answer took too long.")(scope, receive, send)
+
+
+_TOO_LARGE = (413, "body_too_large", "The body is larger than 1 MiB.")
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return bytes(body)
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    unread = True
+
+    async def replay() -> Message:
+        nonlocal unread
+        if unread:
+            unread = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return replay
+
+
+def _refuse(scope: Scope, status: int, code: str, detail: str) -> ASGIApp:
+    return problem(
+        status=status,
+        code=code,
+        title="The request cannot be served",
+        detail=detail,
+        request_id=scope.get("state", {}).get("request_id"),
+        headers={"connection": "close"} if status != 503 else None,
+    )

@@ -1,0 +1,1 @@
+"""The areas of the API: each `routes → service → repository`; another area only through its service."""

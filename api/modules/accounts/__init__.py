@@ -1,0 +1,1 @@
+"""The area accounts of the API."""

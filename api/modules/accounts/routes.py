@@ -1,0 +1,63 @@
+"""Accounts over HTTP."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from api.dependencies.work import IfMatch, Write
+from api.modules.accounts.schemas import Account, AccountChange, AccountCreate, AccountPage, AccountQuery
+from api.modules.accounts.service import AccountService
+from api.records.reads import one, page, written
+from api.routing import answers, area, problems, read, requires
+
+router = area("/accounts", "accounts")
+
+
+@read(router, "", AccountPage)
+@requires("accounts:read")
+async def list_accounts(request: Request, query: Annotated[AccountQuery, Query()]) -> Response:
+    """Accounts, newest first."""
+    return await page(request, "api_list_accounts", query)
+
+
+@read(router, "/{account_id}", Account, responses=problems(404))
+@requires("accounts:read")
+async def get_account(request: Request, account_id: str) -> Response:
+    """One account."""
+    return await one(request, "api_get_account", account_id, kind="account")
+
+
+@router.post("", status_code=201, responses=answers(Account, 404, 409, status=201))
+@requires("accounts:write")
+async def create_account(body: AccountCreate, context: Write) -> Response:
+    """A new account."""
+    service = AccountService(context)
+    row = await service.create(body.model_dump(exclude_unset=True))
+    location = f"/api/v1/accounts/{row.id}"
+    return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
+
+
+@router.patch("/{account_id}", responses=answers(Account, 404, 409, 412))
+@requires("accounts:write")
+async def update_account(account_id: str, body: AccountChange, context: Write, if_match: IfMatch) -> Response:
+    """Change fields of an account."""
+    service = AccountService(context)
+    row = await service.update(account_id, body.model_dump(exclude_unset=True), expected_version=if_match)
+    return written(await service.records.rendered(row.id), version=row.version)
+
+
+@router.delete("/{account_id}", status_code=204, responses=problems(404, 412))
+@requires("accounts:delete")
+async def delete_account(account_id: str, context: Write, if_match: IfMatch) -> Response:
+    """Hide an account; it can be restored."""
+    await AccountService(context).delete(account_id, expected_version=if_match)
+    return Response(status_code=204)
+
+
+@router.post("/{account_id}/restore", responses=answers(Account, 404))
+@requires("accounts:delete")
+async def restore_account(account_id: str, context: Write) -> Response:
+    """Bring a deleted account back."""
+    service = AccountService(context)
+    row = await service.restore(account_id)
+    return written(await service.records.rendered(row.id), version=row.version)

@@ -1,0 +1,1 @@
+"""The area activities of the API."""

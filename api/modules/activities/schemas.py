@@ -1,0 +1,110 @@
+"""Shapes of activities: emails, meetings, calls, tasks, notes, forms, page views, proposals."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from api.schemas import (
+    Comment,
+    Count,
+    Custom,
+    Email,
+    Id,
+    Input,
+    Instant,
+    Name,
+    Output,
+    PageInfo,
+    PageQuery,
+    Subject,
+    Text50,
+    VersionedOutput,
+)
+
+Kind = Literal["email", "meeting", "call", "task", "note", "form", "page_view", "proposal"]
+Direction = Literal["inbound", "outbound", "internal"]
+
+
+class ParticipantInput(Input):
+    """Somebody who took part."""
+
+    contact_id: Id | None = None
+    user_id: Id | None = None
+    email: Email | None = None
+    role: Text50 | None = None
+
+
+class ActivityCreate(Input):
+    """A touch that happened, or one that is planned (`due_at` and no `completed_at`)."""
+
+    kind: Kind
+    direction: Direction | None = Field(default=None, description="derived from the kind where left out")
+    subject: Subject | None = None
+    body: Comment | None = None
+    occurred_at: Instant | None = Field(default=None, description="now where left out")
+    due_at: Instant | None = None
+    completed_at: Instant | None = None
+    duration_seconds: Count | None = None
+    account_id: Id | None = None
+    contact_id: Id | None = None
+    opportunity_id: Id | None = None
+    lead_id: Id | None = None
+    owner_id: Id | None = None
+    external_id: Name | None = None
+    participants: list[ParticipantInput] = Field(default_factory=list, max_length=200)
+    custom: Custom = Field(default_factory=dict)
+
+
+class Completion(Input):
+    """How a planned activity ended."""
+
+    completed_at: Instant | None = Field(default=None, description="now where left out")
+    duration_seconds: Count | None = None
+
+
+class ActivityQuery(PageQuery):
+    """Which activities."""
+
+    owner_id: Id | None = None
+    account_id: Id | None = None
+    contact_id: Id | None = None
+    opportunity_id: Id | None = None
+    lead_id: Id | None = None
+    kind: Kind | None = None
+
+
+class Participant(Output):
+    """Somebody who took part."""
+
+    contact_id: Id | None
+    user_id: Id | None
+    email: str | None
+    role: str | None
+
+
+class Activity(VersionedOutput):
+    """An activity."""
+
+    kind: Kind
+    direction: Direction
+    subject: str | None
+    body: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    due_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: int | None
+    account_id: Id | None
+    contact_id: Id | None
+    opportunity_id: Id | None
+    lead_id: Id | None
+    owner_id: Id | None
+    participants: list[Participant]
+
+
+class ActivityPage(Output):
+    """A page of activities, latest first."""
+
+    data: list[Activity]
+    page: PageInfo

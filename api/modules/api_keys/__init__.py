@@ -1,0 +1,1 @@
+"""The area api keys of the API."""

@@ -1,0 +1,1 @@
+"""The area auth of the API."""

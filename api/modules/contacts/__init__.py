@@ -1,0 +1,1 @@
+"""The area contacts of the API."""

@@ -1,0 +1,1 @@
+"""The area intent of the API."""

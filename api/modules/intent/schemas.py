@@ -1,0 +1,233 @@
+"""Shapes of what Bevyly concludes: briefing, signals, patterns, recommendations, scores."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.schemas import Comment, Id, Input, Instant, Output, PageInfo, PageQuery, Text50
+
+EntityType = Literal["account", "contact", "lead", "opportunity"]
+Severity = Literal["low", "medium", "high", "critical"]
+
+
+class BriefingQuery(Input):
+    """Which briefing."""
+
+    as_of: AwareDatetime | None = Field(default=None, description="the briefing as it stood then, byte for byte")
+
+
+class Briefing(BaseModel):
+    """The few things worth doing today. Stored as it is answered."""
+
+    version: int
+    as_of: datetime
+    generated_at: datetime
+    status: Literal["fresh", "stale"]
+    stale_reason: str | None
+    user: dict[str, Any]
+    headline: str
+    summary: dict[str, Any]
+    items: list[dict[str, Any]]
+    good_news: list[dict[str, Any]]
+    not_shown: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+
+
+class RefreshRequest(Input):
+    """Why a new briefing is wanted."""
+
+    reason: Text50 | None = None
+
+
+class RefreshAccepted(Output):
+    """The request for a new briefing was taken."""
+
+    status: Literal["accepted"] = "accepted"
+    event_id: Id
+
+
+class EntityQuery(PageQuery):
+    """Lists about entities."""
+
+    entity_type: EntityType | None = None
+    entity_id: Id | None = None
+
+
+class SignalQuery(EntityQuery):
+    """Which signals."""
+
+    signal_type: Text50 | None = None
+    severity: Severity | None = None
+    open: bool | None = Field(default=None, description="only those that are not closed, or only those that are")
+
+
+class PatternQuery(EntityQuery):
+    """Which patterns."""
+
+    pattern_type: Text50 | None = None
+    open: bool | None = None
+
+
+class RecommendationQuery(EntityQuery):
+    """Which recommendations."""
+
+    status: Literal["pending", "accepted", "dismissed", "completed", "snoozed", "expired", "superseded"] | None = None
+    action_type: Text50 | None = None
+    owner_id: Id | None = None
+
+
+class Signal(Output):
+    """Something worth noticing about an entity."""
+
+    id: Id
+    entity_type: str
+    entity_id: Id
+    signal_type: str
+    polarity: Literal["+", "-"]
+    severity: Severity
+    strength: float
+    title: str
+    data: dict[str, Any]
+    evidence: list[Any]
+    detector_version: str
+    found_by: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime | None
+    closed_at: datetime | None
+    close_reason: str | None
+
+
+class SignalPage(Output):
+    """A page of signals, last seen first."""
+
+    data: list[Signal]
+    page: PageInfo
+
+
+class Member(Output):
+    """A signal of a pattern."""
+
+    id: Id
+    signal_type: str
+    severity: Severity
+    title: str
+
+
+class Pattern(Output):
+    """Signals that occur together on one entity."""
+
+    id: Id
+    entity_type: str
+    entity_id: Id
+    pattern_type: str
+    title: str
+    polarity: Literal["+", "-"]
+    confidence: float
+    confidence_low: float
+    confidence_high: float
+    lift: float | None
+    data: dict[str, Any]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    closed_at: datetime | None
+    signals: list[Member]
+
+
+class PatternPage(Output):
+    """A page of patterns, last seen first."""
+
+    data: list[Pattern]
+    page: PageInfo
+
+
+class Recommendation(Output):
+    """One thing worth doing."""
+
+    id: Id
+    entity_type: str
+    entity_id: Id
+    action_type: str
+    payload: dict[str, Any]
+    priority: Severity
+    title: str
+    rationale: str
+    reasons: list[Any]
+    evidence: list[Any]
+    probability: float | None
+    probability_low: float | None
+    probability_high: float | None
+    probability_with_action: float | None
+    amount_minor: int | None
+    currency: str | None
+    urgency: float
+    expected_value_minor: int
+    expected_value_low_minor: int
+    expected_value_high_minor: int
+    basis: str
+    rank: int
+    status: str
+    snoozed_until: datetime | None
+    expires_at: datetime
+    feedback: dict[str, Any] | None
+    acted_by: Id | None
+    acted_at: datetime | None
+    superseded_by: Id | None
+    owner_id: Id | None
+    pattern_id: Id | None
+    signal_id: Id | None
+    model_version_id: Id | None
+    version: int
+    as_of: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+class RecommendationPage(Output):
+    """A page of recommendations, newest first."""
+
+    data: list[Recommendation]
+    page: PageInfo
+
+
+class Answer(Input):
+    """Why somebody answers a recommendation so; it changes later rankings."""
+
+    reason: Text50 | None = None
+    comment: Comment | None = None
+
+
+class Snooze(Answer):
+    """Not now."""
+
+    until: Instant
+
+
+class Score(Output):
+    """One current score of an entity, with its explanation."""
+
+    id: Id
+    entity_type: str
+    entity_id: Id
+    score_type: Literal["fit", "intent", "conversion", "win"]
+    as_of: datetime
+    probability: float
+    probability_low: float
+    probability_high: float
+    logit: float
+    baseline_logit: float
+    points: int
+    rank: int
+    band: str
+    reasons: list[Any]
+    model_version_id: Id
+    feature_hash: str
+    computed_at: datetime
+    display: str | None
+
+
+class Scores(Output):
+    """The current scores of one entity."""
+
+    data: list[Score]

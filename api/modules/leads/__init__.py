@@ -1,0 +1,1 @@
+"""The area leads of the API."""

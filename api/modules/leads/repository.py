@@ -1,0 +1,79 @@
+"""Statements of the conversion of leads."""
+
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Select, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bevyly.db.schema import Account, Contact, Lead, Score
+
+Target = TypeVar("Target", Account, Contact)
+CONVERTIBLE = ("new", "working", "qualified")
+
+
+class ConversionRepository:
+    """What a conversion asks of the rows of one tenant."""
+
+    def __init__(self, session: AsyncSession, customer_id: str) -> None:
+        self.session = session
+        self.customer_id = customer_id
+
+    async def claim(self, lead_id: str, now: datetime) -> Lead | None:
+        """Mark the lead as converted, if nobody did; the row lock makes exactly one of many callers win."""
+        statement = (
+            update(Lead)
+            .where(
+                Lead.customer_id == self.customer_id,
+                Lead.id == lead_id,
+                Lead.status.in_(CONVERTIBLE),
+                Lead.deleted_at.is_(None),
+            )
+            .values(status="converted", converted_at=now, updated_at=now, version=Lead.version + 1)
+            .returning(Lead)
+        )
+        return await self.session.scalar(statement)
+
+    async def find(self, lead_id: str) -> Lead | None:
+        """The lead as it is, whatever its status."""
+        statement = select(Lead).where(
+            Lead.customer_id == self.customer_id, Lead.id == lead_id, Lead.deleted_at.is_(None)
+        )
+        return await self.session.scalar(statement)
+
+    async def one_at_a_time(self, name: str) -> None:
+        """Wait for other conversions into the same company, so that it is not created twice."""
+        key = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
+        await self.session.execute(key, {"key": f"convert:{self.customer_id}:{name}"})
+
+    async def account_by_domain(self, domain: str) -> Account | None:
+        """The oldest account with this domain."""
+        return await self.session.scalar(self._oldest(Account, Account.domain == domain))
+
+    async def account_by_name(self, name: str) -> Account | None:
+        """The oldest account with this name, whatever its case."""
+        return await self.session.scalar(self._oldest(Account, func.lower(Account.name) == func.lower(name)))
+
+    async def contact_by_email(self, email: str) -> Contact | None:
+        """The oldest contact with this email, whatever its case."""
+        return await self.session.scalar(self._oldest(Contact, func.lower(Contact.email) == func.lower(email)))
+
+    async def score(self, lead_id: str) -> float | None:
+        """The probability of conversion that the lead had."""
+        return await self.session.scalar(
+            select(Score.probability).where(
+                Score.customer_id == self.customer_id,
+                Score.entity_type == "lead",
+                Score.entity_id == lead_id,
+                Score.score_type == "conversion",
+                Score.is_current,
+            )
+        )
+
+    def _oldest(self, table: type[Target], condition: ColumnElement[bool]) -> Select[Target]:
+        return (
+            select(table)
+            .where(table.customer_id == self.customer_id, table.deleted_at.is_(None), condition)
+            .order_by(table.created_at, table.id)
+            .limit(1)
+        )

@@ -1,0 +1,1 @@
+"""The area opportunities of the API."""

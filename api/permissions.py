@@ -1,0 +1,53 @@
+"""Who may do what: the whole table. What is not here is granted to nobody; a route without permission does not start."""
+
+from collections.abc import Set as AbstractSet
+
+OWNER, ADMIN, MEMBER, VIEWER = "owner", "admin", "member", "viewer"
+ROLES = (OWNER, ADMIN, MEMBER, VIEWER)
+
+EVERYONE = frozenset(ROLES)
+WORKERS = frozenset({OWNER, ADMIN, MEMBER})
+MANAGERS = frozenset({OWNER, ADMIN})
+
+PUBLIC = "public"
+"""The mark of a route that asks for no principal: sign-up, log-in, refresh."""
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    "profile:read": EVERYONE,
+    "profile:log_out": EVERYONE,
+    "api_keys:read": WORKERS,
+    "api_keys:write": WORKERS,
+    "accounts:read": EVERYONE,
+    "accounts:write": WORKERS,
+    "accounts:delete": MANAGERS,
+    "contacts:read": EVERYONE,
+    "contacts:write": WORKERS,
+    "contacts:delete": MANAGERS,
+    "opportunities:read": EVERYONE,
+    "opportunities:write": WORKERS,
+    "opportunities:delete": MANAGERS,
+    "leads:read": EVERYONE,
+    "leads:write": WORKERS,
+    "leads:convert": WORKERS,
+    "leads:delete": MANAGERS,
+    "activities:read": EVERYONE,
+    "activities:write": WORKERS,
+    "activities:delete": MANAGERS,
+    "intent:read": EVERYONE,
+    "intent:act": WORKERS,
+    "intent:refresh": WORKERS,
+    "settings:billing": frozenset({OWNER}),
+}
+
+_BY_ROLE = {role: frozenset(name for name, roles in PERMISSIONS.items() if role in roles) for role in ROLES}
+
+
+def permissions_of(role: str) -> frozenset[str]:
+    """Everything that `role` may do; nothing for a role that does not exist."""
+    return _BY_ROLE.get(role, frozenset())
+
+
+def effective(role: str, scopes: AbstractSet[str] | None) -> frozenset[str]:
+    """What a key with `scopes` may do for a user of `role`: never more than that user. None means no narrowing."""
+    granted = permissions_of(role)
+    return granted if scopes is None else granted & scopes

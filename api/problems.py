@@ -1,0 +1,163 @@
+"""How errors leave: `application/problem+json` (RFC 9457) with a stable code, field paths and the request id.
+
+Every error that a route can raise is turned into an answer here. Does not belong here: the errors themselves.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import psycopg
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bevyly.errors import BevylyError, Conflict, Invalid, NotFound, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "1"
+_TITLES = {404: "Not found", 405: "Method not allowed", 415: "Unsupported media type"}
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+log = structlog.get_logger()
+
+
+class ReferenceNotFound(NotFound):
+    """A field names a row that this tenant does not have."""
+
+    code = "reference_not_found"
+
+
+def problem(
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    request_id: str | None = None,
+    errors: Sequence[dict[str, Any]] = (),
+    headers: dict[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """An answer that says what went wrong."""
+    document: dict[str, Any] = {
+        "type": f"urn:bevyly:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id,
+        **extra,
+    }
+    if errors:
+        document["errors"] = list(errors)
+    if status in (429, 503):
+        headers = {"retry-after": RETRY_SECONDS} | (headers or {})
+    return Response(orjson.dumps(document, default=str), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def of_error(error: BevylyError, request_id: str | None) -> Response:
+    """The answer to an error that was raised on purpose."""
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    context = dict(error.context)
+    if "retry_after" in context:
+        headers = {"retry-after": str(context.pop("retry_after"))}
+    return problem(
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        request_id=request_id,
+        headers=headers,
+        **context,
+    )
+
+
+def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
+    """The answer to input that does not fit its schema: one entry for each field."""
+    return problem(
+        status=422,
+        code="invalid",
+        title=Invalid.title,
+        detail="Some fields are not valid.",
+        request_id=request_id,
+        errors=[
+            {"field": ".".join(str(part) for part in error["loc"]), "code": error["type"], "message": error["msg"]}
+            for error in errors
+        ],
+    )
+
+
+def translate(error: DBAPIError) -> BevylyError:
+    """The named error behind what the database refused."""
+    cause = error.orig
+    if isinstance(error, IntegrityError) and isinstance(cause, psycopg.Error):
+        return _of_constraint(cause)
+    if isinstance(cause, psycopg.errors.DataError):
+        return Invalid("A value does not fit what is stored.")
+    if isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+        return Conflict("Somebody else changed the same thing at the same time. Try again.")
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return Unavailable("The database does not answer. Try again in a moment.")
+    raise error
+
+
+def _of_constraint(cause: psycopg.Error) -> BevylyError:
+    name = cause.diag.constraint_name or ""
+    field = name.partition("customer_id_")[2]
+    if isinstance(cause, psycopg.errors.ForeignKeyViolation):
+        return ReferenceNotFound(
+            f"Nothing here has the id in {field}.", errors=[{"field": f"body.{field}", "code": "not_found"}]
+        )
+    if isinstance(cause, psycopg.errors.UniqueViolation):
+        return Conflict("Another one with this value exists.", constraint=name)
+    return Invalid("The values contradict each other.", constraint=name)
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every named error, invalid input and database refusal with a problem."""
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BevylyError)
+        return of_error(error, request_id_of(request))
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError | ValidationError)
+        return of_validation(error.errors(), request_id_of(request))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem(
+            status=error.status_code,
+            code=_CODES.get(error.status_code, f"http_{error.status_code}"),
+            title=_TITLES.get(error.status_code, "The request cannot be served"),
+            detail=str(error.detail),
+            request_id=request_id_of(request),
+            headers=dict(error.headers or {}),
+        )
+
+    async def on_database(request: Request, error: Exception) -> Response:
+        assert isinstance(error, DBAPIError)
+        return of_error(translate(error), request_id_of(request))
+
+    async def on_pool(request: Request, error: Exception) -> Response:
+        log.warning("write_pool_exhausted", error=str(error))
+        return of_error(Unavailable("Too many requests are waiting for the database."), request_id_of(request))
+
+    app.add_exception_handler(BevylyError, on_error)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(ValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(DBAPIError, on_database)
+    app.add_exception_handler(PoolTimeout, on_pool)
+
+
+def request_id_of(request: Request) -> str | None:
+    """The id that this request has in logs, answers and the audit."""
+    request_id: str | None = request.scope.get("state", {}).get("request_id")
+    return request_id

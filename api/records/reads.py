@@ -1,0 +1,56 @@
+"""Reading records: pages and single rows as bytes that PostgreSQL rendered."""
+
+from typing import LiteralString
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies.principal import Principal
+from api.records.repository import missing
+from api.resources import resources_of
+from api.schemas import PageQuery
+from bevyly.db.pagination import Position
+from bevyly.ids import is_id
+
+JSON = "application/json"
+
+
+async def page(request: Request, function: LiteralString, query: PageQuery, **fixed: str | None) -> Response:
+    """One page of the list that `function` answers; the fields of `query` beyond the page are its filters, in order."""
+    resources = resources_of(request)
+    principal: Principal = request.scope["state"]["principal"]
+    filters = {name: getattr(query, name) for name in type(query).model_fields if name not in PageQuery.model_fields}
+    filters |= fixed
+    scope = "\n".join([principal.customer_id, function, *(f"{name}={value!r}" for name, value in filters.items())])
+    start = resources.cursors.decode(query.cursor, scope=scope)
+    row = await resources.reader.one(
+        function, principal.customer_id, start.at, start.id, query.limit, *map(_text, filters.values())
+    )
+    assert row is not None
+    body, next_at, next_id = row
+    cursor = "null" if next_id is None else f'"{resources.cursors.encode(Position(next_at, next_id), scope=scope)}"'
+    document = f'{{"data":[{body}],"page":{{"next_cursor":{cursor},"limit":{query.limit}}}}}'
+    return Response(document, media_type=JSON)
+
+
+async def one(request: Request, function: LiteralString, record_id: str, *, kind: str) -> Response:
+    """One record with its `ETag`; raises `NotFound`, also for what is no id at all."""
+    principal: Principal = request.scope["state"]["principal"]
+    row = (
+        await resources_of(request).reader.one(function, principal.customer_id, record_id) if is_id(record_id) else None
+    )
+    if row is None or row[0] is None:
+        raise missing(kind)
+    return Response(row[0], media_type=JSON, headers={"etag": f'"{row[1]}"'})
+
+
+def written(body: bytes, *, version: int, status: int = 200, location: str | None = None) -> Response:
+    """The answer to a write: the record as a read would answer it."""
+    headers = {"etag": f'"{version}"'} | ({"location": location} if location else {})
+    return Response(body, status_code=status, media_type=JSON, headers=headers)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)

@@ -1,0 +1,83 @@
+"""What a process holds: engine, reader, Redis, clock and what is built of them. Made in `main`, closed with it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+
+from api.dependencies.gate import Gate
+from api.dependencies.principal import Authenticator
+from api.dependencies.rate_limit import RateLimiter, RateLimits
+from api.dependencies.tokens import AccessTokens
+from bevyly.clock import Clock
+from bevyly.db.engine import make_async_engine
+from bevyly.db.pagination import CursorCodec
+from bevyly.db.read import Reader, with_session_settings
+from bevyly.settings import Settings
+
+REDIS_SECONDS = 0.05
+_WRITES = {
+    "statement_timeout": "10s",
+    "lock_timeout": "1s",
+    "idle_in_transaction_session_timeout": "30s",
+    "timezone": "UTC",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything that outlives a request."""
+
+    settings: Settings
+    clock: Clock
+    engine: AsyncEngine
+    reader: Reader
+    redis: Redis
+    tokens: AccessTokens
+    gate: Gate
+    limiter: RateLimiter
+    cursors: CursorCodec
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.reader.close()
+        await self.engine.dispose()
+        await self.redis.aclose()
+
+
+def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> Resources:
+    """All resources; nothing connects yet."""
+    url = settings.require_app_database()
+    secret = settings.require_jwt_secret()
+    engine = make_async_engine(with_session_settings(url, _WRITES))
+    reader = Reader(url)
+    redis: Redis = Redis.from_url(
+        settings.require_redis(),
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    tokens = AccessTokens([secret], expires_in=settings.jwt_expires_in, clock=clock)
+    limiter = RateLimiter(redis)
+    return Resources(
+        settings=settings,
+        clock=clock,
+        engine=engine,
+        reader=reader,
+        redis=redis,
+        tokens=tokens,
+        gate=Gate(Authenticator(reader, engine, tokens, clock), limiter, limits),
+        limiter=limiter,
+        cursors=CursorCodec(secret),
+    )
+
+
+def resources_of(request: Request) -> Resources:
+    """The resources of the process that answers `request`."""
+    found: Any = request.scope["app"].state.resources
+    assert isinstance(found, Resources)
+    return found

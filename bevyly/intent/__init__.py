@@ -1,0 +1,1 @@
+"""What people and pipelines do with recommendations. Does not belong here: how recommendations come about."""
