@@ -1,4 +1,4 @@
-"""How much a combination has meant: its outcome rate against the best of its members, with support and interval.
+"""How much a combination has meant: its outcome rate against the best of its parts, with support and interval.
 
 Belongs here: rates over history. An entity counts once, however many snapshots showed the combination.
 """
@@ -8,6 +8,7 @@ import polars as pl
 from models.patterns.rules import Rule
 
 MIN_SUPPORT = 20
+MIN_LIFT_DISCOVERED = 1.05  # many combinations are tried; a named one had a reason before it was measured
 Z = 1.645  # 90 % intervals
 # Without history: a coin that may lean either way, and says so.
 PRIOR = {"confidence": 0.5, "confidence_low": 0.2, "confidence_high": 0.8}
@@ -35,29 +36,31 @@ def wilson(hits: pl.Expr, total: pl.Expr, *, upper: bool) -> pl.Expr:
 def measure(past: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     """One row a tenant with history for `rule`: support, confidence with interval, lift, and whether it is kept.
 
-    Kept means: seen on at least MIN_SUPPORT decided entities, a higher rate than every member alone, and an interval
+    Kept means: seen on at least MIN_SUPPORT decided entities, a higher rate than each part alone, and an interval
     that stays above the tenant's base rate.
     """
     if past.is_empty():
         return pl.DataFrame(schema=LEARNED_SCHEMA)
     hit = (pl.col("won") if rule.polarity == "+" else ~pl.col("won")).alias("hit")
-    members = [name for name in rule.members if name in past.columns]
+    parts = {f"part_{i}": condition for i, condition in enumerate(rule.conditions())}
     per_entity = past.group_by("customer_id", "entity_id").agg(
-        hit.first(), rule.holds().any().alias("all"), *(pl.col(name).any() for name in members)
+        hit.first(),
+        rule.holds().any().alias("all"),
+        *(condition.any().alias(name) for name, condition in parts.items()),
     )
     per_tenant = per_entity.group_by("customer_id").agg(
         pl.col("all").sum().cast(pl.Int64).alias("support"),
         (pl.col("all") & pl.col("hit")).sum().cast(pl.Int64).alias("hits"),
         pl.col("hit").mean().alias("base"),
-        pl.max_horizontal([_rate(name) for name in members]).alias("best_member"),
+        pl.max_horizontal([_rate(name) for name in parts]).alias("best_member"),
     )
     return _judged(per_tenant.filter(pl.col("support") > 0), rule)
 
 
-def _rate(member: str) -> pl.Expr:
-    """Outcome rate where `member` was seen, where it was seen often enough to say."""
-    seen = pl.col(member).sum()
-    return pl.when(seen >= MIN_SUPPORT).then((pl.col(member) & pl.col("hit")).sum() / seen)
+def _rate(part: str) -> pl.Expr:
+    """Outcome rate where one part of the combination was seen, if that was often enough to say."""
+    seen = pl.col(part).sum()
+    return pl.when(seen >= MIN_SUPPORT).then((pl.col(part) & pl.col("hit")).sum() / seen)
 
 
 def _judged(rates: pl.DataFrame, rule: Rule) -> pl.DataFrame:
@@ -69,7 +72,8 @@ def _judged(rates: pl.DataFrame, rule: Rule) -> pl.DataFrame:
         # A pattern of one signal and a condition is measured against everybody.
         (hits / support / pl.coalesce("best_member", "base")).alias("lift"),
     )
-    kept = (support >= MIN_SUPPORT) & (pl.col("lift") > 1) & (pl.col("confidence_low") > pl.col("base"))
+    least = MIN_LIFT_DISCOVERED if rule.discovered else 1.0
+    kept = (support >= MIN_SUPPORT) & (pl.col("lift") > least) & (pl.col("confidence_low") > pl.col("base"))
     return rates.select(
         "customer_id", pl.lit(rule.pattern_type).alias("pattern_type"), "support", "confidence", "confidence_low",
         "confidence_high", "lift", kept.alias("kept"),

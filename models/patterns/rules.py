@@ -27,10 +27,15 @@ class Rule:
         """Every signal type that may be part of it."""
         return tuple(sorted({name for group in self.groups for name in group}))
 
+    def conditions(self) -> list[pl.Expr]:
+        """One expression a group: true where any of its signals is."""
+        return [pl.any_horizontal([pl.col(name) for name in group]) for group in self.groups]
+
     def holds(self) -> pl.Expr:
         """True where the pattern is, over a frame with one boolean column a signal type and the mart's columns."""
-        parts = [pl.any_horizontal([pl.col(name) for name in group]) for group in self.groups]
-        return pl.all_horizontal([*parts, *([] if self.where is None else [self.where.fill_null(value=False)])])
+        return pl.all_horizontal(
+            [*self.conditions(), *([] if self.where is None else [self.where.fill_null(value=False)])]
+        )
 
 
 _QUIET = ("ghosted", "going_dark")
@@ -42,7 +47,7 @@ NAMED: tuple[Rule, ...] = (
         pattern_type="zombie_deal",
         entity_type=OPPORTUNITY,
         polarity="-",
-        groups=(("deal_aging",), ("going_dark",)),
+        groups=(("deal_aging",), _QUIET),
         title="Old and silent: it takes attention and gives nothing back",
     ),
     Rule(

@@ -46,10 +46,11 @@ def entities(frames: Frames, entity_type: str, tenants: pl.DataFrame, zombies: p
     )
 
 
-def candidates(called: pl.DataFrame, frames: Frames, patterns: pl.DataFrame, tenants: pl.DataFrame) -> pl.DataFrame:
-    """One row an action that is called for and possible, over all entities; empty where nothing is."""
-    keys = ["customer_id", "entity_type", "entity_id"]
-    zombies = patterns.filter(pl.col("pattern_type") == "zombie_deal").select(keys).unique()
+def candidates(called: pl.DataFrame, frames: Frames, zombies: pl.DataFrame, tenants: pl.DataFrame) -> pl.DataFrame:
+    """One row an action that is called for and possible, over all entities; empty where nothing is.
+
+    `zombies`: entities that are old and silent (`findings.zombies`), whether or not that pattern was kept.
+    """
     parts = []
     for entity_type in (OPPORTUNITY, LEAD, ACCOUNT):
         rows = entities(frames, entity_type, tenants, zombies)

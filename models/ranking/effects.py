@@ -146,11 +146,13 @@ def _prior_row(tenant: str, kind: str, action: Action) -> dict[str, object]:
 
 
 def _row(tenant: str, kind: str, action: Action, estimate: Estimate) -> dict[str, object]:
-    ends = (estimate.mean + z * estimate.sd for z in (-Z, 0.0, Z))
-    low, middle, high = (float(np.clip(end, -MAX_EFFECT, MAX_EFFECT)) for end in ends)
+    middle = float(np.clip(estimate.mean, -MAX_EFFECT, MAX_EFFECT))
+    # Beyond the cap we do not believe the estimate, so its narrow interval is not believed either.
+    sd = max(estimate.sd, action.prior[1]) if middle != estimate.mean else estimate.sd
+    low, high = middle - Z * sd, min(middle + Z * sd, MAX_EFFECT)
     return {
         "customer_id": tenant, "entity_type": kind, "action_type": action.action_type, "effect": middle,
-        "effect_low": low, "effect_high": high, "effect_sd": float(estimate.sd), "basis": estimate.basis,
+        "effect_low": float(low), "effect_high": float(high), "effect_sd": float(sd), "basis": estimate.basis,
         "n_with": round(estimate.votes_with), "n_without": round(estimate.votes_without),
     }  # fmt: skip
 

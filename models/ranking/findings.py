@@ -6,7 +6,6 @@ Belongs here: from many findings to one line an action: urgency, evidence, what 
 import polars as pl
 
 from models.ranking.catalogue import calls
-from models.ranking.chances import REASON
 from models.ranking.value import urgency
 
 ENTITY = ["customer_id", "entity_type", "entity_id"]
@@ -64,6 +63,15 @@ def _from_patterns(from_signals: pl.DataFrame, patterns: pl.DataFrame, members: 
     ).select(from_signals.columns)
 
 
+def zombies(found: pl.DataFrame) -> pl.DataFrame:
+    """Entities that are old for this tenant and silent: candidates for closing."""
+    seen = found.group_by(ENTITY).agg(
+        (pl.col("finding") == "deal_aging").any().alias("old"),
+        pl.col("finding").is_in(["going_dark", "ghosted"]).any().alias("silent"),
+    )
+    return seen.filter(pl.col("old") & pl.col("silent")).select(ENTITY)
+
+
 def called_for(found: pl.DataFrame) -> pl.DataFrame:
     """One row an entity and action that its findings call for, with what they say together."""
     rows = found.join(calls(), on=["entity_type", "finding"], how="inner").with_columns(
@@ -84,7 +92,7 @@ def called_for(found: pl.DataFrame) -> pl.DataFrame:
         pl.col("pattern_key").drop_nulls().first(),
         pl.col("title").filter(is_signal & pl.col("told")).head(2).alias("told"),
         pl.col("title").first().alias("headline"),
-        signal_reason.filter(is_signal).alias("signal_reasons").cast(pl.List(REASON)),
+        signal_reason.filter(is_signal).alias("signal_reasons"),
         pl.col("evidence").list.explode(empty_as_null=False, keep_nulls=False).unique(maintain_order=True),
         pl.col("level").max(),
         pl.col("urgency").max(),

@@ -10,7 +10,7 @@ import polars as pl
 from models.ranking.candidates import candidates, reasons
 from models.ranking.catalogue import BY_EFFECT
 from models.ranking.choose import with_fate
-from models.ranking.findings import called_for, findings
+from models.ranking.findings import called_for, findings, zombies
 from models.ranking.value import with_value
 from models.ranking.wording import rationale, title
 from models.signals.frames import Frames
@@ -82,7 +82,8 @@ def rank(
     undecided entities of the tenants, with current scores (and their `display`). `effects`: from `effects.estimate`.
     `tenants`: from `norms.tenant_norms`. `decisions`: see `choose.with_fate`.
     """
-    rows = candidates(called_for(findings(signals, patterns, members)), frames, patterns, tenants)
+    found = findings(signals, patterns, members)
+    rows = candidates(called_for(found), frames, zombies(found), tenants)
     if rows.is_empty():
         return Ranked(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=LEFT_OUT_SCHEMA))
     key = pl.format("{}:{}:{}", "action_type", "entity_type", "entity_id").alias("dedupe_key")

@@ -7,7 +7,7 @@ import polars as pl
 
 from models.ranking.catalogue import BY_ATTENTION, BY_EFFECT
 from models.ranking.value import ATTENTION_MINUTES
-from models.signals.text import money
+from models.signals.text import money, whole_units
 
 _TITLES = {
     "call": "Call {}",
@@ -52,12 +52,12 @@ def rationale() -> pl.Expr:
 
 def _worth() -> pl.Expr:
     currency = pl.col("currency")
-    about = money(pl.col("expected_value_minor"), currency)
-    low, high = (money(pl.col(f"expected_value_{end}_minor"), currency) for end in ("low", "high"))
+    low, about, high = (pl.col(f"expected_value_{name}") for name in ("low_minor", "minor", "high_minor"))
+    about = money(about, currency)
     span = (
-        pl.when(pl.col("expected_value_low_minor") > 0)
-        .then(pl.format("{} to {}", low, high))
-        .otherwise(pl.format("up to {}, or nothing", high))
+        pl.when(low > 0)
+        .then(pl.format("{} to {}", money(low, currency), whole_units(high, currency)))
+        .otherwise(pl.format("between nothing and {}", money(high, currency)))
     )
     ground = (
         pl.when(pl.col("basis") == "associative")

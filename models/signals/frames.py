@@ -20,6 +20,14 @@ HABITS: dict[str, tuple[str, pl.Expr]] = {
     "records_outreach": (LEAD, pl.col("outbound_total").fill_null(0.0) > 0),
     "records_account_facts": (ACCOUNT, pl.col("missing_fields").fill_null(99.0) < 3),
 }
+# Columns that make rules sharper where a mart has them.
+OPTIONAL = (
+    "median_reply_hours",
+    "days_since_last_call",
+    "days_since_last_proposal",
+    "days_since_last_proposal_reply",
+    "close_date_pulled_in_days",
+)
 _SCORES = {
     "win_probability": ("win", "probability"),
     "conversion_probability": ("conversion", "probability"),
@@ -74,6 +82,10 @@ def prepare(frames: Frames, entity_type: str, known_habits: pl.DataFrame | None 
     frame = frames.of(entity_type)
     if frame is None:
         return None
+    if entity_type == LEAD:
+        # A lead that became an opportunity is told of there.
+        frame = frame.filter(pl.col("opportunity_id").is_null())
+    frame = frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(n) for n in OPTIONAL if n not in frame.columns)
     frame = frame.with_columns(
         pl.lit(entity_type).alias("entity_type"), pl.col(f"{entity_type}_id").alias("entity_id"), *_aligned(entity_type)
     )
@@ -88,21 +100,14 @@ def prepare(frames: Frames, entity_type: str, known_habits: pl.DataFrame | None 
 
 def _aligned(entity_type: str) -> list[pl.Expr]:
     """Columns that rules over several entity types expect, where a mart has another name or none."""
-    if entity_type == OPPORTUNITY:
-        return [
-            pl.col("median_reply_hours").alias("reply_hours"),
-            pl.col("age_days").alias("known_days"),
-            pl.lit(0.0).alias("returning_visits"),
-        ]
+    if entity_type == ACCOUNT:
+        return [pl.lit(3650.0).alias("known_days"), pl.lit(None, dtype=pl.String).alias("last_inbound_event_id")]
+    visits = pl.lit(0.0)
     if entity_type == LEAD:
         # The form that made the lead is not a return.
-        visits = pl.max_horizontal(pl.col("forms_total").fill_null(0.0) - 1, pl.lit(0.0))
-        return [
-            pl.lit(None, dtype=pl.Float64).alias("reply_hours"),
-            pl.col("age_days").alias("known_days"),
-            (visits + (pl.col("pages_total").fill_null(0.0) / 5).floor()).alias("returning_visits"),
-        ]
-    return [pl.lit(3650.0).alias("known_days"), pl.lit(None, dtype=pl.String).alias("last_inbound_event_id")]
+        forms = pl.max_horizontal(pl.col("forms_total").fill_null(0.0) - 1, pl.lit(0.0))
+        visits = forms + (pl.col("pages_total").fill_null(0.0) / 5).floor()
+    return [pl.col("age_days").alias("known_days"), visits.alias("returning_visits")]
 
 
 def _with_norms(frame: pl.DataFrame, norms: pl.DataFrame | None) -> pl.DataFrame:

@@ -11,12 +11,17 @@ MINOR_DIGITS = {"BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD
 
 def money(minor: pl.Expr, currency: pl.Expr) -> pl.Expr:
     """`EUR 15,000` from minor units; whole units, because nobody decides on cents."""
+    return pl.format("{} {}", currency, whole_units(minor, currency))
+
+
+def whole_units(minor: pl.Expr, currency: pl.Expr) -> pl.Expr:
+    """`15,000`, for the second amount of a range."""
     scale = currency.replace_strict(
         list(MINOR_DIGITS), [10**digits for digits in MINOR_DIGITS.values()], default=100, return_dtype=pl.Int64
     )
     major = (minor / scale).round(0).cast(pl.Int64)
     sign = pl.when(major < 0).then(pl.lit("-")).otherwise(pl.lit(""))
-    return pl.format("{} {}{}", currency, sign, thousands(major.abs()))
+    return pl.format("{}{}", sign, thousands(major.abs()))
 
 
 def thousands(whole: pl.Expr) -> pl.Expr:
@@ -45,4 +50,4 @@ def percent(share: pl.Expr) -> pl.Expr:
 def json_list(name: str) -> pl.Expr:
     """A list column as JSON text; polars encodes structs only, so the wrapping is cut off again."""
     wrapped = pl.struct(pl.col(name).alias("x")).struct.json_encode()
-    return wrapped.str.strip_prefix('{"x":').str.strip_suffix("}")
+    return wrapped.str.strip_prefix('{"x":').str.strip_suffix("}").alias(name)

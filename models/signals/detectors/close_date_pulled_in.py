@@ -6,7 +6,7 @@ from models.signals.detector import OPPORTUNITY, Detector, event
 from models.signals.text import days
 from models.signals.thresholds import t
 
-_earlier = -pl.col("close_date_slip_days")
+_earlier = pl.col("close_date_pulled_in_days")
 
 DETECTOR = Detector(
     signal_type="close_date_pulled_in",

@@ -8,8 +8,10 @@ from models.signals.thresholds import t
 
 _offer_open = number("proposals_sent") > number("proposals_replied")
 _touches = number("outbound_since_last_inbound")
-_waiting = pl.coalesce("days_since_last_inbound", "age_days")
-_usual = pl.coalesce(pl.col("reply_hours") / 24, pl.col("norm_reply_days"))
+_unheard = pl.coalesce("days_since_last_inbound", "age_days")
+_since_offer = pl.when(_offer_open).then(pl.col("days_since_last_proposal"))
+_waiting = pl.coalesce(_since_offer, _unheard)
+_usual = pl.coalesce(pl.col("median_reply_hours") / 24, pl.col("norm_reply_days"))
 _line = pl.max_horizontal(t("ghost_ratio") * _usual.fill_null(t("reply_days_without_history")), t("ghost_floor"))
 _within = days(pl.max_horizontal(_usual.ceil(), pl.lit(1.0)))
 _habit = (
@@ -28,7 +30,7 @@ DETECTOR = Detector(
     condition=((_touches >= t("ghost_touches")) | ((_touches >= 1) & _offer_open)) & (_waiting > _line),
     strength=_waiting / _line,
     title=pl.when(_offer_open)
-    .then(pl.format("{} sent, no answer for {}{}", _offer, days(_waiting), _habit))
+    .then(pl.format("{} sent {} ago, no answer{}", _offer, days(_waiting), _habit))
     .otherwise(
         pl.format("{} without an answer for {}{}", counted(_touches, "touch", "touches"), days(_waiting), _habit)
     ),

@@ -6,8 +6,9 @@ from models.signals.detector import LEAD, OPPORTUNITY, Detector, event, number
 from models.signals.text import days
 from models.signals.thresholds import t
 
-_ago = pl.col("days_since_last_inbound")
 _replied = number("proposals_replied") >= 1
+_answered = pl.coalesce("days_since_last_proposal_reply", "days_since_last_inbound")
+_ago = pl.when(_replied).then(_answered).otherwise(pl.col("days_since_last_inbound"))
 _came_back = number("returning_visits") >= t("intent_touches")
 _when = pl.when(_ago < 1).then(pl.lit("today")).otherwise(pl.format("{} ago", days(_ago)))
 
@@ -18,7 +19,7 @@ DETECTOR = Detector(
     condition=(_replied | _came_back) & (_ago <= t("intent_days")),
     strength=1 + (t("intent_days") - _ago) / t("intent_days"),
     title=pl.when(_replied)
-    .then(pl.format("Answered the offer; last word from the customer {}", _when))
+    .then(pl.format("The customer answered the offer {}", _when))
     .otherwise(pl.format("Came back on their own, last {}", _when)),
     anchor=event("last_inbound_event_id"),
     evidence=("last_inbound_event_id",),
