@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 SECONDS = 40.0
@@ -16,12 +16,19 @@ def new_topic(brokers: str, *, partitions: int = 1, **settings: str) -> str:
     """A fresh topic of the given settings (underscores stand for dots), with all its partitions served."""
     name = f"test.{uuid.uuid4().hex}"
     config = {key.replace("_", "."): value for key, value in settings.items()}
-    client = admin(brokers)
-    client.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(SECONDS)
-    wanted = {TopicPartition(name, number): OffsetSpec.earliest() for number in range(partitions)}
-    for answer in client.list_offsets(wanted).values():
-        answer.result(SECONDS)
+    admin(brokers).create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(SECONDS)
+    assert eventually(lambda: _served(brokers, name, partitions), lambda: None)
     return name
+
+
+def _served(brokers: str, topic: str, partitions: int) -> bool:
+    wanted = {TopicPartition(topic, number): OffsetSpec.earliest() for number in range(partitions)}
+    try:
+        for answer in admin(brokers).list_offsets(wanted).values():
+            answer.result(SECONDS)
+    except KafkaException:
+        return False
+    return True
 
 
 @cache

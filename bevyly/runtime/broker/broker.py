@@ -51,14 +51,14 @@ class Broker:
         config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _locked(config.data_dir / "lock")
         self.cluster_id = _cluster_id(config.data_dir / "cluster-id")
-        self.topics = TopicStore(config.data_dir / "topics")
+        self.topics = TopicStore(config.data_dir / "topics", now=now)
         self.offsets = OffsetStore(config.data_dir / "offsets.journal")
         self.groups = Groups(self.offsets.groups)
         self.producer_ids = ProducerIds(config.data_dir / "producer-ids")
 
     async def upkeep(self) -> None:
         now = self.now()
-        await self.topics.enforce_retention(now)
+        await self.topics.enforce_retention()
         for log in self.topics.logs():
             log.forget_producers_before(now - self.config.producer_retention_ms)
         self.offsets.remove_idle(self.groups.active(), before=now - self.config.offsets_retention_ms)

@@ -1,6 +1,7 @@
 """The log of one partition: segments in order, appends, reads, retention. Nothing of requests or groups."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from kio.schema.errors import ErrorCode
@@ -14,16 +15,17 @@ from bevyly.runtime.broker.segment import SUFFIX, Segment
 class PartitionLog:
     """Appends happen on the event loop only; nothing of a batch stays in memory once it is written."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, now: Callable[[], int]) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
+        self._now = now
         self._producers = ProducerStates()
         self._unsynced: set[Segment] = set()
         self._readers: set[asyncio.Event] = set()
         bases = sorted(int(path.stem) for path in directory.glob(f"*{SUFFIX}")) or [0]
         self._segments = [Segment(directory, base) for base in bases]
         for segment in self._segments:
-            segment.recover(self._producers.remember, verify=segment is self._segments[-1])
+            segment.recover(self._remember, verify=segment is self._segments[-1])
 
     @property
     def start_offset(self) -> int:
@@ -48,7 +50,7 @@ class PartitionLog:
             self._roll()
         placed = header._replace(base_offset=self.end_offset)
         self._write(records, placed)
-        self._producers.remember(placed)
+        self._remember(placed)
         for reader in self._readers:
             reader.set()
         return placed.base_offset
@@ -101,6 +103,9 @@ class PartitionLog:
         self.sync()
         for segment in self._segments:
             segment.close()
+
+    def _remember(self, header: BatchHeader) -> None:
+        self._producers.remember(header, now=self._now())
 
     def _write(self, records: bytes, placed: BatchHeader) -> None:
         active = self._segments[-1]

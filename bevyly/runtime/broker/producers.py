@@ -25,11 +25,13 @@ class Remembered(NamedTuple):
 @dataclass(slots=True)
 class Producer:
     epoch: int
-    last_timestamp: int = -1
+    last_seen: int = 0
     batches: deque[Remembered] = field(default_factory=lambda: deque(maxlen=REMEMBERED_BATCHES))
 
 
 class ProducerStates:
+    """Kept by the time of arrival: messages may carry times of the distant past."""
+
     def __init__(self) -> None:
         self._producers: dict[int, Producer] = {}
 
@@ -57,19 +59,19 @@ class ProducerStates:
             )
         return None
 
-    def remember(self, header: BatchHeader) -> None:
+    def remember(self, header: BatchHeader, *, now: int) -> None:
         if header.producer_id == NO_PRODUCER:
             return
         producer = self._producers.get(header.producer_id)
         if producer is None or producer.epoch != header.producer_epoch:
             producer = self._producers[header.producer_id] = Producer(header.producer_epoch)
-        producer.last_timestamp = max(producer.last_timestamp, header.max_timestamp)
+        producer.last_seen = now
         producer.batches.append(Remembered(header.base_sequence, _last_sequence(header), header.base_offset))
 
     def forget_before(self, timestamp: int) -> None:
-        """Drop producers that wrote nothing since `timestamp` (milliseconds), so that memory stays bounded."""
+        """Drop producers not heard of since `timestamp` (milliseconds), so that memory stays bounded."""
         self._producers = {
-            identity: producer for identity, producer in self._producers.items() if producer.last_timestamp >= timestamp
+            identity: producer for identity, producer in self._producers.items() if producer.last_seen >= timestamp
         }
 
 

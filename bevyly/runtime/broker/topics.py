@@ -7,7 +7,7 @@ import asyncio
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +56,10 @@ class Topic:
 
 
 class TopicStore:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, now: Callable[[], int]) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
+        self._now = now
         self._topics: dict[str, Topic] = {}
         self._files = asyncio.Lock()
         for folder in sorted(directory.iterdir()):
@@ -110,7 +111,9 @@ class TopicStore:
         topic = self.check_growth(name, count)
         folder = self._directory / name
         self._save(folder, topic.id, count, topic.settings)
-        topic.partitions.extend(PartitionLog(folder / str(n)) for n in range(len(topic.partitions), count))
+        topic.partitions.extend(
+            PartitionLog(folder / str(n), now=self._now) for n in range(len(topic.partitions), count)
+        )
 
     async def delete(self, name: str) -> None:
         async with self._files:
@@ -122,7 +125,8 @@ class TopicStore:
             (self._directory / name).rename(doomed)
             shutil.rmtree(doomed)
 
-    async def enforce_retention(self, now: int) -> None:
+    async def enforce_retention(self) -> None:
+        now = self._now()
         async with self._files:
             for topic in self.all():
                 age, size = topic.setting("retention.ms"), topic.setting("retention.bytes")
@@ -144,7 +148,7 @@ class TopicStore:
 
     def _open(self, folder: Path) -> Topic:
         description = orjson.loads((folder / "topic.json").read_bytes())
-        logs = [PartitionLog(folder / str(number)) for number in range(description["partitions"])]
+        logs = [PartitionLog(folder / str(number), now=self._now) for number in range(description["partitions"])]
         topic = Topic(folder.name, uuid.UUID(description["id"]), description["settings"], logs)
         self._topics[topic.name] = topic
         return topic

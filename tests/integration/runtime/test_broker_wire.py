@@ -4,6 +4,7 @@ The same requests go to the embedded broker and to Apache Kafka, and both must a
 """
 
 import struct
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from kio.schema.list_offsets.v7 import request as offsets_v7
 from kio.schema.offset_commit.v8 import request as commit_v8
 from kio.schema.produce.v9 import request as produce_v9
 
+from bevyly.runtime.kafka import EmbeddedKafka
 from tests.support.kafka_batches import batch
 from tests.support.kafka_clients import SECONDS, consumer, eventually, new_topic, read_all
 from tests.support.kafka_wire import Wire
@@ -243,3 +245,31 @@ def test_what_cannot_be_understood_closes_only_its_connection(wire: Wire, broker
 def test_an_absurd_frame_size_closes_the_connection(wire: Wire, size: int) -> None:
     wire.send(struct.pack(">i", size))
     assert wire.is_closed_by_peer()
+
+
+@pytest.mark.faults
+def test_a_repeat_is_recognised_after_a_kill(server: EmbeddedKafka) -> None:
+    """The answer to a stored batch is lost with the broker; the producer sends it again to the next one."""
+    topic, now = new_topic(server.url), int(time.time() * 1_000)
+    with Wire(server.url) as wire:
+        identity = producer_id(wire)
+        assert (
+            produce(wire, topic, batch([b"a", b"b"], producer_id=identity, timestamp=now, sequence=0)).base_offset == 0
+        )
+        assert produce(wire, topic, batch([b"c"], producer_id=identity, timestamp=now, sequence=2)).base_offset == 2
+    server.kill()
+    server.start()
+    with Wire(server.url) as wire:
+        again = stored(wire, topic, batch([b"c"], producer_id=identity, timestamp=now, sequence=2))
+        following = stored(wire, topic, batch([b"d"], producer_id=identity, timestamp=now, sequence=3))
+        gap = stored(wire, topic, batch([b"f"], producer_id=identity, timestamp=now, sequence=5))
+    assert (again.base_offset, following.base_offset) == (2, 3)
+    assert gap.error_code is ErrorCode.out_of_order_sequence_number
+    assert [m.value() for m in read_all(server.url, topic, 4)] == [b"a", b"b", b"c", b"d"]
+
+
+def stored(wire: Wire, topic: str, records: bytes) -> Any:
+    """The answer to a produce request, repeated while the broker says that a repetition may help."""
+    answers = [produce(wire, topic, records)]
+    eventually(lambda: not answers[-1].error_code.retriable, lambda: answers.append(produce(wire, topic, records)))
+    return answers[-1]
