@@ -277,6 +277,17 @@ def test_the_last_allowed_call_ends_the_run(world: World) -> None:
     assert (counts.matched, counts.deferred, counts.halted) == (10, 10, "rate_limit")
 
 
+def test_invented_answers_neither_stand_for_real_ones_nor_use_up_their_credits(world: World) -> None:
+    world.account(world.one, KNOWN[0])
+    world.run(daily_credits=1)
+    real = simulated_apollo(world.simulator, clock=world.clock)
+    real.provider = "apollo"
+    counts = enrich_accounts(world.engine, apollo=real, clock=world.clock, daily_credits=1)
+    assert (counts.matched, counts.credits) == (1, 1)
+    assert sorted(row["provider"] for row in world.rows(world.one)) == ["apollo", "apollo-simulator"]
+    assert {row["fields"]["industry"]["provider"] for row in world.rows(world.one)} == {"apollo", "apollo-simulator"}
+
+
 def test_only_the_named_tenants(world: World) -> None:
     world.account(world.one, KNOWN[0])
     world.account(world.two, KNOWN[0])

@@ -115,6 +115,15 @@ def test_waits_as_long_as_apollo_asks(told: str, seconds: float) -> None:
     assert seconds <= pauses[0] <= seconds + 1
 
 
+def test_clients_that_were_told_the_same_pause_do_not_return_at_once() -> None:
+    pauses = set()
+    for _ in range(10):
+        simulator = ApolloSimulator(faults=[Fault.RATE_LIMITED], retry_after="5")
+        client_of(simulator).enrich_organizations(DOMAINS)
+        pauses.update(simulator.waits)
+    assert len(pauses) > 1
+
+
 def test_unreadable_retry_after_falls_back_to_the_usual_pause() -> None:
     client, _, pauses = client_answering(httpx.Response(429, headers={"retry-after": "soon"}), found_nothing())
     client.enrich_organizations(["a.example"])
