@@ -16,7 +16,7 @@ from models.learners import Sample, boosted, spline
 from models.tables import Tables, mixed
 
 
-class AdditiveClassifier(ClassifierMixin, BaseEstimator):
+class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A generalised additive model, with pairwise terms for one context feature only, kept as tables.
 
     learner: "spline" (ridge logistic regression on splines), "boosted" (gradient boosting without other interactions
@@ -97,7 +97,9 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):
     def _fit_tables(self, sample: Sample, groups: np.ndarray) -> None:
         self.tables_ = self._fit_once(sample, 0).centred(sample.codes, sample.weight)
         bags = [self._fit_once(sample.drawn(rows), bag) for bag, rows in self._bootstraps(sample, groups)]
-        self.variance_ = _variance([one.centred(sample.codes, sample.weight) for one in bags], self.tables_, sample.codes)
+        self.variance_ = _variance(
+            [one.centred(sample.codes, sample.weight) for one in bags], self.tables_, sample.codes
+        )
 
     def _bootstraps(self, sample: Sample, groups: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Row indices per bag: whole groups drawn with replacement; a draw of one class only is replaced by all rows."""

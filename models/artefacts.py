@@ -46,7 +46,10 @@ def load_card(path: Path) -> dict[str, Any]:
 
 def card(model: TrainedModel) -> dict[str, Any]:
     """The card of `model`, with the versions of what made it."""
-    return card_of(model, versions={name: _version(name) for name in ("bevyly", "scikit-learn", "numpy", "skops", "polars")})
+    return card_of(
+        model,
+        versions={name: _version(name) for name in ("bevyly", "scikit-learn", "numpy", "skops", "polars")},
+    )
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -36,7 +36,9 @@ def parse(attributes: pl.Series) -> list[dict[str, Any]]:
 def learn(documents: Sequence[dict[str, Any]], *, min_count: int, max_levels: int, doubtful: bool) -> tuple[Field, ...]:
     """The fields worth a feature: present in `min_count` documents, not constant, most frequent first."""
     seen = Counter(key for document in documents for key, value in document.items() if value is not None)
-    keys = [key for key, count in seen.most_common() if count >= min_count and (doubtful or not key.startswith(DOUBTFUL))]
+    keys = [
+        key for key, count in seen.most_common() if count >= min_count and (doubtful or not key.startswith(DOUBTFUL))
+    ]
     fields = [_field(key, documents, min_count, max_levels) for key in sorted(keys[:MAX_KEYS])]
     return tuple(field for field in fields if field is not None)
 

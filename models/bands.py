@@ -28,7 +28,11 @@ class Scale:
             logit = np.array([baseline])
         quantiles = np.quantile(logit, _SHARES)
         low, middle, high = (baseline + least for least in _LEAST_ODDS)
-        floors = (min(float(quantiles[0]), low), max(float(quantiles[1]), middle), max(float(quantiles[2]), high))
+        floors = (
+            min(float(quantiles[0]), low),
+            max(float(quantiles[1]), middle),
+            max(float(quantiles[2]), high),
+        )
         zero, hundred = (float(value) for value in np.quantile(logit, (0.01, 0.99)))
         return cls(floors=floors, zero=zero, hundred=hundred)
 
@@ -38,7 +42,9 @@ class Scale:
 
     def points(self, logit: np.ndarray) -> np.ndarray:
         """Whole points 0–100, linear in the logit, so that every reason is worth a fixed number of points."""
-        return np.clip(np.rint(50.0 + (logit - (self.zero + self.hundred) / 2) * self.points_per_logit), 0, 100).astype(int)
+        return np.clip(np.rint(50.0 + (logit - (self.zero + self.hundred) / 2) * self.points_per_logit), 0, 100).astype(
+            int
+        )
 
     @property
     def points_per_logit(self) -> float:

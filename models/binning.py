@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 MISSING = 0  # the code of NaN in every feature
 
 
-class QuantileBinner(TransformerMixin, BaseEstimator):
+class QuantileBinner(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Codes per column: 0 for missing, 1.. for bins (numbers) or for levels (categorical, shifted by one).
 
     Edges are midpoints between distinct values where these are few, quantiles otherwise. A bin holds its right edge.
@@ -31,9 +31,7 @@ class QuantileBinner(TransformerMixin, BaseEstimator):
             _level_edges(X[:, j]) if j in levels else _edges(X[:, j], self.max_bins) for j in range(X.shape[1])
         ]
         codes = self._codes(X)
-        self.centres_ = [
-            _centres(X[:, j], codes[:, j], len(edges) + 2) for j, edges in enumerate(self.edges_)
-        ]
+        self.centres_ = [_centres(X[:, j], codes[:, j], len(edges) + 2) for j, edges in enumerate(self.edges_)]
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -55,7 +53,7 @@ class QuantileBinner(TransformerMixin, BaseEstimator):
 def code(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """uint8 codes of one column: 0 for NaN, else 1 + the number of edges below the value."""
     codes = np.searchsorted(edges, values, side="left") + 1
-    return np.where(np.isnan(values), MISSING, codes).astype(np.uint8)
+    return np.asarray(np.where(np.isnan(values), MISSING, codes).astype(np.uint8))
 
 
 def _edges(values: np.ndarray, max_bins: int) -> np.ndarray:
@@ -81,4 +79,4 @@ def _centres(values: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     counts = np.bincount(codes[known], minlength=size)
     sums = np.bincount(codes[known], weights=values[known], minlength=size)
     with np.errstate(invalid="ignore"):
-        return sums / np.where(counts > 0, counts, np.nan)
+        return np.asarray(sums / np.where(counts > 0, counts, np.nan))

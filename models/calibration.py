@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 _STEPS = 50
 
 
-class AffineCalibrator(BaseEstimator):
+class AffineCalibrator(BaseEstimator):  # type: ignore[misc]
     """logit = offset_ + slope_ × raw, by penalised likelihood; the slope is never negative.
 
     After `fit`: offset_, slope_, covariance_ (2 × 2, inverse curvature).
@@ -31,7 +31,10 @@ class AffineCalibrator(BaseEstimator):
         """Fit to raw logits (rows,) and 0/1 outcomes, made later than what the raw model was trained on."""
         weight = np.ones(len(raw)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         design = np.stack([np.ones(len(raw)), np.asarray(raw, dtype=np.float64)], axis=1)
-        mean, precision = np.array([self.offset, self.slope]), np.array([self.offset_sd, self.slope_sd]) ** -2.0
+        mean, precision = (
+            np.array([self.offset, self.slope]),
+            np.array([self.offset_sd, self.slope_sd]) ** -2.0,
+        )
         found, curvature = _newton(design, np.asarray(y, dtype=np.float64), weight, mean, precision)
         if found[1] < 0:
             fixed, held = np.array([self.offset, 0.0]), np.array([precision[0], 1e9])

@@ -157,7 +157,7 @@ _LEAKS = (
     # Maven: known only once the deal is closed
     "close_value close_date"
 ).split()
-_LEAK_PATTERN = "(?:" + "|".join(leak.replace("_", "[^a-z0-9]+") for leak in _LEAKS) + "|asymmetrique[^\"]*)"
+_LEAK_PATTERN = "(?:" + "|".join(leak.replace("_", "[^a-z0-9]+") for leak in _LEAKS) + '|asymmetrique[^"]*)'
 _LEAK_COLUMN = re.compile(f"^{_LEAK_PATTERN}$", re.IGNORECASE)
 _LEAK_KEY = f'(?i)"({_LEAK_PATTERN})"\\s*:'
 
@@ -171,7 +171,10 @@ def check(frame: pl.DataFrame, contract: Contract) -> None:
     if not leaks and "attributes" in frame.columns:
         leaks = _leaking_keys(frame["attributes"])
     if leaks:
-        raise LeakingColumns(f"{contract.entity} features carry columns known only afterwards: {', '.join(leaks)}", columns=leaks)
+        raise LeakingColumns(
+            f"{contract.entity} features carry columns known only afterwards: {', '.join(leaks)}",
+            columns=leaks,
+        )
     missing = sorted({column.name for column in contract.columns} - set(frame.columns))
     if missing:
         raise MissingColumns(f"{contract.entity} features lack: {', '.join(missing)}", columns=missing)

@@ -72,6 +72,7 @@ class FrameEncoder:
         documents = attributes.parse(frame["attributes"]) if wanted else []
         for index, feature in enumerate(self.features_):
             matrix[:, index] = self._values(feature, frame, documents)
+        matrix[np.isinf(matrix)] = np.nan
         return matrix
 
     @property
@@ -86,7 +87,11 @@ class FrameEncoder:
     def state(self) -> dict[str, Any]:
         """Plain values from which `from_state` makes an equal encoder."""
         features = [asdict(feature) | {"role": str(feature.role)} for feature in self.features_]
-        return {"roles": [str(role) for role in self.roles], "owner_rate": self.owner_rate_, "features": features}
+        return {
+            "roles": [str(role) for role in self.roles],
+            "owner_rate": self.owner_rate_,
+            "features": features,
+        }
 
     @classmethod
     def from_state(cls, contract: Contract, state: dict[str, Any]) -> Self:

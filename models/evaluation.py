@@ -97,9 +97,7 @@ def _judged(
     return rows
 
 
-def _row(
-    model: str, moment: str, y: np.ndarray, p: np.ndarray, rule_auc: float | None, seed: int
-) -> dict[str, Any]:
+def _row(model: str, moment: str, y: np.ndarray, p: np.ndarray, rule_auc: float | None, seed: int) -> dict[str, Any]:
     found = metrics.measure(y, p, seed=seed)
     return {
         "model": model,
@@ -127,7 +125,8 @@ def _rule(frame: pl.DataFrame, rule: str) -> np.ndarray:
         values = attributes.column(field, attributes.parse(frame["attributes"]))
     else:
         values = frame[rule].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return np.nan_to_num(values, nan=float(np.nanmin(values)) - 1.0 if np.isfinite(values).any() else 0.0)
+    lowest = float(np.nanmin(values)) - 1.0 if np.isfinite(values).any() else 0.0
+    return np.asarray(np.nan_to_num(values, nan=lowest))
 
 
 def _plain(task: Task, first: Labelled, judged: Labelled) -> dict[str, np.ndarray]:
@@ -138,7 +137,9 @@ def _plain(task: Task, first: Labelled, judged: Labelled) -> dict[str, np.ndarra
     categorical = [place for place, j in enumerate(useful) if j in encoder.categorical]
     models = {
         PLAIN_LOGISTIC: _logistic(len(useful), categorical),
-        PLAIN_BOOSTING: HistGradientBoostingClassifier(categorical_features=categorical or None, random_state=task.seed),
+        PLAIN_BOOSTING: HistGradientBoostingClassifier(
+            categorical_features=categorical or None, random_state=task.seed
+        ),
     }
     return {
         name: model.fit(train_X[:, useful], first.y).predict_proba(judged_X[:, useful])[:, 1]
@@ -151,7 +152,11 @@ def _logistic(columns: int, categorical: list[int]) -> Pipeline:
     prepared = ColumnTransformer(
         [
             ("levels", OneHotEncoder(handle_unknown="ignore", sparse_output=False), categorical),
-            ("numbers", make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
+            (
+                "numbers",
+                make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()),
+                numbers,
+            ),
         ]
     )
     return make_pipeline(prepared, LogisticRegression(max_iter=2000))

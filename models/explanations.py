@@ -6,12 +6,24 @@ Belongs here: choosing them and laying them out as a list per row. Words are `te
 import numpy as np
 import polars as pl
 
+from models.encoding import Feature
 from models.heads import Head, Scored
 from models.schema import REASON
-from models.texts import shown, template_of
+from models.texts import displayed, template_of
 
 MOST = 5  # each way
+OTHER = "other"
 _NOTHING = 1e-9
+_OTHER = pl.DataFrame(
+    {
+        "code": [OTHER],
+        "text": ["Everything else together"],
+        "feature": [None],
+        "value": [None],
+        "norm": [None],
+    },
+    schema=dict.fromkeys(("code", "text", "feature", "value", "norm"), pl.String),
+)
 
 
 def reasons(head: Head, scored: Scored) -> pl.Series:
@@ -19,20 +31,24 @@ def reasons(head: Head, scored: Scored) -> pl.Series:
 
     baseline + sum of contributions = logit, per row.
     """
-    rows, features = scored.parts.shape
     chosen, worth = _chosen(scored.parts)
     given = np.abs(worth) > _NOTHING
-    long = pl.DataFrame(
-        {
-            "row": np.repeat(np.arange(rows), given.sum(axis=1)),
-            "feature": chosen[given],
-            "contribution": worth[given],
-        },
-        schema={"row": pl.Int64, "feature": pl.Int64, "contribution": pl.Float64},
-    )
-    told = _told(head, scored, long)
     rest = (scored.logit - scored.baseline) - np.where(given, worth, 0.0).sum(axis=1)
-    return _listed(pl.concat([told, _others(rest)]), rows)
+    told = _told(head, scored, np.where(given, chosen, -1))
+    contribution = np.hstack([worth, rest[:, None]]).ravel()
+    kept = np.hstack([given, np.ones((len(rest), 1), dtype=bool)]).ravel()
+    codes = told["code"] + pl.Series(np.where(contribution > 0, ":for", ":against"))
+    named = told.with_columns(
+        code=pl.when(told["feature"].is_null()).then(pl.lit(OTHER)).otherwise(codes),
+        contribution=pl.Series(contribution),
+        kept=pl.Series(kept),
+    )
+    return _listed(named, len(rest), chosen.shape[1] + 1)
+
+
+def none(rows: int) -> pl.Series:
+    """An empty list for each row."""
+    return pl.Series([[]], dtype=pl.List(REASON)).new_from_index(0, rows)
 
 
 def _chosen(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,48 +69,41 @@ def _ordered(parts: np.ndarray, columns: np.ndarray, sign: float) -> tuple[np.nd
     return np.take_along_axis(columns, order, axis=1), np.take_along_axis(worth, order, axis=1)
 
 
-def _told(head: Head, scored: Scored, long: pl.DataFrame) -> pl.DataFrame:
-    """`long` with code, text, feature name, value and norm; formatted feature by feature."""
-    pieces = []
-    for (index,), piece in long.group_by("feature", maintain_order=True):
-        j = int(index)  # type: ignore[call-overload]
-        feature, template = head.shape.encoder.features_[j], template_of(head.shape.encoder.features_[j])
-        values = shown(feature, template, scored.values[piece["row"].to_numpy(), j])
-        norm = shown(feature, template, head.norms[j : j + 1]).item()
-        before, after = template.known.replace("{norm}", norm or "unknown").split("{value}")
-        way = pl.when(pl.col("contribution") > 0).then(pl.lit(":for")).otherwise(pl.lit(":against"))
-        pieces.append(
-            piece.with_columns(value=values, norm=pl.lit(norm, dtype=pl.String)).select(
-                "row",
-                code=pl.lit(feature.name) + way,
-                text=(pl.lit(before) + pl.col("value") + pl.lit(after)).fill_null(template.missing),
-                feature=pl.lit(feature.name),
-                value="value",
-                norm="norm",
-                contribution="contribution",
-            )
-        )
-    return pl.concat(pieces) if pieces else _others(np.empty(0))
+def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
+    """code (the feature's name yet), text, feature, value, norm of every place of `chosen` and of 'other' after each row.
+
+    Texts are made once per distinct shown value and then pointed at; -1 in `chosen` is an empty place.
+    """
+    rows, places = chosen.shape
+    pointer = np.zeros((rows, places + 1), dtype=np.int64)
+    dictionary = [_OTHER]
+    size = 1
+    for j, feature in enumerate(head.shape.encoder.features_):
+        row, place = np.nonzero(chosen == j)
+        if not len(row):
+            continue
+        distinct, of = displayed(feature, scored.values[row, j])
+        dictionary.append(_entries(feature, distinct, displayed(feature, head.norms[j : j + 1])[0].item()))
+        pointer[row, place] = size + of
+        size += len(distinct)
+    return pl.concat(dictionary)[pointer.ravel()]
 
 
-def _others(rest: np.ndarray) -> pl.DataFrame:
-    nothing = pl.lit(None, dtype=pl.String)
-    return pl.DataFrame({"row": np.arange(len(rest)), "contribution": rest}, schema={"row": pl.Int64, "contribution": pl.Float64}).select(
-        "row", code=pl.lit("other"), text=pl.lit("Everything else together"), feature=nothing, value=nothing, norm=nothing, contribution="contribution"
+def _entries(feature: Feature, distinct: pl.Series, norm: str | None) -> pl.DataFrame:
+    """One row per distinct shown value of `feature`."""
+    template = template_of(feature)
+    before, after = template.known.replace("{norm}", norm or "unknown").split("{value}")
+    return pl.DataFrame({"value": distinct}).select(
+        code=pl.lit(feature.name),
+        text=(pl.lit(before) + pl.col("value") + pl.lit(after)).fill_null(template.missing),
+        feature=pl.lit(feature.name),
+        value="value",
+        norm=pl.lit(norm, dtype=pl.String),
     )
 
 
-def _listed(long: pl.DataFrame, rows: int) -> pl.Series:
-    """One list per row: for descending, against ascending, 'other' last."""
-    fields = list(dict(REASON.to_schema()))
-    place = (
-        pl.when(pl.col("code") == "other")
-        .then(pl.lit(float("inf")))
-        .when(pl.col("contribution") > 0)
-        .then(-pl.col("contribution"))
-        .otherwise(1e6 + pl.col("contribution"))
-    )
-    lists = long.with_columns(_place=place).sort("row", "_place", "feature").group_by("row", maintain_order=True)
-    series = lists.agg(reasons=pl.struct(fields))["reasons"]
-    assert len(series) == rows
-    return series
+def _listed(named: pl.DataFrame, rows: int, places: int) -> pl.Series:
+    """One list per `places` consecutive rows of `named`, without those not kept."""
+    fields = pl.struct(list(dict(REASON.to_schema())))
+    flat = named.select(pl.when("kept").then(fields)).to_series()
+    return flat.reshape((rows, places)).arr.to_list().list.drop_nulls()

@@ -68,9 +68,7 @@ def boosted(sample: Sample, *, trees: int, seed: int) -> Tables:
     return _read_off(model, sample.sizes, pairs, sample.context)
 
 
-def _booster(
-    sample: Sample, *, trees: int, groups: list[set[int]], seed: int
-) -> HistGradientBoostingClassifier:
+def _booster(sample: Sample, *, trees: int, groups: list[set[int]], seed: int) -> HistGradientBoostingClassifier:
     model = HistGradientBoostingClassifier(
         learning_rate=0.05,
         max_iter=trees,
@@ -134,7 +132,7 @@ def _line(sample: Sample, j: int) -> np.ndarray:
     if np.isnan(rows).all():
         return np.zeros(len(centres))
     spread = float(np.nanstd(rows)) or 1.0
-    return np.clip(np.nan_to_num((centres - np.nanmean(rows)) / spread), -3.0, 3.0)
+    return np.asarray(np.clip(np.nan_to_num((centres - np.nanmean(rows)) / spread), -3.0, 3.0))
 
 
 def _crossed(sample: Sample) -> list[tuple[Pair, np.ndarray]]:
@@ -146,5 +144,8 @@ def _crossed(sample: Sample) -> list[tuple[Pair, np.ndarray]]:
         if j == sample.context or j in sample.categorical or size <= 1:
             continue
         known = (np.arange(size) != MISSING).astype(float)
-        crossed += [((sample.context, j), np.outer(age, _line(sample, j))), ((sample.context, j), np.outer(age, known))]
+        crossed += [
+            ((sample.context, j), np.outer(age, _line(sample, j))),
+            ((sample.context, j), np.outer(age, known)),
+        ]
     return crossed

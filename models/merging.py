@@ -27,7 +27,10 @@ def flat(encoder: FrameEncoder, logit: float) -> Shape:
     """The shape that says `logit` of everything: what is known where nobody has an outcome."""
     sizes = [np.zeros(2) for _ in encoder.features_]
     return Shape(
-        encoder=encoder, edges=[np.empty(0)] * len(sizes), tables=Tables(logit, sizes), variance=Tables(0.0, sizes)
+        encoder=encoder,
+        edges=[np.empty(0)] * len(sizes),
+        tables=Tables(logit, sizes),
+        variance=Tables(0.0, sizes),
     )
 
 

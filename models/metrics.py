@@ -103,7 +103,7 @@ def _estimate(values: np.ndarray) -> Estimate:
 
 def _base(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     rate = weights @ y / weights.sum(axis=1)
-    return rate * (1 - rate)
+    return np.asarray(rate * (1 - rate))
 
 
 def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -26,26 +26,24 @@ REASON = pl.Struct(
     }
 )
 
-SCORES = pl.Schema(
-    {
-        "customer_id": pl.String,
-        "entity_type": pl.String,
-        "entity_id": pl.String,
-        "score_type": pl.String,
-        "as_of": pl.Datetime("us", "UTC"),
-        "probability": pl.Float64,
-        "probability_low": pl.Float64,
-        "probability_high": pl.Float64,
-        "logit": pl.Float64,
-        "baseline_logit": pl.Float64,
-        "points": pl.Int64,
-        "rank": pl.Int64,
-        "band": pl.String,
-        "reasons": pl.List(REASON),
-        "feature_hash": pl.String,
-        "model_version_id": pl.String,
-    }
-)
+SCORES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "customer_id": pl.String,
+    "entity_type": pl.String,
+    "entity_id": pl.String,
+    "score_type": pl.String,
+    "as_of": pl.Datetime("us", "UTC"),
+    "probability": pl.Float64,
+    "probability_low": pl.Float64,
+    "probability_high": pl.Float64,
+    "logit": pl.Float64,
+    "baseline_logit": pl.Float64,
+    "points": pl.Int64,
+    "rank": pl.Int64,
+    "band": pl.String,
+    "reasons": pl.List(REASON),
+    "feature_hash": pl.String,
+    "model_version_id": pl.String,
+}
 
 
 def inputs(score_type: str) -> tuple[str, str, str]:

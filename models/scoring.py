@@ -14,11 +14,11 @@ import polars as pl
 from bevyly.ids import derived_id
 from models.bands import ranks
 from models.contracts import check
-from models.explanations import reasons
+from models.explanations import none, reasons
 from models.heads import Facts, Head
 from models.labels import Labelled
 from models.recipe import Recipe
-from models.schema import RECIPES, REASON, SCORES
+from models.schema import RECIPES, SCORES
 
 _CHUNK = 100_000
 
@@ -47,7 +47,14 @@ class TrainedModel:
 
     @classmethod
     def of(
-        cls, recipe: Recipe, *, heads: dict[str, Head], newcomer: Head, labelled: Labelled, as_of: datetime, seed: int
+        cls,
+        recipe: Recipe,
+        *,
+        heads: dict[str, Head],
+        newcomer: Head,
+        labelled: Labelled,
+        as_of: datetime,
+        seed: int,
     ) -> Self:
         """The model made of `heads`, with its window and version id."""
         created = labelled.frame[recipe.contract.created]
@@ -87,11 +94,15 @@ class TrainedModel:
             for (tenant,), rows in placed.group_by("customer_id", maintain_order=True)
         ]
         scores = pl.concat(parts) if parts else pl.DataFrame(schema=SCORES).with_columns(_place=pl.lit(0, pl.UInt32))
-        return scores.sort("_place").with_columns(
-            entity_type=pl.lit(self.recipe.entity),
-            score_type=pl.lit(self.score_type),
-            model_version_id=pl.lit(model_version_id or self.version_id),
-        ).select([pl.col(name).cast(dtype) for name, dtype in SCORES.items()])
+        return (
+            scores.sort("_place")
+            .with_columns(
+                entity_type=pl.lit(self.recipe.entity),
+                score_type=pl.lit(self.score_type),
+                model_version_id=pl.lit(model_version_id or self.version_id),
+            )
+            .select([pl.col(name).cast(dtype) for name, dtype in SCORES.items()])
+        )
 
     def _tenant(self, tenant: str, rows: pl.DataFrame, explain: bool) -> pl.DataFrame:
         head = self.head(tenant)
@@ -102,7 +113,7 @@ class TrainedModel:
 
     def _chunk(self, head: Head, rows: pl.DataFrame, explain: bool) -> pl.DataFrame:
         scored = head.apply(head.shape.encoder.transform(rows))
-        told = reasons(head, scored) if explain else pl.Series([[]] * rows.height, dtype=pl.List(REASON))
+        told = reasons(head, scored) if explain else none(rows.height)
         return rows.select(
             "_place", "customer_id", "as_of", "feature_hash", entity_id=pl.col(self.recipe.contract.id_column)
         ).with_columns(

@@ -19,7 +19,10 @@ CANDIDATES: Mapping[str, Mapping[str, object]] = {
     "boosted": {"learner": "boosted"},
     "blend": {"learner": "blend", "penalty": 10.0},
 }
-BLEND, HALVES = "blend", ("spline-10", "boosted")  # the blend is the mean of these two, which saves fitting it in the folds
+BLEND, HALVES = (
+    "blend",
+    ("spline-10", "boosted"),
+)  # the blend is the mean of these two, which saves fitting it in the folds
 STURDY = "spline-30"  # with few outcomes there is nothing to choose by
 CHOICE_NEEDS = 300  # entities
 
@@ -51,7 +54,11 @@ def estimator(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassif
     """The unfitted candidate `name` for `rows`."""
     options = dict(CANDIDATES[name])
     return AdditiveClassifier(
-        categorical=rows.categorical, context=rows.context, bags=bags, random_state=seed, **options  # type: ignore[arg-type]
+        categorical=rows.categorical,
+        context=rows.context,
+        bags=bags,
+        random_state=seed,
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -68,7 +75,7 @@ def choose(rows: Rows, *, seed: int) -> Choice:
     judged = {name: _out_of_fold(name, rows, seed) for name in names if name != BLEND}
     if not few:
         halves = [judged[name] for name in HALVES]
-        judged[BLEND] = (sum(logit for logit, _ in halves) / 2, halves[0][1])
+        judged[BLEND] = (np.mean([logit for logit, _ in halves], axis=0), halves[0][1])
     losses = {name: _loss(logit, rows.y) for name, (logit, _) in judged.items()}
     best = min(names, key=lambda name: (losses[name], name))
     logit, taught_by = judged[best]

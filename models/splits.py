@@ -4,11 +4,12 @@ Belongs here: cutting rows by the creation time of their entity, with entities a
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
-def cut(created: np.ndarray, entity: np.ndarray, share: float) -> np.datetime64 | float:
+def cut(created: np.ndarray, entity: np.ndarray, share: float) -> Any:
     """The creation time before which at most `share` of the entities lie; equal times fall on the newer side.
 
     created, entity: one value per row; an entity's rows share one creation time.

@@ -26,9 +26,9 @@ class Tables:
         """float64 (rows, features) in logits; a pair's worth goes half and half, or wholly to the one beside `context`."""
         parts = np.empty(codes.shape, dtype=np.float64, order="F")
         for j, table in enumerate(self.mains):
-            parts[:, j] = table[codes[:, j]]
+            parts[:, j] = table.take(codes[:, j])
         for (i, j), table in self.pairs.items():
-            worth = table[codes[:, i], codes[:, j]]
+            worth = table.ravel().take(codes[:, i].astype(np.int64) * table.shape[1] + codes[:, j])
             share = self._share_of_first(i, j)
             if share:
                 parts[:, i] += share * worth
@@ -38,7 +38,7 @@ class Tables:
 
     def logit(self, codes: np.ndarray) -> np.ndarray:
         """float64 (rows,): the intercept plus the contributions, in that order of addition."""
-        return self.intercept + self.contributions(codes).sum(axis=1)
+        return np.asarray(self.intercept + self.contributions(codes).sum(axis=1))
 
     def centred(self, codes: np.ndarray, weight: np.ndarray) -> Self:
         """The same function, with every table's weighted mean over `codes` moved into the intercept.
@@ -58,7 +58,11 @@ class Tables:
         return type(self)(intercept, mains, pairs, self.context)
 
     def rebinned(
-        self, maps: Mapping[int, np.ndarray], features: int, places: Mapping[int, int], like: "Tables | None" = None
+        self,
+        maps: Mapping[int, np.ndarray],
+        features: int,
+        places: Mapping[int, int],
+        like: "Tables | None" = None,
     ) -> Self:
         """The same function over other bins: `maps[j]` gives our code for each new code, `places[j]` the new position.
 
@@ -67,9 +71,7 @@ class Tables:
         mains = [np.zeros(1 if like is None else len(like.mains[place])) for place in range(features)]
         for j, place in places.items():
             mains[place] = self.mains[j][maps[j]]
-        pairs = {
-            (places[i], places[j]): table[np.ix_(maps[i], maps[j])] for (i, j), table in self.pairs.items()
-        }
+        pairs = {(places[i], places[j]): table[np.ix_(maps[i], maps[j])] for (i, j), table in self.pairs.items()}
         context = None if self.context is None else places[self.context]
         return type(self)(self.intercept, mains, pairs, context)
 

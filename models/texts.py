@@ -64,7 +64,12 @@ def _yes(value: float) -> str:
 
 
 def _template(label: str, show: Callable[[float], str], missing: str | None = None, digits: int = 0) -> Template:
-    return Template(known=f"{label}: {{value}} (typical: {{norm}})", missing=missing or f"{label}: unknown", show=show, digits=digits)
+    return Template(
+        known=f"{label}: {{value}} (typical: {{norm}})",
+        missing=missing or f"{label}: unknown",
+        show=show,
+        digits=digits,
+    )
 
 
 def _ago(subject: str, missing: str) -> Template:
@@ -73,8 +78,18 @@ def _ago(subject: str, missing: str) -> Template:
 
 TEMPLATES = {
     "age_days": _template("Age", _days, digits=1),
-    "days_in_stage": Template(known="In this stage for {value} (typical: {norm})", missing="Time in stage unknown", show=_days, digits=1),
-    "days_in_status": Template(known="In this status for {value} (typical: {norm})", missing="Time in status unknown", show=_days, digits=1),
+    "days_in_stage": Template(
+        known="In this stage for {value} (typical: {norm})",
+        missing="Time in stage unknown",
+        show=_days,
+        digits=1,
+    ),
+    "days_in_status": Template(
+        known="In this status for {value} (typical: {norm})",
+        missing="Time in status unknown",
+        show=_days,
+        digits=1,
+    ),
     "stage_changes": _template("Stage changes", _count),
     "status_changes": _template("Status changes", _count),
     "close_date_slips": _template("Times the close date slipped", _count),
@@ -136,11 +151,14 @@ def template_of(feature: Feature) -> Template:
     return _template(words[:1].upper() + words[1:], _decimal, digits=3)
 
 
-def shown(feature: Feature, template: Template, values: np.ndarray) -> pl.Series:
-    """Values as text (rows,), null for NaN. Each distinct shown value is formatted once."""
+def displayed(feature: Feature, values: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+    """(distinct texts, null for missing; for each of `values`, float64 (rows,), which of them it is)."""
     if feature.levels is not None:
-        names = pl.Series([None, "other", *feature.levels], dtype=pl.String)
-        return names.gather(np.where(np.isnan(values), 0, values + 1).astype(np.int64))
+        return pl.Series([None, "other"], dtype=pl.String).append(
+            pl.Series(list(feature.levels), dtype=pl.String)
+        ), np.nan_to_num(values + 1, nan=0.0).astype(np.int64)
+    template = template_of(feature)
     distinct, places = np.unique(np.round(values, template.digits), return_inverse=True)
-    names = pl.Series([None if np.isnan(value) else template.show(float(value)) for value in distinct], dtype=pl.String)
-    return names.gather(places)
+    return pl.Series(
+        [None if np.isnan(value) else template.show(float(value)) for value in distinct], dtype=pl.String
+    ), places

@@ -62,7 +62,7 @@ def train(
     check(snapshots, settings.recipe.contract)
     labelled = label(settings.recipe, snapshots, outcomes, as_of=as_of)
     pool = labelled.where(~labelled.frame["customer_id"].is_in(list(opted_out)).to_numpy())
-    shared, prior = _shape_of_pool(pool, settings), _prior(pool, settings)
+    shared, prior = _shape_of_pool(pool, settings), _prior(pool)
     heads = {}
     for (tenant,), seen in snapshots.sort("customer_id").group_by("customer_id", maintain_order=True):
         own = labelled.where((labelled.frame["customer_id"] == tenant).to_numpy())
@@ -123,11 +123,13 @@ def _lent(pool: Labelled, own: Labelled, shared: Shape, settings: Settings) -> S
     return _shape_of_pool(others, replace(settings, bags=0))
 
 
-def _prior(pool: Labelled, settings: Settings) -> pooling.Prior:
+def _prior(pool: Labelled) -> pooling.Prior:
     """The spread of tenants' rates around the pooled one, on the logit scale."""
     overall = _logit(float((pool.y.sum() + 0.5) / (len(pool.y) + 1)))
-    rates = pl.DataFrame({"tenant": pool.frame["customer_id"], "entity": pool.entity, "y": pool.y}).group_by("tenant").agg(
-        n=pl.col("entity").n_unique(), rate=pl.col("y").mean()
+    rates = (
+        pl.DataFrame({"tenant": pool.frame["customer_id"], "entity": pool.entity, "y": pool.y})
+        .group_by("tenant")
+        .agg(n=pl.col("entity").n_unique(), rate=pl.col("y").mean())
     )
     known = rates.filter(pl.col("n") >= 5).sort("tenant")
     won = known["rate"].to_numpy() * known["n"].to_numpy() + 0.5
@@ -170,9 +172,7 @@ def _head(own: Labelled, seen: pl.DataFrame, lent: Shape, prior: pooling.Prior, 
     return replace(head, scale=bands.Scale.of(scored.logit, scored.baseline))
 
 
-def _own_shape(
-    own: Labelled, lent: Shape, lent_raw: np.ndarray, settings: Settings
-) -> tuple[Shape, Evidence, str]:
+def _own_shape(own: Labelled, lent: Shape, lent_raw: np.ndarray, settings: Settings) -> tuple[Shape, Evidence, str]:
     """The merged shape, the evidence to calibrate it on, the learner's name."""
     encoder = _encoder(own.frame, settings, learned=True)
     rows = _rows(encoder, own)
