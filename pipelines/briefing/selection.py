@@ -1,0 +1,50 @@
+"""What fits into one person's attention: the most valuable items, of several kinds, and a count of the rest.
+
+Belongs here: the budget. What is worth how much was decided by ranking.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+from models.ranking.choose import CAPACITY, IN_HAND
+
+BUDGET = 15
+MAX_SHARE_OF_ONE_ACTION = 0.4
+MAX_GOOD_NEWS = 5
+Row = dict[str, Any]
+
+
+def select(rows: Sequence[Row], *, budget: int = BUDGET) -> list[Row]:
+    """The `budget` best of `rows` in rank order, no action over its share while another is waiting."""
+    limit = ceil(budget * MAX_SHARE_OF_ONE_ACTION)
+    ordered = sorted(rows, key=lambda row: (row["rank"], row["dedupe_key"]))
+    seen: Counter[str] = Counter()
+    within: list[Row] = []
+    beyond: list[Row] = []
+    for row in ordered:
+        seen[row["action_type"]] += 1
+        (within if seen[row["action_type"]] <= limit else beyond).append(row)
+    chosen = [*within, *beyond][:budget]
+    return sorted(chosen, key=lambda row: (row["rank"], row["dedupe_key"]))
+
+
+def not_shown(left_out: Sequence[Row], *, beyond_budget: int, in_hand: int) -> list[dict[str, Any]]:
+    """Reasons with counts, the commonest first."""
+    counts: Counter[str] = Counter()
+    for row in left_out:
+        counts[row["reason"]] += row["count"]
+    counts[CAPACITY] += beyond_budget
+    counts[IN_HAND] += in_hand
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"reason": reason, "count": count} for reason, count in ordered if count > 0]
+
+
+def good_news(signals: Sequence[Row]) -> list[Row]:
+    """The strongest good signals, one an entity."""
+    ordered = sorted(signals, key=lambda row: (-row["strength"], row["dedupe_key"]))
+    first: dict[tuple[str, str], Row] = {}
+    for row in ordered:
+        first.setdefault((row["entity_type"], row["entity_id"]), row)
+    return list(first.values())[:MAX_GOOD_NEWS]
