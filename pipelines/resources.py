@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 import polars as pl
@@ -42,17 +41,6 @@ class Warehouse(dg.ConfigurableResource[Any]):
         )
         extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
         return frame.with_columns(pl.col(extensions).ext.storage()) if extensions else frame
-
-    def dbt_environment(self) -> dict[str, str]:
-        """The variables that `dbt_project/profiles.yml` reads."""
-        parts = urlsplit(self.address)
-        return {
-            "DBT_HOST": parts.hostname or "127.0.0.1",
-            "DBT_PORT": str(parts.port or 5432),
-            "DBT_USER": unquote(parts.username or ""),
-            "DBT_PASSWORD": unquote(parts.password or ""),
-            "DBT_DATABASE": parts.path.lstrip("/"),
-        }
 
 
 class Folder(dg.ConfigurableResource[Any]):

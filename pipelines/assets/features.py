@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,9 +9,9 @@ import orjson
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
 from bevyly.settings import home_dir
+from pipelines.dbt import PROJECT_DIR, connection_environment
 from pipelines.resources import Warehouse, run_instant
 
-PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 OWNERS = ["team:data"]
 
 
@@ -20,9 +19,9 @@ class Translator(DagsterDbtTranslator):
     """Asset keys are table names; groups are the layers; the source `raw.events` is the asset `raw_events`."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """`raw_events` for the source, the model's name otherwise."""
-        name = dbt_resource_props["name"]
-        return dg.AssetKey(f"raw_{name}" if dbt_resource_props["resource_type"] == "source" else name)
+        """`raw_events` for the source `raw.events`, the model's name otherwise."""
+        name = str(dbt_resource_props["name"])
+        return dg.AssetKey(f"raw_{name}" if dbt_resource_props.get("source_name") == "raw" else name)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The layer: staging, intermediate or marts."""
@@ -58,7 +57,7 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
     @dbt_assets(manifest=project.manifest_path, dagster_dbt_translator=Translator())
     def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
         # dbt reads its connection from the environment, and the resource passes ours on
-        os.environ.update(warehouse.dbt_environment())
+        os.environ.update(connection_environment(warehouse.address))
         arguments = ["build", "--vars", orjson.dumps(dbt_variables(context)).decode()]
         yield from dbt.cli(arguments, context=context).stream()
 

@@ -17,7 +17,5 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Ma
     result = drain(get_settings(), warehouse.address)
     context.log.info(f"{result.rows} new events, {result.duplicates} repeated, {result.dead_letters} dead-lettered")
     return dg.MaterializeResult(
-        metadata=seconds_and_rows(
-            result.rows, started, duplicates=result.duplicates, dead_letters=result.dead_letters
-        )
+        metadata=seconds_and_rows(result.rows, started, duplicates=result.duplicates, dead_letters=result.dead_letters)
     )

@@ -1,0 +1,50 @@
+"""Running dbt outside Dagster: for reports and tests, on a database of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from bevyly.errors import BevylyError
+
+PROJECT_DIR = Path(__file__).parents[1] / "dbt_project"
+
+
+class DbtFailed(BevylyError):
+    """dbt ended with an error; the detail has its last lines."""
+
+    code, status, title = "dbt_failed", 500, "A dbt run failed"
+
+
+def connection_environment(url: str) -> dict[str, str]:
+    """The variables that `dbt_project/profiles.yml` reads, for the database at `url`."""
+    parts = urlsplit(url)
+    return {
+        "DBT_HOST": parts.hostname or "127.0.0.1",
+        "DBT_PORT": str(parts.port or 5432),
+        "DBT_USER": unquote(parts.username or ""),
+        "DBT_PASSWORD": unquote(parts.password or ""),
+        "DBT_DATABASE": parts.path.lstrip("/"),
+    }
+
+
+def run_dbt(url: str, arguments: Sequence[str], *, variables: Mapping[str, Any], target: Path) -> None:
+    """Run one dbt command against the database at `url`; raises `DbtFailed` with what it printed last."""
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        *("--no-use-colors", "--no-send-anonymous-usage-stats"),
+        *arguments,
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+        *("--target-path", str(target), "--log-path", str(target)),
+        *("--vars", orjson.dumps(dict(variables)).decode()),
+    ]
+    done = subprocess.run(
+        command, env=os.environ | connection_environment(url), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise DbtFailed("dbt failed: " + "\n".join(done.stdout.strip().splitlines()[-15:]))

@@ -1,0 +1,57 @@
+"""The report itself: every task of a data set evaluated on marts that the product's own dbt models made."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bevyly.datasets import bpic2012, maven_crm, x_education
+from bevyly.datasets.dataset import Dataset
+from bevyly.datasets.source import find_folder
+from bevyly.datasets.tenants import tenant_of
+from bevyly.errors import NotFound
+from models.evaluation import evaluate_dataset
+from models.schema import inputs
+from pipelines.report.scratch import build_marts, fill, read_mart, scratch_database
+from pipelines.report.tasks import TASKS, Task
+
+Say = Callable[[str], None]
+
+
+def read_dataset(name: str, *, now: datetime) -> Dataset:
+    """The whole data set, for a tenant that exists only in the report; raises `NotFound` and what `find_folder` raises."""
+    if name not in TASKS:
+        raise NotFound(f"There is no data set {name!r} to report on: choose among {', '.join(TASKS)}.")
+    folder, tenant = find_folder(), tenant_of(f"report {name}")
+    if name == "x_education":
+        return x_education.read(folder, tenant=tenant, now=now, with_doubtful=True)
+    return {"bpic2012": bpic2012.read, "maven_crm": maven_crm.read}[name](folder, tenant=tenant, now=now)
+
+
+def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) -> list[dict[str, Any]]:
+    """Rows of `models.evaluation.evaluate_dataset` for all tasks of the data set `name`."""
+    dataset = read_dataset(name, now=now)
+    with scratch_database(owner_url) as url:
+        say("loading the events")
+        fill(url, dataset)
+        say("building features as of past instants")
+        build_marts(url, now=now, target=target)
+        rows: list[dict[str, Any]] = []
+        for task in TASKS[name]:
+            say(f"judging the {task.score_type} score")
+            rows += _judge(task, url, now)
+    return rows
+
+
+def _judge(task: Task, url: str, now: datetime) -> list[dict[str, Any]]:
+    snapshots, _, outcomes = inputs(task.score_type)
+    rows = evaluate_dataset(
+        task.score_type,
+        read_mart(url, snapshots),
+        read_mart(url, outcomes),
+        as_of=now,
+        moments=task.moments,
+        rule=task.rule,
+        doubtful=task.doubtful,
+    )
+    return [row | {"moment": task.title or row["moment"]} for row in rows]
