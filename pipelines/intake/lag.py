@@ -9,13 +9,15 @@ from pipelines.intake.ingest import GROUP
 from pipelines.intake.offsets import Partition, stored
 
 
-def lag(settings: Settings, address: str | None = None, *, group: str = GROUP) -> dict[Partition, int]:
+def lag(
+    settings: Settings, address: str | None = None, *, group: str = GROUP, timeout: float = 10.0
+) -> dict[Partition, int]:
     """Messages that wait for `group` in every partition; raises `BrokerUnavailable` or psycopg's errors."""
     consumer = make_consumer(settings, group="bevyly-lag")
     try:
         ends = {
-            Partition(found.topic, found.partition): watermarks(consumer, found)
-            for found in partitions_of(consumer, topics())
+            Partition(found.topic, found.partition): watermarks(consumer, found, timeout=timeout)
+            for found in partitions_of(consumer, topics(), timeout=timeout)
         }
     finally:
         consumer.close()
@@ -24,6 +26,6 @@ def lag(settings: Settings, address: str | None = None, *, group: str = GROUP) -
     return {key: high - max(low, positions.get(key, low)) for key, (low, high) in ends.items()}
 
 
-def total_lag(settings: Settings, address: str | None = None, *, group: str = GROUP) -> int:
+def total_lag(settings: Settings, address: str | None = None, *, group: str = GROUP, timeout: float = 10.0) -> int:
     """Messages that wait for `group` in all partitions together."""
-    return sum(lag(settings, address, group=group).values())
+    return sum(lag(settings, address, group=group, timeout=timeout).values())

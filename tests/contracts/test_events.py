@@ -1,6 +1,7 @@
 """Event contracts are files: every accepted version has a schema and examples, and nothing lies around unused."""
 
 import copy
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_shared_definitions_are_used() -> None:
         definition
         for document in shared
         for definition in document.get("$defs", {})
-        if f"#/$defs/{definition}\"" not in text
+        if f'#/$defs/{definition}"' not in text
     ]
     assert unused == []
 
@@ -100,7 +101,7 @@ def test_an_example_without_a_required_field_is_refused(path: Path) -> None:
 @pytest.mark.parametrize("type_", sorted({type_ for type_, _ in ACCEPTED}))
 def test_a_new_version_only_adds_optional_fields(type_: str) -> None:
     versions = sorted(version for known, version in ACCEPTED if known == type_)
-    for old, new in zip(versions, versions[1:], strict=False):
+    for old, new in itertools.pairwise(versions):
         assert incompatibilities(schema_of(type_, old), schema_of(type_, new)) == []
 
 

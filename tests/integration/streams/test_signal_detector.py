@@ -1,0 +1,128 @@
+"""Signals from single events: one row an episode, only on what is open, closed when an event shows it is over."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from bevyly.events.envelope import Event
+from bevyly.ids import new_id
+from pipelines.repositories.signals import close_signals, upsert_signals
+from pipelines.streams.rules import find
+from pipelines.streams.signal_detector import SignalDetector
+from tests.support.databases import Database
+from tests.support.event_streams import CLOCK, NOW, call, change
+
+Rows = list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def tenants(database: Database) -> list[str]:
+    return [database.add_tenant("ours"), database.add_tenant("theirs")]
+
+
+def deal(database: Database, tenant: str, status: str = "open") -> str:
+    account, opportunity = new_id(), new_id()
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("insert into accounts (customer_id, id, name) values (%s, %s, 'A')", (tenant, account))
+        connection.execute(
+            "insert into opportunities (customer_id, id, account_id, name, stage, status, stage_entered_at, closed_at) "
+            "values (%s, %s, %s, 'D', 'proposal', %s, now(), case when %s <> 'open' then now() end)",
+            (tenant, opportunity, account, status, status),
+        )
+    return opportunity
+
+
+def detect(database: Database, *events: Event) -> None:
+    with psycopg.connect(database.pipeline_url) as connection:
+        SignalDetector(CLOCK)(connection, events)
+
+
+def signals(database: Database, columns: str = "customer_id, entity_id, signal_type, found_by, closed_at") -> Rows:
+    with psycopg.connect(database.owner_url) as connection:
+        return connection.execute(f"select {columns} from signals order by signal_type, dedupe_key").fetchall()
+
+
+def replied(tenant: str, opportunity: str) -> Event:
+    event = call(tenant, opportunity, direction="inbound", kind="proposal")
+    return msgspec.structs.replace(event, type="proposal.replied")
+
+
+def test_an_answer_raises_a_signal_on_the_open_deal_of_its_tenant(database: Database, tenants: list[str]) -> None:
+    ours, theirs = deal(database, tenants[0]), deal(database, tenants[1])
+    lost = deal(database, tenants[0], "lost")
+    detect(database, replied(tenants[0], ours), replied(tenants[0], lost), replied(tenants[0], theirs))
+    assert signals(database) == [(tenants[0], ours, "high_intent_action", "stream", None)]
+
+
+def test_a_repeated_event_is_the_same_row(database: Database, tenants: list[str]) -> None:
+    event = replied(tenants[0], deal(database, tenants[0]))
+    detect(database, event)
+    before = signals(database, "*")
+    detect(database, event, event)
+    assert signals(database, "*") == before
+
+
+def test_the_batch_pass_updates_the_row_that_the_stream_found(database: Database, tenants: list[str]) -> None:
+    event = replied(tenants[0], deal(database, tenants[0]))
+    detect(database, event)
+    later = [dict(row) | {"title": "Answered yesterday", "seen_at": NOW + timedelta(days=1)} for row in find(event)]
+    with psycopg.connect(database.pipeline_url) as connection:
+        assert upsert_signals(connection, later, found_by="batch", at=NOW) == 1
+        assert upsert_signals(connection, later, found_by="batch", at=NOW) == 0
+        assert upsert_signals(connection, find(event), found_by="stream", at=NOW) == 0
+    assert signals(database, "title, found_by, first_seen_at, last_seen_at") == [
+        ("Answered yesterday", "stream", NOW, NOW + timedelta(days=1))
+    ]
+
+
+def dark(tenant: str, opportunity: str, seen_at: Any = NOW) -> dict[str, Any]:
+    finding = dict(find(replied(tenant, opportunity))[0])
+    return finding | {"signal_type": "going_dark", "polarity": "-", "dedupe_key": f"going_dark:{opportunity}",
+                      "seen_at": seen_at}  # fmt: skip
+
+
+def test_contact_ends_the_silence_of_that_entity_only(database: Database, tenants: list[str]) -> None:
+    first, second, theirs = deal(database, tenants[0]), deal(database, tenants[0]), deal(database, tenants[1])
+    with psycopg.connect(database.pipeline_url) as connection:
+        rows = [dark(tenants[0], first), dark(tenants[0], second), dark(tenants[1], theirs)]
+        upsert_signals(connection, rows, found_by="batch", at=NOW)
+    detect(database, call(tenants[0], first), call(tenants[0], theirs))
+    closed = {entity: at for _, entity, _, _, at in signals(database)}
+    assert closed == {first: NOW, second: None, theirs: None}
+
+
+def test_an_old_event_does_not_close_what_was_seen_after_it(database: Database, tenants: list[str]) -> None:
+    opportunity = deal(database, tenants[0])
+    with psycopg.connect(database.pipeline_url) as connection:
+        upsert_signals(connection, [dark(tenants[0], opportunity, NOW + timedelta(hours=1))], found_by="batch", at=NOW)
+    detect(database, call(tenants[0], opportunity))
+    assert [row[-1] for row in signals(database)] == [None]
+
+
+def test_only_a_later_finding_opens_a_closed_signal_again(database: Database, tenants: list[str]) -> None:
+    opportunity = deal(database, tenants[0])
+    closing = {"customer_id": tenants[0], "entity_type": "opportunity", "entity_id": opportunity}
+    with psycopg.connect(database.pipeline_url) as connection:
+        upsert_signals(connection, [dark(tenants[0], opportunity)], found_by="batch", at=NOW)
+        over = closing | {"signal_type": None, "reason": "decided", "at": NOW + timedelta(hours=1)}
+        assert close_signals(connection, [over, over]) == 1
+        assert upsert_signals(connection, [dark(tenants[0], opportunity)], found_by="batch", at=NOW) == 0
+        again = [dark(tenants[0], opportunity, NOW + timedelta(hours=2))]
+        assert upsert_signals(connection, again, found_by="batch", at=NOW) == 1
+    assert [row[-1] for row in signals(database)] == [None]
+
+
+def test_a_slipped_close_date_is_keyed_by_the_event_that_moved_it(database: Database, tenants: list[str]) -> None:
+    opportunity = deal(database, tenants[0])
+    event = change(
+        tenants[0],
+        opportunity,
+        before={"expected_close_date": "2026-12-01"},
+        after={"expected_close_date": "2027-02-01"},
+    )
+    detect(database, event)
+    key = f"close_date_slipped:opportunity:{opportunity}:{event.id}"
+    assert signals(database, "dedupe_key, severity, evidence") == [(key, "high", [event.id])]

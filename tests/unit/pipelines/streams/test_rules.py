@@ -1,0 +1,116 @@
+"""Rules of the stream: the rows of the batch detectors, from one event."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from bevyly.events.envelope import Event
+from bevyly.ids import new_id
+from models.signals.detect import SCHEMA
+from models.signals.registry import detectors_of
+from pipelines.streams.rules import Finding, close, find, severity
+from tests.support.event_streams import NOW, call, change
+
+TENANT, DEAL, LEAD = new_id(), new_id(), new_id()
+
+
+def moved(before: str | None, after: str | None) -> Event:
+    return change(TENANT, DEAL, before={"expected_close_date": before}, after={"expected_close_date": after})
+
+
+def worth(before: int | None, after: int | None) -> Event:
+    return change(TENANT, DEAL, before={"value_minor": before}, after={"value_minor": after})
+
+
+def activity(type_: str, **data: Any) -> Event:
+    return msgspec.structs.replace(call(TENANT, DEAL, **data), type=type_)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (moved("2026-12-01", "2027-02-01"), [("close_date_slipped", "-", "high")]),
+        (moved("2026-12-01", "2026-12-31"), [("close_date_slipped", "-", "low")]),
+        (moved("2026-12-01", "2026-12-30"), []),
+        (moved("2026-12-31", "2026-12-24"), [("close_date_pulled_in", "+", "low")]),
+        (moved("2026-12-31", "2026-12-25"), []),
+        (moved("2026-12-31", "2026-11-01"), []),
+        (moved(None, "2026-12-31"), []),
+        (moved("2026-12-31", None), []),
+        (worth(100_00, 120_00), [("amount_changed", "+", "low")]),
+        (worth(100_00, 119_99), []),
+        (worth(100_00, 30_00), [("amount_changed", "-", "critical")]),
+        (worth(100_00, 0), [("amount_changed", "-", "critical")]),
+        (worth(0, 100_00), []),
+        (worth(None, 100_00), []),
+        (activity("proposal.replied", direction="inbound"), [("high_intent_action", "+", "high")]),
+        (activity("proposal.replied", direction="internal"), []),
+        (activity("form.submitted", direction="inbound"), [("high_intent_action", "+", "high")]),
+        (activity("form.submitted", direction="inbound", opportunity_id=None, lead_id=LEAD), []),
+        (activity("email.clicked", direction="inbound"), []),
+        (activity("call.completed", direction="inbound"), []),
+    ],
+)
+def test_what_an_event_shows(event: Event, expected: list[tuple[str, str, str]]) -> None:
+    assert [(one["signal_type"], one["polarity"], one["severity"]) for one in find(event)] == expected
+
+
+def test_a_finding_is_a_row_of_the_signals_frame_keyed_by_its_event() -> None:
+    event = moved("2026-12-01", "2027-02-01")
+    [finding] = find(event)
+    assert Finding.__required_keys__ == set(SCHEMA)
+    assert finding["dedupe_key"] == f"close_date_slipped:opportunity:{DEAL}:{event.id}"
+    assert (finding["seen_at"], finding["expires_at"]) == (NOW, NOW + timedelta(days=14))
+    assert finding["evidence"] == [event.id]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        moved("2026-12-01", "2027-02-01"),
+        moved("2026-12-31", "2026-12-01"),
+        worth(1, 5),
+        activity("proposal.replied", direction="inbound"),
+    ],
+)
+def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
+    known = {detector.signal_type: detector for detector in detectors_of("opportunity")}
+    for finding in find(event):
+        detector = known[finding["signal_type"]]
+        assert finding["detector_version"] == detector.version
+        assert finding["expires_at"] - finding["seen_at"] == timedelta(days=detector.lives_days)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (activity("call.completed"), {"going_dark"}),
+        (activity("email.received", direction="inbound"), {"going_dark", "ghosted"}),
+        (activity("note.created", direction="internal"), set()),
+        (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched"}),
+        (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), {"going_dark", "no_next_step"}),
+        (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark"}),
+        (activity("task.created", direction="internal", due_at="2026-11-27T09:00:00Z"), {"no_next_step"}),
+        (moved("2026-11-01", "2026-12-01"), {"close_date_overdue"}),
+        (moved("2026-11-01", "2026-11-02"), set()),
+    ],
+)
+def test_what_an_event_ends(event: Event, expected: set[str]) -> None:
+    assert {one["signal_type"] for one in close(event)} == expected
+
+
+@pytest.mark.parametrize(("status", "ended"), [("open", "deal_stalled"), ("won", None), ("lost", None)])
+def test_a_decision_ends_everything_on_the_deal(status: str, ended: str | None) -> None:
+    data = {"opportunity_id": DEAL, "to_stage": "x", "status": status}
+    event = msgspec.structs.replace(call(TENANT, DEAL), type="opportunity.stage_changed", data=data)
+    assert [(one["entity_id"], one["signal_type"]) for one in close(event)] == [(DEAL, ended)]
+
+
+@pytest.mark.parametrize(
+    ("strength", "polarity", "expected"),
+    [(1, "-", "low"), (1.5, "-", "medium"), (2, "-", "high"), (3, "-", "critical"), (3, "+", "high")],
+)
+def test_severity_follows_strength(strength: float, polarity: str, expected: str) -> None:
+    assert severity(strength, polarity) == expected
