@@ -24,7 +24,10 @@ __all__ = ["NAME", "Simulation", "simulate"]
 
 @dataclass(frozen=True)
 class Simulation:
-    """A data set and its truth: each opportunity's chance to win, and what each kind of action adds to its logit."""
+    """A data set and its truth: each opportunity's chance to win, and what each kind of action adds to its logit.
+
+    A chance is that of the deal's whole life, with the actions that are still to come.
+    """
 
     dataset: Dataset
     truth: pl.DataFrame

@@ -72,7 +72,9 @@ def test_versions_count_the_events_of_a_row(folder: Path) -> None:
     dataset = read(folder)
     counted = dataset.events.group_by("subject_id").agg(pl.len(), pl.col("sequence").max())
     assert (counted["len"] == counted["sequence"]).all()
-    versions = dict(pl.concat([dataset.leads, dataset.opportunities], how="diagonal").select("id", "version").iter_rows())
+    versions = dict(
+        pl.concat([dataset.leads, dataset.opportunities], how="diagonal").select("id", "version").iter_rows()
+    )
     expected = dict(counted.select("subject_id", "len").iter_rows())
     assert versions == {id_: expected[id_] for id_ in versions}
 
@@ -154,7 +156,9 @@ def test_nothing_of_the_answer_is_there_before_it_happened(folder: Path) -> None
 def test_changed_answers_in_the_file_change_nothing(folder: Path) -> None:
     before = everything(read(folder))
     cases = folder / "bpic2012_cases.csv"
-    cases.write_text(cases.read_text().replace("approved,True", "declined,False").replace("open,False", "approved,True"))
+    cases.write_text(
+        cases.read_text().replace("approved,True", "declined,False").replace("open,False", "approved,True")
+    )
     assert everything(read(folder)) == before
 
 

@@ -56,7 +56,11 @@ def test_misspelt_names_are_one_thing(folder: Path) -> None:
         "manager": "Dustin Brinkmann",
     }
     acme = row(dataset, "accounts", "Acme")
-    assert (acme["industry"], acme["country"], acme["annual_revenue_minor"]) == ("technology", "Philippines", 110_004_000_000)
+    assert (acme["industry"], acme["country"], acme["annual_revenue_minor"]) == (
+        "technology",
+        "Philippines",
+        110_004_000_000,
+    )
 
 
 def test_deals_without_account_share_one_that_says_so(folder: Path) -> None:

@@ -17,9 +17,7 @@ def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     get_settings.cache_clear()
 
 
-def test_the_setting_wins_over_the_folder_beside_the_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_setting_wins_over_the_folder_beside_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beside, named = tmp_path / "shared" / "data", tmp_path / "named"
     for folder in (beside, named, tmp_path / "checkout"):
         folder.mkdir(parents=True)
@@ -38,7 +36,7 @@ def test_no_folder_at_all_says_which_setting_to_use(tmp_path: Path, monkeypatch:
 
 
 def test_a_named_folder_that_is_not_there_is_named_in_the_error(tmp_path: Path) -> None:
-    with pytest.raises(MissingDependency, match="There is no folder .*absent: let BEVYLY_DATASETS"):
+    with pytest.raises(MissingDependency, match=r"There is no folder .*absent: let BEVYLY_DATASETS"):
         find_folder(tmp_path / "absent")
 
 

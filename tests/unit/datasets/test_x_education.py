@@ -27,7 +27,7 @@ def read(folder: Path, *, with_doubtful: bool = False) -> Dataset:
 
 
 def test_leads_are_created_in_the_order_of_their_numbers_a_minute_apart(folder: Path) -> None:
-    created = [event for event in events_of(read(folder), "lead.created")]
+    created = events_of(read(folder), "lead.created")
     assert [event["data"]["contact_name"] for event in created] == ["Prospect 1", "Prospect 2", "Prospect 3"]
     times = [event["occurred_at"] for event in created]
     assert times[2] - times[1] == times[1] - times[0] == timedelta(minutes=1)
