@@ -1,4 +1,4 @@
-"""Who may do what: the whole table. What is not here is granted to nobody; a route without permission does not start."""
+"""Who may do what: the whole table. What is not here is granted to nobody; no route starts without a permission."""
 
 from collections.abc import Set as AbstractSet
 

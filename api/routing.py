@@ -41,14 +41,22 @@ def requires(permission: str) -> Mark:
 
 
 class EdgeRequest(Request):
-    """A request whose JSON is read strictly: no NaN, no lone surrogates, no text that PostgreSQL cannot keep."""
+    """A request whose JSON is read strictly: no NaN, no lone surrogates, no huge exponents."""
 
     async def json(self) -> Any:
+        return orjson.loads(await self.body())
+
+    async def refuse_nul(self) -> None:
+        """Raise `Invalid` for a text with U+0000, which every JSON parser takes and PostgreSQL does not."""
         raw = await self.body()
-        document = orjson.loads(raw)
-        if b"\\u0000" in raw and _has_nul(document):
+        if b"\\u0000" not in raw:
+            return
+        try:
+            found = _has_nul(orjson.loads(raw))
+        except orjson.JSONDecodeError:
+            return
+        if found:
             raise Invalid("A text contains a character that cannot be stored (NUL).")
-        return document
 
 
 class GuardedRoute(APIRoute):
@@ -71,9 +79,9 @@ class GuardedRoute(APIRoute):
             resources = resources_of(request)
             principal = await resources.gate.admit(request, self.permission)
             strict = EdgeRequest(request.scope, request.receive)
+            await strict.refuse_nul()
             if principal is None or request.method in _SAFE:
                 return await handle(strict)
-            await strict.body()
             return await in_unit_of_work(resources, strict, principal, handle)
 
         return guarded

@@ -1,8 +1,8 @@
 """Reading without ceremony: one statement, one round trip, JSON that PostgreSQL rendered.
 
-Every statement of a `Reader` is a call of a database function whose first argument sets the tenant, so that the tenant
-and the question travel together in autocommit. A `Reader` cannot write: its connections are read-only, and it is another
-type than the unit of work. Does not belong here: what is asked; that is in the repositories.
+Every statement of a `Reader` is a call of a database function whose first argument sets the tenant, so that tenant and
+question travel together in autocommit. A `Reader` cannot write: its connections are read-only, and it is another type
+than the unit of work. Does not belong here: what is asked; that is in the repositories.
 """
 
 import asyncio

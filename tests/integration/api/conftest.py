@@ -2,17 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 
 from api.dependencies.rate_limit import RateLimits, Rule
 from api.main import create_app
+from api.permissions import ROLES
 from bevyly.clock import Clock
+from bevyly.events.contracts import validate
+from bevyly.events.envelope import Event
+from bevyly.ids import new_id
 from bevyly.settings import Settings
 from tests.support.databases import Database
 
@@ -39,23 +44,19 @@ class Api:
 
     app: FastAPI
     database: Database
-    redis_url: str
     a: Tenant
     b: Tenant
 
     def token(self, tenant: Tenant, role: str = "owner", *, version: int = 1) -> str:
         """An access token for the user of `role`."""
-        tokens = self.app.state.resources.tokens
-        email = f"{role}@{tenant.customer_id}.example"
-        return str(
-            tokens.issue(
-                customer_id=tenant.customer_id,
-                user_id=tenant.users[role],
-                email=email,
-                role=role,
-                token_version=version,
-            )
+        token: str = self.app.state.resources.tokens.issue(
+            customer_id=tenant.customer_id,
+            user_id=tenant.users[role],
+            email=f"{role}@{tenant.customer_id}.example",
+            role=role,
+            token_version=version,
         )
+        return token
 
     def client(self, tenant: Tenant | None = None, role: str = "owner", **headers: str) -> httpx.AsyncClient:
         """A client that speaks as the user of `role`, or as nobody."""
@@ -65,11 +66,41 @@ class Api:
             transport=httpx.ASGITransport(self.app), base_url="http://api.test", headers=headers, timeout=30
         )
 
+    def rows(self, table: str, tenant: Tenant | None = None, *, order: str = "id") -> list[tuple[Any, ...]]:
+        """All rows of one tenant, A unless said otherwise, in `table`."""
+        customer_id = (tenant or self.a).customer_id
+        return self.sql(f"select * from {table} where customer_id = %s order by {order}", customer_id)
+
+    def events(self, tenant: Tenant | None = None) -> list[Event]:
+        """Events that a tenant caused, each checked against its contract."""
+        customer_id = (tenant or self.a).customer_id
+        found = self.sql("select envelope from outbox where customer_id = %s order by position", customer_id)
+        events = [Event.from_json(row[0]) for row in found]
+        for event in events:
+            validate(event)
+        return events
+
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement as the pipeline, which sees all tenants."""
         with psycopg.connect(self.database.pipeline_url, autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
             return list(cursor.fetchall()) if cursor.description else []
+
+
+def two_tenants(database: Database) -> list[Tenant]:
+    """Two new tenants with a user of each role."""
+    tenants = [Tenant(database.add_tenant(name)) for name in ("A", "B")]
+    with psycopg.connect(database.owner_url) as connection, connection.cursor() as cursor:
+        for tenant in tenants:
+            tenant.users = {role: new_id() for role in ROLES}
+            cursor.executemany(
+                "insert into users (customer_id, id, email, name, role) values (%s, %s, %s, %s, %s)",
+                [
+                    (tenant.customer_id, user_id, f"{role}@{tenant.customer_id}.example", role.title(), role)
+                    for role, user_id in tenant.users.items()
+                ],
+            )
+    return tenants
 
 
 @asynccontextmanager
@@ -79,18 +110,20 @@ async def running(
     """An API with two tenants, started and stopped."""
     settings = Settings(database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET)
     app = create_app(settings, limits=limits, clock=clock)
-    tenants = [Tenant(database.add_tenant(name)) for name in ("A", "B")]
-    for tenant in tenants:
-        for role in ("owner", "admin", "member", "viewer"):
-            tenant.users[role] = database.add_user(
-                tenant.customer_id, f"{role}@{tenant.customer_id}.example", role=role
-            )
+    a, b = two_tenants(database)
     async with app.router.lifespan_context(app):
-        yield Api(app, database, redis_url, *tenants)
+        yield Api(app, database, a, b)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_api(module_database: Database, redis_url: str) -> AsyncIterator[Api]:
+    """An API that the tests of one module share."""
+    async with running(module_database, redis_url) as started:
+        yield started
 
 
 @pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    """An API of this test's own."""
-    async with running(database, redis_url) as started:
-        yield started
+def api(module_api: Api) -> Api:
+    """The module's API with two empty tenants of this test's own."""
+    a, b = two_tenants(module_api.database)
+    return replace(module_api, a=a, b=b)

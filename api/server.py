@@ -1,0 +1,85 @@
+"""How the API is served: uvicorn with uvloop and httptools, and a deadline for headers, which uvicorn does not have."""
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bevyly.settings import Settings
+
+HEADER_SECONDS = 10.0
+MAX_HEAD_BYTES = 64 * 1024
+BACKLOG = 1024
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """Closes a connection whose request line and headers are not there in time, or are too many bytes."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is None and self._in_head:
+            self._await_head()
+        self._head_bytes += len(data) if self._in_head else 0
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head_bytes = False, 0
+        self._cancel()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.abort()
+
+    def _cancel(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def server_options(settings: Settings, *, workers: int = 1) -> dict[str, Any]:
+    """Options of uvicorn for the API."""
+    return {
+        "app": "api.main:create_app",
+        "factory": True,
+        "host": settings.api_host,
+        "port": settings.api_port,
+        "workers": workers,
+        "loop": "uvloop",
+        "http": DeadlineProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "log_level": settings.log_level.lower(),
+        "server_header": False,
+        "date_header": True,
+        "timeout_keep_alive": 30,
+        "timeout_graceful_shutdown": 20,
+        "backlog": BACKLOG,
+    }
+
+
+def serve(settings: Settings, *, workers: int = 1) -> None:
+    """Serve until told to stop; what is being answered then is finished first."""
+    uvicorn.run(**server_options(settings, workers=workers))
