@@ -1,0 +1,111 @@
+"""Reads of public and raw tables for the briefing: people, names of entities, events that are proof, models in use.
+
+Belongs here: reads in the shapes of `pipelines.briefing.inputs`. Feature marts are read by the assets.
+"""
+
+from collections.abc import Sequence
+
+import orjson
+import polars as pl
+
+from pipelines.briefing.inputs import ENTITIES, EVENTS, LATEST, LEFT_OUT, MODELS, USERS, Inputs
+from pipelines.repositories.briefings import latest_briefings
+from pipelines.repositories.patterns import open_patterns
+from pipelines.repositories.recommendations import open_recommendations
+from pipelines.repositories.signal_passes import open_signals
+from pipelines.repositories.staging import Connection, rows, stage
+
+_USERS = """
+select customer_id, id, coalesce(name, email), role
+from users
+where customer_id = any(%(customers)s) and disabled_at is null
+order by customer_id, id
+"""
+_ENTITIES = """
+select o.customer_id, 'opportunity', o.id, o.name, a.name, o.stage, o.status, o.owner_id, u.name, o.currency, o.value
+from opportunities o
+left join accounts a on a.customer_id = o.customer_id and a.id = o.account_id
+left join users u on u.customer_id = o.customer_id and u.id = o.owner_id
+where o.customer_id = any(%(customers)s) and o.status = 'open' and o.deleted_at is null
+union all
+select l.customer_id, 'lead', l.id, coalesce(l.company_name, l.contact_name, l.contact_email), a.name, l.status,
+       l.status, l.owner_id, u.name, l.currency, l.value
+from leads l
+left join accounts a on a.customer_id = l.customer_id and a.id = l.account_id
+left join users u on u.customer_id = l.customer_id and u.id = l.owner_id
+where l.customer_id = any(%(customers)s) and l.status in ('new', 'working', 'qualified') and l.deleted_at is null
+union all
+select a.customer_id, 'account', a.id, a.name, a.name, null, null, a.owner_id, u.name, a.currency, null
+from accounts a
+left join users u on u.customer_id = a.customer_id and u.id = a.owner_id
+where a.customer_id = any(%(customers)s) and a.deleted_at is null
+order by 1, 2, 3
+"""
+_EVENTS = """
+select e.customer_id, e.event_id, e.type, e.data::text, e.occurred_at
+from evidence_wanted w
+join raw.events e on e.customer_id = w.customer_id and e.event_id = w.event_id
+order by 1, 2
+"""
+# A tenant's own model goes before the pooled one of the same score.
+_MODELS = """
+select distinct on (c.id, m.score_type) c.id, m.score_type, m.id, m.trained_from, m.trained_to, m.n_rows
+from customers c
+join model_versions m on m.status = 'champion' and (m.customer_id is null or m.customer_id = c.id)
+where c.id = any(%(customers)s)
+order by c.id, m.score_type, m.customer_id nulls last, m.id
+"""
+_TENANTS = """
+select id, currency, settings::text from customers where id = any(%(customers)s) order by id
+"""
+
+
+def tenants(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+    """customer_id, currency and settings (JSON text) of `customers`."""
+    schema = dict.fromkeys(("customer_id", "currency", "settings"), pl.String)
+    return rows(connection, _TENANTS, {"customers": list(customers)}, schema)
+
+
+def read_inputs(connection: Connection, customers: Sequence[str], left_out: pl.DataFrame | None = None) -> Inputs:
+    """Everything that the briefings of `customers` are composed from, after recommendations were written."""
+    parameters = {"customers": list(customers)}
+    recommendations = open_recommendations(connection, customers)
+    signals = open_signals(connection, customers)
+    return Inputs(
+        users=rows(connection, _USERS, parameters, USERS),
+        entities=rows(connection, _ENTITIES, parameters, ENTITIES),
+        recommendations=recommendations,
+        signals=signals,
+        patterns=open_patterns(connection, customers).select(
+            "customer_id", "id", "entity_type", "entity_id", "pattern_type", "title", "polarity", "dedupe_key"
+        ),
+        events=_evidence(connection, recommendations, signals),
+        models=rows(connection, _MODELS, parameters, MODELS),
+        latest=latest_briefings(connection, customers).select(list(LATEST)),
+        left_out=pl.DataFrame(schema=dict(LEFT_OUT)) if left_out is None else left_out,
+    )
+
+
+def _evidence(connection: Connection, recommendations: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
+    of_items = recommendations.select("customer_id", pl.col("evidence").str.json_decode(pl.List(pl.String)))
+    of_news = signals.filter(pl.col("polarity") == "+").select("customer_id", "evidence")
+    wanted = pl.concat([of_items, of_news]).explode("evidence", empty_as_null=False, keep_nulls=False).unique()
+    stage(
+        connection,
+        "evidence_wanted",
+        wanted.rename({"evidence": "event_id"}),
+        {"customer_id": "varchar(36)", "event_id": "varchar(36)"},
+    )
+    return rows(connection, _EVENTS, {}, EVENTS)
+
+
+def thresholds_of(settings: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Signal thresholds that tenants have set (`settings.signals`), as `models.signals.frames.Frames` takes them."""
+    decoded = settings.select(
+        "customer_id", pl.col("settings").str.json_path_match("$.signals").alias("signals")
+    ).drop_nulls()
+    return {row["customer_id"]: _numbers(row["signals"]) for row in decoded.iter_rows(named=True)}
+
+
+def _numbers(text: str) -> dict[str, float]:
+    return {name: float(value) for name, value in orjson.loads(text).items()}

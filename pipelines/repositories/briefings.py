@@ -1,0 +1,90 @@
+"""Statements on briefings: a new version when the content changed; a stored version never changes.
+
+Belongs here: publishing, and telling readers that the latest is not fresh. What a briefing says: `pipelines.briefing`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+import polars as pl
+
+from pipelines.briefing.compose import etag_of, moment, to_json
+from pipelines.repositories.staging import Connection, rows, stage
+
+_COLUMNS = {
+    "customer_id": "varchar(36)",
+    "user_id": "varchar(36)",
+    "version": "int",
+    "as_of": "timestamptz",
+    "status": "varchar(50)",
+    "stale_reason": "text",
+    "document": "text",
+    "etag": "varchar(64)",
+}
+# The version must follow the latest and the content differ from it; a run that was overtaken writes nothing.
+_PUBLISH = f"""
+insert into briefings ({", ".join(_COLUMNS)}, created_at)
+select {", ".join(f"g.{name}" for name in _COLUMNS)}, %(at)s
+from briefings_given g
+left join lateral (
+  select b.version, b.etag from briefings b
+  where b.customer_id = g.customer_id and b.user_id = g.user_id order by b.version desc limit 1
+) latest on true
+where g.version = coalesce(latest.version, 0) + 1 and g.etag is distinct from latest.etag
+on conflict do nothing
+"""
+_LATEST = """
+select distinct on (customer_id, user_id) customer_id, user_id, version, etag, status, stale_reason, document
+from briefings
+where customer_id = any(%(customers)s)
+order by customer_id, user_id, version desc
+"""
+_LATEST_SCHEMA = {
+    **dict.fromkeys(("customer_id", "user_id"), pl.String),
+    "version": pl.Int64,
+    **dict.fromkeys(("etag", "status", "stale_reason", "document"), pl.String),
+}
+
+
+def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) -> int:
+    """Store composed briefings that differ from the latest of their user; how many. Readers see old or new, whole."""
+    changed = documents.filter(pl.col("changed")) if "changed" in documents.columns else documents
+    if "stale_reason" not in changed.columns:
+        changed = changed.with_columns(pl.lit(None, dtype=pl.String).alias("stale_reason"))
+    stage(connection, "briefings_given", changed, _COLUMNS)
+    return connection.execute(_PUBLISH.encode(), {"at": at}).rowcount
+
+
+def latest_briefings(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+    """The newest version of every user's briefing, with its document."""
+    return rows(connection, _LATEST, {"customers": list(customers)}, _LATEST_SCHEMA)
+
+
+def mark_stale(connection: Connection, customers: Sequence[str], *, reason: str, at: datetime) -> int:
+    """Say on the latest briefings of `customers` that they are not fresh, and why; how many were marked.
+
+    The mark is a new version with the old content, so that the bytes of the day stay what they were.
+    """
+    latest = latest_briefings(connection, customers)
+    unmarked = latest.filter(
+        ~((pl.col("status") == "stale") & (pl.col("stale_reason") == reason)).fill_null(value=False)
+    )
+    marked = [_stale(row["document"], row["version"] + 1, reason, at) for row in unmarked.iter_rows(named=True)]
+    if not marked:
+        return 0
+    documents = unmarked.select("customer_id", "user_id", pl.col("version") + 1).with_columns(
+        pl.lit(at).cast(pl.Datetime("us", "UTC")).alias("as_of"),
+        pl.lit("stale").alias("status"),
+        pl.lit(reason).alias("stale_reason"),
+        pl.Series("document", [document for document, _ in marked]),
+        pl.Series("etag", [etag for _, etag in marked]),
+    )
+    return publish(connection, documents, at=at)
+
+
+def _stale(document: str, version: int, reason: str, at: datetime) -> tuple[str, str]:
+    body = orjson.loads(document) | {
+        "version": version, "status": "stale", "stale_reason": reason, "generated_at": moment(at),
+    }  # fmt: skip
+    return to_json(body).decode(), etag_of(body)
