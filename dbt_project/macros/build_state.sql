@@ -18,8 +18,12 @@
         {{ now_at() }},
         {{ briefing_day() }},
         coalesce(
-            (select max(seq) from {{ source('raw', 'events') }} where seq > coalesce(last_run.seq_high, 0)),
-            last_run.seq_high,
+            {% if flags.FULL_REFRESH -%}
+                (select max(seq) from {{ source('raw', 'events') }}),
+            {%- else -%}
+                (select max(seq) from {{ source('raw', 'events') }} where seq > coalesce(last_run.seq_high, 0)),
+                last_run.seq_high,
+            {%- endif %}
             0
         )
     from (select max(seq_high) as seq_high from intermediate.build_runs) as last_run;

@@ -6,3 +6,8 @@
     set local work_mem = '64MB';
     set local timezone = 'UTC'
 {%- endmacro %}
+
+{# A full build has no use for loops over an index, and common table expressions have no statistics to tell the planner so. -#}
+{% macro planner_settings() -%}
+    {%- if is_incremental() -%} select 1 {%- else -%} set local enable_nestloop = off {%- endif -%}
+{%- endmacro %}

@@ -94,7 +94,7 @@ current_members as (
 
     select * from members
 
-    where state ->> 'account_id' = account_id
+    where coalesce(state ->> 'account_id' = account_id, false)
 
 ),
 

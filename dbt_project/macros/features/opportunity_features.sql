@@ -153,6 +153,7 @@ lead_activities as (
         count(*) filter (where event_type = 'call.completed') as lead_calls_total,
         round(cast(sum(duration_seconds) filter (where event_type = 'call.completed') as numeric), 3)
             as lead_call_seconds_total,
+        count(*) filter (where event_type = 'note.created') as lead_notes_total,
         max(occurred_at) as lead_last_activity_at
 
     from activities
@@ -281,11 +282,15 @@ features as (
         {{ as_count('touch_summaries.proposals_replied') }} as proposals_replied,
         {{ days_between('records.as_of', 'touch_summaries.last_proposal_sent_at') }} as days_since_last_proposal,
         {{ days_between('records.as_of', 'touch_summaries.last_proposal_replied_at') }} as days_since_last_proposal_reply,
+        {{ as_count('touch_summaries.notes_total') }} as notes_total,
+        {{ as_count('touch_summaries.notes_7d') }} as notes_7d,
+        {{ days_between('records.as_of', 'touch_summaries.last_note_at') }} as days_since_last_note,
         {{ as_count('touch_summaries.active_days') }} as active_days,
         {{ days_between('records.as_of', 'touch_summaries.last_activity_at') }} as days_since_last_activity,
         {{ days_between('records.as_of', 'touch_summaries.last_outbound_at') }} as days_since_last_outbound,
         {{ days_between('records.as_of', 'touch_summaries.last_inbound_at') }} as days_since_last_inbound,
         {{ as_count('touch_summaries.outbound_since_last_inbound') }} as outbound_since_last_inbound,
+        {{ as_count('touch_summaries.calls_since_last_inbound') }} as calls_since_last_inbound,
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
@@ -309,6 +314,7 @@ features as (
         {{ as_count('lead_activities.lead_inbound_total') }} as lead_inbound_total,
         {{ as_count('lead_activities.lead_calls_total') }} as lead_calls_total,
         {{ as_count('lead_activities.lead_call_seconds_total') }} as lead_call_seconds_total,
+        {{ as_count('lead_activities.lead_notes_total') }} as lead_notes_total,
         {{ days_between('records.opened_at', 'lead_activities.lead_last_activity_at') }} as lead_idle_days_at_open,
         cast(extract(hour from records.opened_at at time zone 'UTC') as double precision) as opened_hour,
         cast(extract(isodow from records.opened_at at time zone 'UTC') as double precision) as opened_dow,

@@ -60,6 +60,9 @@
         count(*) filter (where touches.event_type in ('email.sent', 'email.received')) as emails_total,
         count(*) filter (where touches.event_type = 'meeting.completed') as meetings_total,
         count(*) filter (where touches.event_type = 'meeting.completed' and touches.age_days < 30) as meetings_30d,
+        count(*) filter (where touches.event_type = 'note.created') as notes_total,
+        count(*) filter (where touches.event_type = 'note.created' and touches.age_days < 7) as notes_7d,
+        max(touches.occurred_at) filter (where touches.event_type = 'note.created') as last_note_at,
         count(*) filter (where touches.event_type = 'form.submitted') as forms_total,
         count(*) filter (where touches.event_type = 'page.viewed') as pages_total,
         count(*) filter (where touches.event_type = 'proposal.sent') as proposals_sent,
@@ -77,6 +80,11 @@
             touches.is_outbound
             and touches.occurred_at > coalesce(touches.last_inbound_at, '-infinity'::timestamptz)
         ) as outbound_since_last_inbound,
+        count(*) filter (
+            where
+            touches.event_type = 'call.completed'
+            and touches.occurred_at > coalesce(touches.last_inbound_at, '-infinity'::timestamptz)
+        ) as calls_since_last_inbound,
         sum(touches.decayed_weight) as engagement_decayed,
         sum(touches.weight) filter (where touches.age_days < 7) as engagement_week,
         coalesce(sum(touches.weight) filter (where touches.age_days >= 7 and touches.age_days < 28), 0) / 3

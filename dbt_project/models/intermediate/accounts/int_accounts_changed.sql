@@ -13,7 +13,7 @@
 
 with
 
-account_events as (
+account_events as not materialized (
 
     select * from {{ ref('stg_events__accounts') }}
 

@@ -8,7 +8,7 @@
 
 with
 
-account_links as (
+account_links as not materialized (
 
     select * from {{ ref('int_accounts_linked') }}
 

@@ -13,13 +13,13 @@
 
 with
 
-activities as (
+activities as not materialized (
 
     select * from {{ ref('int_activities_recorded') }}
 
 ),
 
-links as (
+links as not materialized (
 
     select * from {{ ref('int_leads_linked') }}
 

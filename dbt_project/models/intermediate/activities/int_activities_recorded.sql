@@ -14,7 +14,7 @@
 
 with
 
-activity_events as (
+activity_events as not materialized (
 
     select * from {{ ref('stg_events__activities') }}
 

@@ -14,7 +14,7 @@
 
 with
 
-contact_events as (
+contact_events as not materialized (
 
     select * from {{ ref('stg_events__contacts') }}
 

@@ -16,7 +16,7 @@
 
 with
 
-lead_events as (
+lead_events as not materialized (
 
     select * from {{ ref('stg_events__leads') }}
 

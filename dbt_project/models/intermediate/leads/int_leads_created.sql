@@ -12,7 +12,7 @@
 
 with
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_leads_changed') }}
 

@@ -13,19 +13,19 @@
 
 with
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_leads_changed') }}
 
 ),
 
-links as (
+links as not materialized (
 
     select * from {{ ref('int_leads_linked') }}
 
 ),
 
-opportunity_decisions as (
+opportunity_decisions as not materialized (
 
     select * from {{ ref('int_opportunities_decided') }}
 

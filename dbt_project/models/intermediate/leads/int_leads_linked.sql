@@ -14,13 +14,13 @@
 
 with
 
-lead_changes as (
+lead_changes as not materialized (
 
     select * from {{ ref('int_leads_changed') }}
 
 ),
 
-opportunity_changes as (
+opportunity_changes as not materialized (
 
     select * from {{ ref('int_opportunities_changed') }}
 

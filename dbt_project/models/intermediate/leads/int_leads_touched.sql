@@ -8,31 +8,31 @@
 
 with
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_leads_changed') }}
 
 ),
 
-opportunity_changes as (
+opportunity_changes as not materialized (
 
     select * from {{ ref('int_opportunities_changed') }}
 
 ),
 
-links as (
+links as not materialized (
 
     select * from {{ ref('int_leads_linked') }}
 
 ),
 
-activities as (
+activities as not materialized (
 
     select * from {{ ref('int_activities_linked') }}
 
 ),
 
-decisions as (
+decisions as not materialized (
 
     select * from {{ ref('int_leads_decided') }}
 

@@ -16,7 +16,7 @@
 
 with
 
-opportunity_events as (
+opportunity_events as not materialized (
 
     select * from {{ ref('stg_events__opportunities') }}
 

@@ -13,7 +13,7 @@
 
 with
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_opportunities_changed') }}
 

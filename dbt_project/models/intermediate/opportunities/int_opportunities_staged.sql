@@ -13,13 +13,13 @@
 
 with
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_opportunities_changed') }}
 
 ),
 
-touched as (
+touched as not materialized (
 
     select * from {{ ref('int_opportunities_touched') }}
 

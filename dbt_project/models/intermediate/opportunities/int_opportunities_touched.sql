@@ -8,49 +8,49 @@
 
 with
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_opportunities_changed') }}
 
 ),
 
-lead_changes as (
+lead_changes as not materialized (
 
     select * from {{ ref('int_leads_changed') }}
 
 ),
 
-links as (
+links as not materialized (
 
     select * from {{ ref('int_leads_linked') }}
 
 ),
 
-activities as (
+activities as not materialized (
 
     select * from {{ ref('int_activities_linked') }}
 
 ),
 
-account_changes as (
+account_changes as not materialized (
 
     select * from {{ ref('int_accounts_changed') }}
 
 ),
 
-contact_changes as (
+contact_changes as not materialized (
 
     select * from {{ ref('int_contacts_changed') }}
 
 ),
 
-account_links as (
+account_links as not materialized (
 
     select * from {{ ref('int_accounts_linked') }}
 
 ),
 
-decisions as (
+decisions as not materialized (
 
     select * from {{ ref('int_opportunities_decided') }}
 

@@ -9,13 +9,13 @@
 
 with
 
-touched as (
+touched as not materialized (
 
     select * from {{ ref('int_accounts_touched') }}
 
 ),
 
-account_links as (
+account_links as not materialized (
 
     select * from {{ ref('int_accounts_linked') }}
 

@@ -12,19 +12,19 @@
 
 with
 
-snapshots as (
+snapshots as not materialized (
 
     select * from {{ ref('lead_snapshots') }}
 
 ),
 
-activities as (
+activities as not materialized (
 
     select * from {{ ref('int_activities_linked') }}
 
 ),
 
-touched as (
+touched as not materialized (
 
     select * from {{ ref('int_leads_touched') }}
 

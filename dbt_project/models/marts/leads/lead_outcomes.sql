@@ -9,31 +9,31 @@
 
 with
 
-created as (
+created as not materialized (
 
     select * from {{ ref('int_leads_created') }}
 
 ),
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_leads_changed') }}
 
 ),
 
-links as (
+links as not materialized (
 
     select * from {{ ref('int_leads_linked') }}
 
 ),
 
-opportunity_outcomes as (
+opportunity_outcomes as not materialized (
 
     select * from {{ ref('opportunity_outcomes') }}
 
 ),
 
-touched as (
+touched as not materialized (
 
     select * from {{ ref('int_leads_touched') }}
 

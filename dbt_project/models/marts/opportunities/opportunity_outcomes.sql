@@ -9,19 +9,19 @@
 
 with
 
-opened as (
+opened as not materialized (
 
     select * from {{ ref('int_opportunities_opened') }}
 
 ),
 
-changes as (
+changes as not materialized (
 
     select * from {{ ref('int_opportunities_changed') }}
 
 ),
 
-touched as (
+touched as not materialized (
 
     select * from {{ ref('int_opportunities_touched') }}
 

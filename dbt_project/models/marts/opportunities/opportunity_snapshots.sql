@@ -15,13 +15,13 @@
 
 with
 
-starts as (
+starts as not materialized (
 
     select * from {{ ref('int_opportunities_opened') }}
 
 ),
 
-touched as (
+touched as not materialized (
 
     select * from {{ ref('int_opportunities_touched') }}
 

@@ -7,7 +7,7 @@
 
 with
 
-stages as (
+stages as not materialized (
 
     select * from {{ ref('int_opportunities_staged') }}
 

@@ -1,0 +1,133 @@
+"""Random histories of a sales team, with all that goes wrong on the way: rows recorded late, out of order, after the clock
+of the run, malformed, linked to what is not there yet. The seed decides everything.
+"""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tests.dbt.warehouse import Event
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+ACTIVITIES = (
+    *("email.sent", "email.received", "email.opened", "meeting.scheduled", "meeting.completed", "call.completed"),
+    *("task.created", "task.completed", "note.created", "form.submitted", "proposal.sent", "proposal.replied"),
+)
+STAGES = ("qualification", "proposal", "negotiation", "won", "lost")
+MALFORMED = ("", "next week", "2026-02-30", "12,5", "1e400", {"a": 1}, [1], True)
+
+
+class History:
+    """Events of one tenant over `days` days, in the order in which they arrive."""
+
+    def __init__(self, customer_id: str, *, seed: int, days: int = 70) -> None:
+        self.customer_id = customer_id
+        self.random = random.Random(f"{seed}/{customer_id}")
+        self.days = days
+        self.versions: dict[str, int] = {}
+        self.events: list[tuple[datetime, Event]] = []
+
+    def generate(self, *, accounts: int = 3, leads: int = 8, opportunities: int = 6) -> list[tuple[datetime, Event]]:
+        """(arrival, event) pairs; opportunities beyond the leads come of nothing."""
+        people = [self._id() for _ in range(3)]
+        account_ids = [self._account(people) for _ in range(accounts)]
+        contact_ids = [self._contact(account_ids) for _ in range(accounts * 2)]
+        for number in range(max(leads, opportunities)):
+            lead_id = self._id() if number < leads else None
+            opportunity_id = self._id() if number < opportunities else None
+            at = self._instant(0, 0.6)
+            if lead_id:
+                self._lead(lead_id, opportunity_id, people, account_ids, at=at)
+            if opportunity_id:
+                self._opportunity(opportunity_id, lead_id, people, account_ids, at=at + timedelta(days=self.random.random() * 10))
+            self._activities(lead_id, opportunity_id, people, contact_ids, account_ids, at=at)
+        return sorted(self.events, key=lambda pair: (pair[0], pair[1].event_id))
+
+    def _account(self, people: list[str]) -> str:
+        account_id = self._id()
+        at = self._instant(0, 0.2)
+        fields = {"name": "Account", "industry": "tools", "employee_count": 40, "custom": {"tier": 1}, "owner_id": people[0]}
+        self._add("account.created", account_id, at, {"account_id": account_id} | fields)
+        for _ in range(self.random.randrange(3)):
+            after = {"employee_count": self._maybe_malformed(self.random.randrange(500)), "custom": {"tier": 2}}
+            self._add("account.updated", account_id, self._instant(0.2, 1), {"account_id": account_id, "before": {}, "after": after})
+        return account_id
+
+    def _contact(self, account_ids: list[str]) -> str:
+        contact_id = self._id()
+        created = {"contact_id": contact_id, "account_id": self.random.choice(account_ids)}
+        self._add("contact.created", contact_id, self._instant(0, 0.3), created)
+        if self.random.random() < 0.4:
+            moved = {"contact_id": contact_id, "before": {}, "after": {"account_id": self.random.choice(account_ids)}}
+            self._add("contact.updated", contact_id, self._instant(0.3, 1), moved)
+        return contact_id
+
+    def _lead(self, lead_id: str, opportunity_id: str | None, people: list[str], account_ids: list[str], *, at: datetime) -> None:
+        created = {"lead_id": lead_id, "status": "new", "owner_id": people[0], "value_minor": self._maybe_malformed(5000)}
+        self._add("lead.created", lead_id, at, created | {"account_id": self.random.choice([*account_ids, None])})
+        for status in ("working", "qualified"):
+            at += timedelta(hours=self.random.random() * 60)
+            after = {"status": status, "owner_id": self.random.choice(people)}
+            self._add("lead.updated", lead_id, at, {"lead_id": lead_id, "before": {"status": "new"}, "after": after})
+        at += timedelta(hours=self.random.random() * 60)
+        if opportunity_id and self.random.random() < 0.8:
+            self._add("lead.converted", lead_id, at, {"lead_id": lead_id, "opportunity_id": opportunity_id})
+        elif self.random.random() < 0.3:
+            self._add("lead.converted", lead_id, at, {"lead_id": lead_id, "opportunity_id": None})
+        elif self.random.random() < 0.6:
+            self._add("lead.updated", lead_id, at, {"lead_id": lead_id, "before": {}, "after": {"status": "disqualified"}})
+
+    def _opportunity(
+        self, opportunity_id: str, lead_id: str | None, people: list[str], account_ids: list[str], *, at: datetime
+    ) -> None:
+        key = {"opportunity_id": opportunity_id}
+        named = {"lead_id": lead_id if self.random.random() < 0.5 else None, "name": "Deal", "stage": "prospecting"}
+        amounts = {"value_minor": 100_000, "currency": "EUR", "expected_close_date": "2026-05-31", "custom": {"product": "x"}}
+        owner = {"owner_id": self.random.choice(people), "account_id": self.random.choice(account_ids)}
+        self._add("opportunity.created", opportunity_id, at, key | named | amounts | owner)
+        for stage in self.random.sample(STAGES, self.random.randrange(1, 4)):
+            at += timedelta(hours=self.random.random() * 300)
+            status = stage if stage in ("won", "lost") else "open"
+            self._add("opportunity.stage_changed", opportunity_id, at, key | {"to_stage": stage, "status": status})
+            at += timedelta(hours=self.random.random() * 50)
+            before = {"expected_close_date": "2026-05-31", "value_minor": 100_000}
+            after = {"expected_close_date": self._maybe_malformed("2026-06-15"), "value_minor": self._maybe_malformed(90_000)}
+            change = {"before": before, "after": after | {"owner_id": self.random.choice(people)}}
+            self._add("opportunity.updated", opportunity_id, at, key | change)
+
+    def _activities(
+        self, lead_id: str | None, opportunity_id: str | None, people: list[str], contacts: list[str], accounts: list[str], *, at: datetime
+    ) -> None:
+        for _ in range(self.random.randrange(4, 14)):
+            at += timedelta(hours=self.random.random() * 70)
+            data = {
+                "activity_id": self._id(),
+                "lead_id": self.random.choice([lead_id, None]),
+                "opportunity_id": self.random.choice([opportunity_id, None]),
+                "contact_id": self.random.choice([*contacts, None]),
+                "account_id": self.random.choice([*accounts, None]),
+                "participants": self.random.choice([[], [{"contact_id": contacts[0]}], "nobody"]),
+                "owner_id": self.random.choice(people),
+                "duration_seconds": self._maybe_malformed(self.random.randrange(900)),
+                "due_at": self._maybe_malformed((at + timedelta(days=9)).isoformat()),
+            }
+            self._add(self.random.choice(ACTIVITIES), data["activity_id"], at, data)
+
+    def _add(self, event_type: str, subject_id: str, at: datetime, data: dict[str, Any]) -> None:
+        version = self.versions[subject_id] = self.versions.get(subject_id, 0) + 1
+        recorded_at = at + self._delay(0.15, days=4)
+        event = Event(self.customer_id, self._id(), event_type, subject_id, version, at, data, recorded_at)
+        self.events.append((recorded_at + self._delay(0.15, days=6), event))
+
+    def _delay(self, probability: float, *, days: float) -> timedelta:
+        return timedelta(days=self.random.random() * days if self.random.random() < probability else 0)
+
+    def _maybe_malformed(self, value: Any) -> Any:
+        return self.random.choice(MALFORMED) if self.random.random() < 0.1 else value
+
+    def _instant(self, earliest: float, latest: float) -> datetime:
+        return START + timedelta(days=self.days * (earliest + (latest - earliest) * self.random.random()))
+
+    def _id(self) -> str:
+        return str(UUID(int=self.random.getrandbits(128)))

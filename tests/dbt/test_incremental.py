@@ -1,0 +1,46 @@
+"""Whatever way the events came in, the marts hold what a full build over all of them would."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from bevyly.ids import new_id
+from tests.dbt.histories import START, History
+from tests.dbt.warehouse import MARTS, Warehouse
+
+# the clock of each run, in days since the start: twice within a day, over a night, over weeks, and back
+CLOCKS = (20.0, 20.3, 21.0, 45.0, 70.0)
+
+
+def at(days: float) -> datetime:
+    return START + timedelta(days=days)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [1])
+def test_incremental_runs_equal_a_full_refresh(warehouse: Warehouse, seed: int) -> None:
+    tenants = [new_id(), new_id()]
+    arrivals = sorted(
+        (pair for tenant in tenants for pair in History(tenant, seed=seed).generate()),
+        key=lambda pair: (pair[0], pair[1].event_id),
+    )
+    # each run comes a little late: it finds rows that were recorded after its own `now`
+    until = [at(clock + 0.4) for clock in CLOCKS[:-1]] + [at(999)]
+    since = at(-999)
+    for clock, horizon in zip(CLOCKS, until, strict=True):
+        warehouse.load(event for arrival, event in arrivals if since < arrival <= horizon)
+        since = horizon
+        warehouse.dbt("run", now=at(clock).isoformat())
+    _equals_full_refresh(warehouse, now=at(CLOCKS[-1]), seed=seed)
+
+    warehouse.dbt("run", now=at(45.0).isoformat())
+    _equals_full_refresh(warehouse, now=at(45.0), seed=seed)
+
+
+def _equals_full_refresh(warehouse: Warehouse, *, now: datetime, seed: int) -> None:
+    incremental = warehouse.contents()
+    warehouse.dbt("run", "--full-refresh", now=now.isoformat())
+    full = warehouse.contents()
+    assert all(full.values()), f"seed {seed}: a mart without rows proves nothing"
+    for mart in MARTS:
+        assert incremental[mart] == full[mart], f"seed {seed}: {mart}"

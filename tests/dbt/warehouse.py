@@ -1,0 +1,105 @@
+"""A warehouse under test: events go in by COPY, dbt runs on it as a process of its own, rows come out as dictionaries.
+
+Does not belong here: what any one test expects.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.support.databases import Database
+
+PROJECT = Path(__file__).parents[2] / "dbt_project"
+MARTS = (
+    *("account_features", "lead_features", "lead_next_actions", "lead_outcomes", "lead_snapshots"),
+    *("opportunity_features", "opportunity_next_actions", "opportunity_outcomes", "opportunity_snapshots"),
+    "stage_norms",
+)
+COLUMNS = (
+    *("customer_id", "event_id", "type", "schema_version", "subject_type", "subject_id", "sequence", "occurred_at"),
+    *("recorded_at", "data", "source", "topic", "partition", '"offset"'),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A row of raw.events before it is numbered; `recorded_at` is when it happened unless told otherwise."""
+
+    customer_id: str
+    event_id: str
+    type: str
+    subject_id: str
+    version: int
+    occurred_at: datetime
+    data: dict[str, Any] = field(default_factory=dict)
+    recorded_at: datetime | None = None
+
+    def row(self) -> tuple[Any, ...]:
+        """The values of `COLUMNS`."""
+        recorded_at = self.recorded_at or self.occurred_at
+        subject_type = self.type.partition(".")[0]
+        head = (self.customer_id, self.event_id, self.type, 1, subject_type, self.subject_id, self.version)
+        return (*head, self.occurred_at, recorded_at, json.dumps(self.data), "test", "bevyly.domain", 0, 0)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The database of a test and the folder that dbt may write to."""
+
+    database: Database
+    folder: Path
+
+    def load(self, events: Iterable[Event]) -> None:
+        """Append events, in the order given."""
+        statement = f"copy raw.events ({', '.join(COLUMNS)}) from stdin"
+        with psycopg.connect(self.database.owner_url) as connection, connection.cursor().copy(statement) as copy:
+            for event in events:
+                copy.write_row(event.row())
+
+    def dbt(self, command: str, *arguments: str, now: str | None = None) -> None:
+        """Run dbt as the pipeline role; fails with its output when dbt fails."""
+        parts = urlsplit(self.database.owner_url)
+        environment = os.environ | {
+            "DBT_HOST": parts.hostname or "",
+            "DBT_PORT": str(parts.port),
+            "DBT_USER": unquote(parts.username or ""),
+            "DBT_PASSWORD": unquote(parts.password or ""),
+            "DBT_DATABASE": parts.path.lstrip("/"),
+        }
+        folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", self.folder]
+        variables = ["--vars", json.dumps({"now": now})] if now else []
+        done = subprocess.run(
+            [sys.executable, "-m", "dbt.cli.main", command, *arguments, *folders, "--log-path", self.folder, *variables],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+    def rows(self, query: str, parameters: Sequence[Any] = (), *, url: str | None = None) -> list[dict[str, Any]]:
+        """The rows of a query, as the owner unless `url` says otherwise."""
+        with psycopg.connect(url or self.database.owner_url, row_factory=dict_row) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def row(self, query: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
+        """The only row of a query."""
+        (row,) = self.rows(query, parameters)
+        return row
+
+    def contents(self) -> dict[str, list[str]]:
+        """Every row of every mart as text, in a fixed order."""
+        return {
+            mart: [row["text"] for row in self.rows(f"select m::text as text from marts.{mart} as m order by 1")]
+            for mart in MARTS
+        }
