@@ -1,8 +1,10 @@
 """The additive classifier that every score is made with: contributions per feature sum to the logit.
 
-Belongs here: the scikit-learn estimator, its bags and its blend. The tables themselves are `tables`, learning one is `learners`.
+Belongs here: the scikit-learn estimator, its bags and its blend. The tables themselves are `tables`, learning one is
+`learners`.
 """
 
+# ruff: noqa: N803, N806 -- scikit-learn calls the matrix X
 from collections.abc import Sequence
 from typing import Self
 
@@ -53,7 +55,9 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight: np.ndarray | None = None,
         groups: np.ndarray | None = None,
     ) -> Self:
-        """Learn from `X` float (rows, features) with NaN for missing and binary `y`; `groups` are bootstrapped whole."""
+        """Learn from `X` float (rows, features) with NaN for missing and binary `y`; `groups` are bootstrapped
+        whole.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         check_classification_targets(y)
@@ -74,11 +78,13 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """float64 (rows, features) in logits; with `baseline_` they sum to `decision_function`."""
-        return self.tables_.contributions(self._coded(X))
+        codes = self._coded(X)
+        return self.tables_.contributions(codes)
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Logits of the second class, (rows,)."""
-        return self.tables_.logit(self._coded(X))
+        codes = self._coded(X)
+        return self.tables_.logit(codes)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """(rows, 2): probabilities of `classes_`."""
@@ -87,7 +93,8 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The likelier class of every row."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+        positive = self.decision_function(X) > 0
+        return np.asarray(self.classes_[positive.astype(int)])
 
     @property
     def baseline_(self) -> float:
@@ -102,7 +109,9 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _bootstraps(self, sample: Sample, groups: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Row indices per bag: whole groups drawn with replacement; a draw of one class only is replaced by all rows."""
+        """Row indices per bag: whole groups drawn with replacement; a draw of one class only is replaced by all
+        rows.
+        """
         random = np.random.default_rng(self.random_state)
         _, group = np.unique(groups, return_inverse=True)
         order, counts = np.argsort(group, kind="stable"), np.bincount(group)

@@ -1,10 +1,12 @@
 """Models at rest: one skops file with plain values, arrays and the card. Never pickle.
 
-Belongs here: saving and loading, and the list of types that a file may name. What is inside comes from `TrainedModel.state`.
+Belongs here: saving and loading, and the list of types that a file may name. What is inside comes from
+`TrainedModel.state`.
 """
 
 import io
 import os
+import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,8 @@ def _content(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingArtefact(f"No model artefact at {path.name}; train the score first.", path=str(path))
     data = path.read_bytes()
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise UntrustedArtefact("The artefact is not a skops file.")
     foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
     if foreign:
         raise UntrustedArtefact(f"The artefact names types that are not ours: {', '.join(foreign)}", types=foreign)

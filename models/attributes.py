@@ -1,6 +1,7 @@
 """Custom fields: JSON text to columns, by a vocabulary learned from training rows.
 
-Belongs here: which keys of `attributes` become features, of which kind, and reading them. Mart columns are `encoding`'s.
+Belongs here: which keys of `attributes` become features, of which kind, and reading them. Mart columns are
+`encoding`'s.
 """
 
 import json

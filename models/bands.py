@@ -1,6 +1,7 @@
 """Coarser ways to say a probability: a letter, points from 0 to 100, a rank.
 
-Belongs here: cut points learned at training, and applying them. Letters need a difference that matters: without one, all are C.
+Belongs here: cut points learned at training, and applying them. Letters need a difference that matters: without one,
+all are C.
 """
 
 from dataclasses import asdict, dataclass

@@ -3,6 +3,7 @@
 Belongs here: learning bin edges and coding values. What a bin is worth is a `tables` matter.
 """
 
+# ruff: noqa: N803, N806 -- scikit-learn calls the matrix X
 from collections.abc import Sequence
 from typing import Self
 
@@ -63,7 +64,7 @@ def _edges(values: np.ndarray, max_bins: int) -> np.ndarray:
         return np.empty(0)
     if len(distinct) > max_bins:
         distinct = np.unique(np.quantile(known, np.linspace(0, 1, max_bins + 1), method="lower"))
-    return (distinct[:-1] + distinct[1:]) / 2
+    return np.asarray((distinct[:-1] + distinct[1:]) / 2)
 
 
 def _level_edges(values: np.ndarray) -> np.ndarray:

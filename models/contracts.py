@@ -149,14 +149,15 @@ CONTRACTS = {contract.entity: contract for contract in (LEAD, OPPORTUNITY, ACCOU
 # Names are compared in lower case with every run of other characters as one underscore ("Lead Quality" = lead_quality).
 _LEAKS = (
     # labels, and the actions that followed the snapshot
-    "outcome decided_at converted label won is_won deal_stage call_7d email_7d meeting_7d task_7d proposal_7d "
+    *("outcome", "decided_at", "converted", "label", "won", "is_won", "deal_stage"),
+    *("call_7d", "email_7d", "meeting_7d", "task_7d", "proposal_7d"),
     # X Education: written after sales contact
-    "tags lead_quality lead_profile "
+    *("tags", "lead_quality", "lead_profile"),
     # BPI 2012: these are the decision
-    "a_approved a_registered a_activated a_declined a_cancelled o_accepted o_declined "
+    *("a_approved", "a_registered", "a_activated", "a_declined", "a_cancelled", "o_accepted", "o_declined"),
     # Maven: known only once the deal is closed
-    "close_value close_date"
-).split()
+    *("close_value", "close_date"),
+)
 _LEAK_PATTERN = "(?:" + "|".join(leak.replace("_", "[^a-z0-9]+") for leak in _LEAKS) + '|asymmetrique[^"]*)'
 _LEAK_COLUMN = re.compile(f"^{_LEAK_PATTERN}$", re.IGNORECASE)
 _LEAK_KEY = f'(?i)"({_LEAK_PATTERN})"\\s*:'

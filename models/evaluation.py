@@ -2,8 +2,10 @@
 
 Belongs here: the pure part of a model report. Reading data sets and printing tables are not.
 
-Per moment the entities with an outcome are cut by creation time, older 70 % and newer 30 %; our score trains on all moments
-of the older ones and is judged at this moment of the newer ones; the plain models train and are judged at this moment only.
+Per moment the entities with an outcome are cut by creation time, older 70 % and newer 30 %; our score trains on all
+moments
+of the older ones and is judged at this moment of the newer ones; the plain models train and are judged at this moment
+only.
 """
 
 from collections.abc import Sequence
@@ -55,8 +57,9 @@ def evaluate_dataset(
     doubtful: bool = False,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Rows with model, moment, n, auc, auc_low, auc_high, pr_auc, brier, brier_base, ece, lift, rule_auc, and beside these
-    positives, ece_noise, display, display_reason, within_10_points (share of scores that near the mean score).
+    """Rows with model, moment, n, auc, auc_low, auc_high, pr_auc, brier, brier_base, ece, lift, rule_auc.
+
+    Beside these: positives, ece_noise, display, display_reason, within_10_points (share of scores so near their mean).
 
     One tenant's marts. `moments`: those to report (all by default); training always sees all of them.
     """
@@ -68,12 +71,12 @@ def evaluate_dataset(
     for moment in wanted:
         here = known.where((known.frame["moment"] == moment).to_numpy())
         if here.entities * (1 - SHARE) >= LEAST_JUDGED and np.ptp(here.y):
-            rows += _judged(task, moment, here, snapshots, outcomes, as_of)
+            rows += _judged(task, moment=moment, here=here, snapshots=snapshots, outcomes=outcomes, as_of=as_of)
     return rows
 
 
 def _judged(
-    task: Task, moment: str, here: Labelled, snapshots: pl.DataFrame, outcomes: pl.DataFrame, as_of: datetime
+    task: Task, *, moment: str, here: Labelled, snapshots: pl.DataFrame, outcomes: pl.DataFrame, as_of: datetime
 ) -> list[dict[str, Any]]:
     old = older(here.created, here.entity, SHARE)
     first, judged = here.where(old), here.where(~old)
@@ -91,13 +94,14 @@ def _judged(
     ours = model.score(judged.frame, explain=False)["probability"].to_numpy()
     facts = model.facts(str(judged.frame["customer_id"][0]))
     said = {"display": facts.display, "display_reason": facts.display_reason}
-    rows = [_row(task.recipe.score_type, moment, judged.y, ours, rule_auc, task.seed) | said]
-    for name, p in _plain(task, first, judged).items():
-        rows.append(_row(name, moment, judged.y, p, rule_auc, task.seed) | dict.fromkeys(said))
-    return rows
+    rows = [_row(task.recipe.score_type, judged.y, ours, moment=moment, rule_auc=rule_auc, seed=task.seed) | said]
+    return rows + [
+        _row(name, judged.y, p, moment=moment, rule_auc=rule_auc, seed=task.seed) | dict.fromkeys(said)
+        for name, p in _plain(task, first, judged).items()
+    ]
 
 
-def _row(model: str, moment: str, y: np.ndarray, p: np.ndarray, rule_auc: float | None, seed: int) -> dict[str, Any]:
+def _row(model: str, y: np.ndarray, p: np.ndarray, *, moment: str, rule_auc: float | None, seed: int) -> dict[str, Any]:
     found = metrics.measure(y, p, seed=seed)
     return {
         "model": model,
@@ -132,8 +136,8 @@ def _rule(frame: pl.DataFrame, rule: str) -> np.ndarray:
 def _plain(task: Task, first: Labelled, judged: Labelled) -> dict[str, np.ndarray]:
     """Probabilities of two untuned scikit-learn models at the same moment, on the same columns."""
     encoder = FrameEncoder(task.recipe.contract, task.recipe.roles, doubtful=task.doubtful).fit(first.frame)
-    train_X, judged_X = encoder.transform(first.frame), encoder.transform(judged.frame)
-    useful = np.flatnonzero([len(np.unique(column[~np.isnan(column)])) > 1 for column in train_X.T])
+    taught, asked = encoder.transform(first.frame), encoder.transform(judged.frame)
+    useful = np.flatnonzero([len(np.unique(column[~np.isnan(column)])) > 1 for column in taught.T])
     categorical = [place for place, j in enumerate(useful) if j in encoder.categorical]
     models = {
         PLAIN_LOGISTIC: _logistic(len(useful), categorical),
@@ -142,7 +146,7 @@ def _plain(task: Task, first: Labelled, judged: Labelled) -> dict[str, np.ndarra
         ),
     }
     return {
-        name: model.fit(train_X[:, useful], first.y).predict_proba(judged_X[:, useful])[:, 1]
+        name: model.fit(taught[:, useful], first.y).predict_proba(asked[:, useful])[:, 1]
         for name, model in models.items()
     }
 

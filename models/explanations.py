@@ -70,7 +70,8 @@ def _ordered(parts: np.ndarray, columns: np.ndarray, sign: float) -> tuple[np.nd
 
 
 def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
-    """code (the feature's name yet), text, feature, value, norm of every place of `chosen` and of 'other' after each row.
+    """code (the feature's name yet), text, feature, value, norm of every place of `chosen` and of 'other' after each
+    row.
 
     Texts are made once per distinct shown value and then pointed at; -1 in `chosen` is an empty place.
     """
@@ -83,10 +84,15 @@ def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
         if not len(row):
             continue
         distinct, of = displayed(feature, scored.values[row, j])
-        dictionary.append(_entries(feature, distinct, displayed(feature, head.norms[j : j + 1])[0].item()))
+        dictionary.append(_entries(feature, distinct, _norm(feature, head.norms[j : j + 1])))
         pointer[row, place] = size + of
         size += len(distinct)
     return pl.concat(dictionary)[pointer.ravel()]
+
+
+def _norm(feature: Feature, value: np.ndarray) -> str | None:
+    texts, place = displayed(feature, value)
+    return texts.item(int(place[0]))
 
 
 def _entries(feature: Feature, distinct: pl.Series, norm: str | None) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """A tenant's scoring function: merged shape, calibration, scale, norms and what it may be displayed as.
 
-Belongs here: everything that scoring one tenant needs, and nothing that training needs. Its state is plain values and arrays.
+Belongs here: everything that scoring one tenant needs, and nothing that training needs. Its state is plain values and
+arrays.
 """
 
 from dataclasses import asdict, dataclass
@@ -20,7 +21,9 @@ from models.tables import Tables
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a head: outcomes it learned from, its display, and its metrics on later data as plain numbers."""
+    """What is known of a head: outcomes it learned from, its display, and its metrics on later data as plain
+    numbers.
+    """
 
     outcomes: int
     rate: float

@@ -1,7 +1,9 @@
 """A 90 % interval for each probability: how well the model knows it, not how the deal will end.
 
-Belongs here: putting together the two sources of doubt in a calibrated logit. The first is the spread of the tables over
-cluster-bootstrap fits; the second the covariance of the calibration, which at the start holds the spread between tenants.
+Belongs here: putting together the two sources of doubt in a calibrated logit. The first is the spread of the tables
+over
+cluster-bootstrap fits; the second the covariance of the calibration, which at the start holds the spread between
+tenants.
 """
 
 import numpy as np

@@ -1,8 +1,11 @@
 """From snapshots and outcomes to labelled rows, with nothing decided after `as_of` and without the bias of the young.
 
-Belongs here: what counts as an outcome, and which rows are old enough to be judged. A young entity that is already decided
-was decided early, and early decisions are mostly losses: training on it would teach that new entities lose. So a row counts
-only once its tenant's usual decision time (90th percentile) has passed, unless that would cost more than half of the rows.
+Belongs here: what counts as an outcome, and which rows are old enough to be judged. A young entity that is already
+decided
+was decided early, and early decisions are mostly losses: training on it would teach that new entities lose. So a row
+counts
+only once its tenant's usual decision time (90th percentile) has passed, unless that would cost more than half of the
+rows.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
-"""Two ways to learn additive tables from binned rows: penalised logistic splines, and boosted trees without interactions.
+"""Two ways to learn additive tables from binned rows: penalised logistic splines, and boosted trees without
+interactions.
 
-Belongs here: fitting one function to one sample. Bins are `binning`; averaging, bagging and the estimator are `additive`.
+Belongs here: fitting one function to one sample. Bins are `binning`; averaging, bagging and the estimator are
+`additive`.
 """
 
 from collections.abc import Sequence
@@ -43,7 +45,9 @@ class Sample:
 
 
 def spline(sample: Sample, *, penalty: float) -> Tables:
-    """Ridge logistic regression on level, line and cubic spline per feature, and on line × age where there is a context."""
+    """Ridge logistic regression on level, line and cubic spline per feature, and on line × age where there is a
+    context.
+    """
     bases = [_basis(sample, j) for j in range(len(sample.sizes))]
     blocks = [basis[sample.codes[:, j]] for j, basis in enumerate(bases)]
     crossed = _crossed(sample)
@@ -60,7 +64,9 @@ def spline(sample: Sample, *, penalty: float) -> Tables:
 
 
 def boosted(sample: Sample, *, trees: int, seed: int) -> Tables:
-    """Gradient boosting in which a tree path sees one feature, or one and age; its tables are read off by prediction."""
+    """Gradient boosting in which a tree path sees one feature, or one and age; its tables are read off by
+    prediction.
+    """
     features = range(len(sample.sizes))
     pairs = [] if sample.context is None else [(sample.context, j) for j in features if j != sample.context]
     groups = [{j} for j in features] + [set(pair) for pair in pairs]

@@ -1,6 +1,7 @@
 """A tenant's own additive model and the pooled one as one function: weighted, over the union of their bins.
 
-Belongs here: that union. It is exact, because both are step functions; so a merged model scores and explains like any other.
+Belongs here: that union. It is exact, because both are step functions; so a merged model scores and explains like any
+other.
 """
 
 from dataclasses import dataclass
@@ -48,29 +49,19 @@ def merged(own: Shape, pooled: Shape, weight: float) -> Shape:
         edges[place] = np.union1d(own.edges[place], pooled.edges[j])
     own_maps = {place: _map(edges[place], own.edges[place]) for place in range(len(edges))}
     pooled_maps = {j: _map(edges[place], pooled.edges[j]) for j, place in at.items()}
+
+    def both(mine: Tables, theirs: Tables, mine_weight: float, theirs_weight: float) -> Tables:
+        first = mine.rebinned(own_maps, len(edges), {place: place for place in own_maps})
+        return mixed([(mine_weight, first), (theirs_weight, theirs.rebinned(pooled_maps, len(edges), at, like=first))])
+
     return Shape(
         encoder=own.encoder,
         edges=edges,
-        tables=_mixed(own.tables, pooled.tables, own_maps, pooled_maps, at, weight, 1 - weight),
-        variance=_mixed(own.variance, pooled.variance, own_maps, pooled_maps, at, weight**2, (1 - weight) ** 2),
+        tables=both(own.tables, pooled.tables, weight, 1 - weight),
+        variance=both(own.variance, pooled.variance, weight**2, (1 - weight) ** 2),
     )
 
 
 def _map(union: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """For each code over `union`, the code over `edges`; a bin is known by its right end."""
     return np.concatenate([[MISSING], np.searchsorted(edges, np.append(union, np.inf), side="left") + 1])
-
-
-def _mixed(
-    own: Tables,
-    pooled: Tables,
-    own_maps: dict[int, np.ndarray],
-    pooled_maps: dict[int, np.ndarray],
-    at: dict[int, int],
-    own_weight: float,
-    pooled_weight: float,
-) -> Tables:
-    features = len(own_maps)
-    mine = own.rebinned(own_maps, features, {place: place for place in own_maps})
-    theirs = pooled.rebinned(pooled_maps, features, at, like=mine)
-    return mixed([(own_weight, mine), (pooled_weight, theirs)])

@@ -1,7 +1,9 @@
 """How good probabilities are: ranking, calibration and gain, each with a bootstrap interval.
 
-Belongs here: metrics of (y, p). Definitions: ECE is the mean over 10 bins of equal count of |mean p - mean y|; the Brier
-base is the score of always saying the judged rows' own rate; lift is the rate among the highest tenth over the overall rate.
+Belongs here: metrics of (y, p). Definitions: ECE is the mean over 10 bins of equal count of |mean p - mean y|; the
+Brier
+base is the score of always saying the judged rows' own rate; lift is the rate among the highest tenth over the
+overall rate.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,9 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """Figures of one set of judged rows. `ece_noise`: the ECE that a perfectly calibrated model would show on so few rows."""
+    """Figures of one set of judged rows. `ece_noise`: the ECE that a perfectly calibrated model would show on so
+    few rows.
+    """
 
     n: int
     positives: int

@@ -1,6 +1,7 @@
 """What tenants lend each other: a prior for those with few outcomes, worth less with each outcome of their own.
 
-Belongs here: how much a tenant's own model weighs, and the spread between tenants (empirical Bayes). Only numbers shared
+Belongs here: how much a tenant's own model weighs, and the spread between tenants (empirical Bayes). Only numbers
+shared
 by all marts are pooled, never a tenant's words; tenants that opted out neither give nor take.
 """
 

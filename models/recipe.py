@@ -10,7 +10,9 @@ from models.contracts import CONTRACTS, Contract, Role
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One score. `horizon_days` None: the label is how the entity ended; else whether it was won within that many days."""
+    """One score. `horizon_days` None: the label is how the entity ended; else whether it was won within that many
+    days.
+    """
 
     score_type: str
     entity: str

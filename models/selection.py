@@ -42,11 +42,12 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The chosen candidate, its out-of-fold logits (NaN on the oldest rows), how many entities taught each, all losses."""
+    """The chosen candidate, its out-of-fold logits (NaN on the oldest rows), how many entities taught each, all
+    losses.
+    """
 
     name: str
     logit: np.ndarray
-    taught_by: np.ndarray
     losses: dict[str, float]
 
 
@@ -74,24 +75,21 @@ def choose(rows: Rows, *, seed: int) -> Choice:
     names = [STURDY] if few else list(CANDIDATES)
     judged = {name: _out_of_fold(name, rows, seed) for name in names if name != BLEND}
     if not few:
-        halves = [judged[name] for name in HALVES]
-        judged[BLEND] = (np.mean([logit for logit, _ in halves], axis=0), halves[0][1])
-    losses = {name: _loss(logit, rows.y) for name, (logit, _) in judged.items()}
+        judged[BLEND] = np.mean([judged[name] for name in HALVES], axis=0)
+    losses = {name: _loss(logit, rows.y) for name, logit in judged.items()}
     best = min(names, key=lambda name: (losses[name], name))
-    logit, taught_by = judged[best]
-    return Choice(name=best, logit=logit, taught_by=taught_by, losses=losses)
+    return Choice(name=best, logit=judged[best], losses=losses)
 
 
-def _out_of_fold(name: str, rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    logit, taught_by = np.full(len(rows.y), np.nan), np.zeros(len(rows.y))
+def _out_of_fold(name: str, rows: Rows, seed: int) -> np.ndarray:
+    logit = np.full(len(rows.y), np.nan)
     for train, judge in forward_folds(rows.created, rows.entity):
         if not np.ptp(rows.y[train]):
             continue
         model = estimator(name, rows, bags=0, seed=seed)
         model.fit(rows.X[train], rows.y[train], sample_weight=rows.weight[train])
         logit[judge] = model.decision_function(rows.X[judge])
-        taught_by[judge] = len(np.unique(rows.entity[train]))
-    return logit, taught_by
+    return logit
 
 
 def _loss(logit: np.ndarray, y: np.ndarray) -> float:

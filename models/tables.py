@@ -23,7 +23,9 @@ class Tables:
     context: int | None = None  # pairs with this feature are attributed wholly to the other one
 
     def contributions(self, codes: np.ndarray) -> np.ndarray:
-        """float64 (rows, features) in logits; a pair's worth goes half and half, or wholly to the one beside `context`."""
+        """float64 (rows, features) in logits; a pair's worth goes half and half, or wholly to the one beside
+        `context`.
+        """
         parts = np.empty(codes.shape, dtype=np.float64, order="F")
         for j, table in enumerate(self.mains):
             parts[:, j] = table.take(codes[:, j])

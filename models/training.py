@@ -2,7 +2,8 @@
 
 Belongs here: the order of the steps. Each step is a file of its own; what one score is about is its recipe.
 
-Per tenant: the pooled shape of the *other* tenants is the prior; the own shape, chosen by later folds, weighs in with the
+Per tenant: the pooled shape of the *other* tenants is the prior; the own shape, chosen by later folds, weighs in with
+the
 number of outcomes; an affine map, fitted to predictions on later rows than taught them and weighted towards the newest,
 makes it a probability. Tenants in `opted_out` neither give nor take.
 """
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from models import bands, display, metrics, pooling
+from models.additive import AdditiveClassifier
 from models.calibration import AffineCalibrator, sigmoid
 from models.contracts import Role, check
 from models.encoding import FrameEncoder
@@ -179,14 +181,16 @@ def _own_shape(own: Labelled, lent: Shape, lent_raw: np.ndarray, settings: Setti
     choice = choose(rows, seed=settings.seed)
     model = fitted(choice.name, rows, bags=settings.bags, seed=settings.seed)
     share = pooling.own_weight(own.entities)
-    return merged(shape_of(encoder, model), lent, share), _evidence(choice, lent_raw, share), choice.name
+    return merged(shape_of(encoder, model), lent, share), _evidence(choice, model, lent_raw, share), choice.name
 
 
-def _evidence(choice: Choice, lent_raw: np.ndarray, share: float) -> Evidence:
-    """Logits as they would have been said at the time; the oldest rows, which had none, count for little-known tenants."""
-    shares = np.array([pooling.own_weight(int(count)) for count in choice.taught_by])
+def _evidence(choice: Choice, model: AdditiveClassifier, lent_raw: np.ndarray, share: float) -> Evidence:
+    """Logits as they would have been said before the outcome.
+
+    The oldest rows had no such logit; they stand at the own model's mean, and count only for little-known tenants.
+    """
     later = ~np.isnan(choice.logit)
-    raw = np.where(later, shares * np.nan_to_num(choice.logit) + (1 - shares) * lent_raw, lent_raw)
+    raw = share * np.where(later, choice.logit, model.baseline_) + (1 - share) * lent_raw
     return Evidence(raw=raw, weight=np.where(later, 1.0, 1.0 - share), later=later)
 
 
