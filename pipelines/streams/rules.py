@@ -153,7 +153,7 @@ def _amount_changed(event: Event) -> Iterator[Finding]:
     before, after = event.data["before"].get("value_minor"), event.data["after"].get("value_minor")
     if not before or after is None or before < 0:
         return
-    change = after / before - 1
+    change = (after - before) / before
     if abs(change) >= _LINE.amount_change:
         yield _finding(
             event,

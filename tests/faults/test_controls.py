@@ -1,0 +1,87 @@
+"""Positive controls: with a guard taken away, a death in the middle does lose or repeat. So the other tests can fail."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+
+from bevyly.events.envelope import Event
+from bevyly.settings import Settings
+from pipelines.intake import drain, ingest, offsets, rows
+from pipelines.intake.messages import Incoming
+from pipelines.intake.offsets import Partition
+from tests.support.event_streams import count, fill_outbox, histories, relay_all
+
+pytestmark = pytest.mark.faults
+RAW = "select count(*) from raw.events"
+
+
+class Death(Exception):
+    """The process would be dead now."""
+
+
+@pytest.fixture
+def sent(settings: Settings, tenants: list[str]) -> list[Event]:
+    events = list(histories(tenants, entities=5, events=300))
+    fill_outbox(settings, events)
+    relay_all(settings)
+    return events
+
+
+def _die_once(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
+    """Die before or after the rows of the first batch are written, inside its transaction."""
+    insert, deaths = rows.insert, []
+
+    def mortal(connection: Any, incoming: Sequence[Incoming]) -> int:
+        new = insert(connection, incoming) if after else 0
+        if not deaths:
+            deaths.append(True)
+            raise Death
+        return new if after else insert(connection, incoming)
+
+    monkeypatch.setattr(rows, "insert", mortal)
+
+
+def _move_elsewhere(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move offsets in a transaction of their own, before the rows: what a consumer that commits to Kafka does."""
+
+    def move(_connection: Any, group: str, moves: Mapping[Partition, tuple[int, int]]) -> None:
+        with psycopg.connect(settings.require_pipeline_database(), autocommit=True) as other:
+            offsets.move(other, group, moves)
+
+    monkeypatch.setattr(ingest, "move", move)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_with_the_guard_nothing_is_lost(
+    settings: Settings, sent: list[Event], monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    _die_once(monkeypatch, after=after)
+    with pytest.raises(Death):
+        drain(settings)
+    drain(settings)
+    assert count(settings, RAW) == len(sent)
+
+
+def test_without_offsets_in_the_transaction_events_are_lost(
+    settings: Settings, sent: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _move_elsewhere(settings, monkeypatch)
+    _die_once(monkeypatch, after=False)
+    with pytest.raises(Death):
+        drain(settings)
+    drain(settings)
+    assert count(settings, RAW) < len(sent)
+
+
+def test_without_dedupe_repeats_are_stored(
+    settings: Settings, sent: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(settings.require_database()) as connection:
+        connection.execute("alter table raw.events drop constraint pk_events")
+    monkeypatch.setattr(rows, "_MOVE", rows._MOVE.replace("on conflict (customer_id, event_id) do nothing", ""))
+    fill_outbox(settings, sent)
+    relay_all(settings)
+    drain(settings)
+    assert count(settings, RAW) == 2 * len(sent)
