@@ -7,6 +7,7 @@ import polars as pl
 
 from models.ranking.catalogue import BY_ATTENTION, BY_EFFECT
 from models.ranking.value import ATTENTION_MINUTES
+from models.signals.detector import OPPORTUNITY
 from models.signals.text import money, whole_units
 
 _TITLES = {
@@ -22,6 +23,13 @@ _TITLES = {
     "correct_amount": "Record the amount of {}",
     "enrich_record": "Complete the record of {}",
     "close_lost": "Close {} as lost",
+}
+# A deal is a thing to talk about, not somebody to talk to.
+_DEAL_TITLES = {
+    "call": "Call about {}",
+    "draft_email": "Write about {}",
+    "book_meeting": "Book a meeting about {}",
+    "set_next_step": "Agree the next step on {}",
 }
 _DOING = {
     "call": "calling now",
@@ -41,7 +49,11 @@ def title() -> pl.Expr:
     written = pl.lit("Look at {}")
     for action_type, text in _TITLES.items():
         written = pl.when(pl.col("action_type") == action_type).then(pl.lit(text)).otherwise(written)
-    return written.str.replace("{}", name, literal=True)
+    for action_type, text in _DEAL_TITLES.items():
+        deal = (pl.col("action_type") == action_type) & (pl.col("entity_type") == OPPORTUNITY)
+        written = pl.when(deal).then(pl.lit(text)).otherwise(written)
+    around = written.str.split("{}").list
+    return pl.concat_str(around.first(), name, around.last())
 
 
 def rationale() -> pl.Expr:

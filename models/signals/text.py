@@ -35,11 +35,11 @@ def days(number: pl.Expr) -> pl.Expr:
     return counted(number, "day")
 
 
-def counted(number: pl.Expr, one: str, many: str | None = None) -> pl.Expr:
+def counted(number: pl.Expr, noun: str) -> pl.Expr:
     """`1 call`, `3 calls`."""
     whole = number.round(0).cast(pl.Int64)
-    noun = pl.when(whole == 1).then(pl.lit(one)).otherwise(pl.lit(many or f"{one}s"))
-    return pl.format("{} {}", thousands(whole.abs()), noun)
+    worded = pl.when(whole == 1).then(pl.lit(noun)).otherwise(pl.lit(f"{noun}s"))
+    return pl.format("{} {}", thousands(whole.abs()), worded)
 
 
 def percent(share: pl.Expr) -> pl.Expr:

@@ -75,7 +75,7 @@ def _item(item: Row) -> RenderableType:
 def _value(value: Row) -> Text:
     text = Text(whole(value["amount_minor"], value["currency"]), style="bold green")
     low, high = (whole(value[end], value["currency"]).partition(" ")[2] for end in ("low_minor", "high_minor"))
-    text.append(f"  ({low} to {high})", style="green")
+    text.append(f"  ({low} to {high})" if value["low_minor"] > 0 else f"  (up to {high})", style="green")
     return text
 
 

@@ -17,17 +17,26 @@ Row = dict[str, Any]
 
 
 def select(rows: Sequence[Row], *, budget: int = BUDGET) -> list[Row]:
-    """The `budget` best of `rows` in rank order, no action over its share while another is waiting."""
+    """The best of `rows` that fit into `budget`, in rank order.
+
+    The best of each action comes first (half of the budget at most), so that the day is not one kind of work; then the
+    most valuable, no action over its share while another is waiting.
+    """
     limit = ceil(budget * MAX_SHARE_OF_ONE_ACTION)
-    ordered = sorted(rows, key=lambda row: (row["rank"], row["dedupe_key"]))
     seen: Counter[str] = Counter()
+    leaders: list[Row] = []
     within: list[Row] = []
     beyond: list[Row] = []
-    for row in ordered:
+    for row in sorted(rows, key=_order):
         seen[row["action_type"]] += 1
-        (within if seen[row["action_type"]] <= limit else beyond).append(row)
-    chosen = [*within, *beyond][:budget]
-    return sorted(chosen, key=lambda row: (row["rank"], row["dedupe_key"]))
+        place = seen[row["action_type"]]
+        leads = place == 1 and len(leaders) < budget // 2
+        (leaders if leads else within if place <= limit else beyond).append(row)
+    return sorted([*leaders, *within, *beyond][:budget], key=_order)
+
+
+def _order(row: Row) -> tuple[int, str]:
+    return row["rank"], row["dedupe_key"]
 
 
 def not_shown(left_out: Sequence[Row], *, beyond_budget: int, in_hand: int) -> list[dict[str, Any]]:

@@ -31,9 +31,7 @@ DETECTOR = Detector(
     strength=_waiting / _line,
     title=pl.when(_offer_open)
     .then(pl.format("{} sent {} ago, no answer{}", _offer, days(_waiting), _habit))
-    .otherwise(
-        pl.format("{} without an answer for {}{}", counted(_touches, "touch", "touches"), days(_waiting), _habit)
-    ),
+    .otherwise(pl.format("{} without an answer for {}{}", counted(_touches, "attempt"), days(_waiting), _habit)),
     anchor=event("last_inbound_event_id"),
     evidence=("last_outbound_event_id", "last_inbound_event_id"),
     since_days=_waiting - _line,
