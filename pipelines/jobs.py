@@ -1,6 +1,8 @@
-"""Jobs: what an operator or a schedule can start."""
+"""Jobs: what an operator, a sensor or a schedule can start."""
 
 import dagster as dg
+
+ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 refresh = dg.define_asset_job(
     "refresh",

@@ -1,16 +1,15 @@
 """Sensors: what runs because something happened."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from bevyly.settings import get_settings
+from pipelines.freshness import failure_reason, mark_all_stale
 from pipelines.intake.lag import total_lag
-from pipelines.jobs import refresh
-from pipelines.repositories.briefings import mark_all_stale
+from pipelines.jobs import ACTIVE, refresh
 from pipelines.resources import Warehouse
-
-ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 @dg.sensor(job=refresh, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -32,9 +31,5 @@ def events_waiting(
 def stale_after_failure(context: dg.RunFailureSensorContext, warehouse: Warehouse) -> None:
     """A refresh that failed leaves the last good briefings in place, marked stale with the reason."""
     with warehouse.connect() as connection:
-        mark_all_stale(connection, reason=failure_reason(context.failure_event.message or "the refresh failed"))
-
-
-def failure_reason(message: str) -> str:
-    """One line that a salesperson may read."""
-    return f"The last refresh did not pass its checks: {message.splitlines()[0][:200]}"
+        reason = failure_reason(context.failure_event.message or "the refresh failed")
+        mark_all_stale(connection, reason=reason, at=datetime.now(UTC))

@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 
 def read_dataset(name: str, *, now: datetime) -> Dataset:
-    """The whole data set, for a tenant that exists only in the report; raises `NotFound` and what `find_folder` raises."""
+    """The whole data set, for a tenant that exists only in the report; raises `NotFound`, `MissingDependency`."""
     if name not in TASKS:
         raise NotFound(f"There is no data set {name!r} to report on: choose among {', '.join(TASKS)}.")
     folder, tenant = find_folder(), tenant_of(f"report {name}")

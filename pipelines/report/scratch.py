@@ -45,13 +45,9 @@ def fill(owner_url: str, dataset: Dataset) -> int:
             "insert into customers (id, name) values (%s, %s)", (dataset.tenant.customer_id, dataset.tenant.slug)
         )
         cursor.execute("create temporary table incoming (like raw.events including identity including defaults)")
-        with cursor.copy(
-            sql.SQL("copy incoming ({}) from stdin (format csv, header)").format(columns)
-        ) as copy:
+        with cursor.copy(sql.SQL("copy incoming ({}) from stdin (format csv, header)").format(columns)) as copy:
             copy.write(buffer.getbuffer())
-        cursor.execute(
-            sql.SQL("insert into raw.events ({0}) select {0} from incoming order by seq").format(columns)
-        )
+        cursor.execute(sql.SQL("insert into raw.events ({0}) select {0} from incoming order by seq").format(columns))
     return events.height
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One evaluation. `rule` is a column, or `attributes.<key>`; `title` stands for the moment where there is no clock."""
+    """One evaluation. `rule` is a column, or `attributes.<key>`; `title` replaces the moment where there is none."""
 
     score_type: str
     moments: tuple[str, ...]

@@ -42,8 +42,10 @@ def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame,
     for (tenant,), rows in features.group_by("customer_id", maintain_order=True):
         version: Mapping[str, str] | None = in_use.get(str(tenant), in_use.get(""))
         if version is not None:
-            model = loaded.setdefault(version["artefact"], artefacts.load(artefact_path(root, version["artefact"])))
-            parts.append(_explained_where_new(model, rows, known, version["id"]))
+            key = version["artefact"]
+            if key not in loaded:
+                loaded[key] = artefacts.load(artefact_path(root, key))
+            parts.append(_explained_where_new(loaded[key], rows, known, version["id"]))
     return pl.concat(parts)
 
 
