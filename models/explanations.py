@@ -92,7 +92,8 @@ def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
 
 def _norm(feature: Feature, value: np.ndarray) -> str | None:
     texts, place = displayed(feature, value)
-    return texts.item(int(place[0]))
+    text: str | None = texts.item(int(place[0]))
+    return text
 
 
 def _entries(feature: Feature, distinct: pl.Series, norm: str | None) -> pl.DataFrame:

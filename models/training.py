@@ -32,6 +32,7 @@ BAGS = 5
 _LARGE_SHARE = 0.1  # of the pool: from here on a tenant's prior is refitted without it
 _POOL_CAP = 2000.0  # entities after which a tenant counts no more in the pool
 _HALF_LIFE = 0.5  # of the span of later rows: what is older than that counts half in the calibration
+_STEADY = 500.0  # entities needed before the newest may outweigh the older ones that much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,19 +195,20 @@ def _evidence(choice: Choice, model: AdditiveClassifier, lent_raw: np.ndarray, s
     return Evidence(raw=raw, weight=np.where(later, 1.0, 1.0 - share), later=later)
 
 
-def _recency(created: np.ndarray, later: np.ndarray) -> np.ndarray:
-    """Weights that halve from the newest row back over `_HALF_LIFE` of the span of the later rows."""
-    counting = created[later]
+def _recency(own: Labelled, later: np.ndarray) -> np.ndarray:
+    """Weights that halve from the newest row back, over half the span of the later rows; slower where rows are few."""
+    counting = own.created[later]
     if not len(counting) or np.ptp(counting) == 0:
-        return np.ones(len(created))
-    back = (counting.max() - created) / np.ptp(counting)
-    return np.asarray(0.5 ** (back / _HALF_LIFE))
+        return np.ones(len(own.created))
+    half_life = max(_HALF_LIFE, _STEADY / own.entities)
+    back = (counting.max() - own.created) / np.ptp(counting)
+    return np.asarray(0.5 ** (back / half_life))
 
 
 def _calibrated(evidence: Evidence, own: Labelled, prior: pooling.Prior) -> AffineCalibrator:
     """The affine map; an entity counts once however many snapshots it has, for they are not independent."""
     repeats = max(len(own.y) / max(own.entities, 1), 1.0)
-    weight = evidence.weight * _recency(own.created, evidence.later) / repeats
+    weight = evidence.weight * _recency(own, evidence.later) / repeats
     calibrator = AffineCalibrator(offset=prior.mean, offset_sd=prior.sd)
     return calibrator.fit(evidence.raw, own.y, sample_weight=weight)
 
