@@ -1,4 +1,4 @@
-"""Running the refresh job in this process, with somebody to tell how far it is. Dagster's UI shows such a run as any other."""
+"""Running the refresh job in this process, telling how far it is. Dagster's UI shows such a run as any other."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -14,6 +14,7 @@ import polars as pl
 import psycopg
 
 from bevyly.settings import get_settings
+from pipelines.frames import read_frame
 
 AS_OF_TAG = "bevyly/as_of"
 
@@ -36,11 +37,7 @@ class Warehouse(dg.ConfigurableResource[Any]):
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """The rows of `query` as a frame, columnar all the way; json comes as text. Parameters are `$1`, `$2` …"""
-        frame = pl.read_database_uri(
-            query, self.address, engine="adbc", execute_options={"parameters": list(parameters)} if parameters else None
-        )
-        extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
-        return frame.with_columns(pl.col(extensions).ext.storage()) if extensions else frame
+        return read_frame(self.address, query, parameters)
 
 
 class Folder(dg.ConfigurableResource[Any]):

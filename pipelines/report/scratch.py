@@ -17,6 +17,7 @@ from bevyly.datasets.envelopes import events_frame
 from bevyly.db.migrate import upgrade
 from bevyly.settings import as_role
 from pipelines.dbt import run_dbt
+from pipelines.frames import read_frame
 
 
 @contextmanager
@@ -63,6 +64,4 @@ def build_marts(owner_url: str, *, now: datetime, target: Path) -> None:
 
 def read_mart(owner_url: str, mart: str) -> pl.DataFrame:
     """All rows of a mart; json as text."""
-    frame = pl.read_database_uri(f"select * from marts.{mart}", as_role(owner_url, "bevyly_pipeline"), engine="adbc")
-    extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
-    return frame.with_columns(pl.col(extensions).ext.storage()) if extensions else frame
+    return read_frame(as_role(owner_url, "bevyly_pipeline"), f"select * from marts.{mart}")

@@ -1,0 +1,75 @@
+"""Commands of the pipelines: `bevyly demo`, `bevyly run`, `bevyly brief`, `bevyly report`."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+
+def demo(once: Annotated[bool, typer.Option("--once", help="End when the briefing is on the screen.")] = False) -> None:
+    """Load a real sales funnel, refresh, and show the ranked briefing."""
+    from pipelines.demo import run_demo
+
+    run_demo(once=once)
+
+
+def run(
+    as_of: Annotated[
+        datetime | None, typer.Option(help="Work as of this past instant (UTC), from what was recorded by then.")
+    ] = None,
+) -> None:
+    """Refresh once, incrementally: events, features, scores, signals, recommendations, briefings, export."""
+    from pipelines.console import Steps, make_console
+    from pipelines.execute import run_refresh
+
+    with Steps(make_console()).step("Refreshing") as step:
+        run_refresh(as_of=as_of.replace(tzinfo=UTC) if as_of else None, progress=step)
+
+
+def brief(
+    tenant: Annotated[str, typer.Option(help="Name of the tenant.")] = "Demo",
+    user: Annotated[str | None, typer.Option(help="E-mail of the user; the tenant's first owner by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the stored document.")] = False,
+) -> None:
+    """Print the latest briefing of a user."""
+    from bevyly.settings import get_settings
+    from pipelines.briefing.render import render
+    from pipelines.console import make_console
+    from pipelines.repositories.briefings import find_briefing
+    from pipelines.resources import connect
+
+    with connect(get_settings().require_pipeline_database()) as connection:
+        document = find_briefing(connection, tenant=tenant, email=user)
+    if as_json:
+        sys.stdout.write(document + "\n")
+    else:
+        render(json.loads(document), console=make_console())
+
+
+def report(
+    dataset: Annotated[str, typer.Option(help="bpic2012, x_education or maven_crm.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+) -> None:
+    """How good the scores are on a public data set: older leads and deals train, newer ones judge."""
+    from bevyly.runtime.session import runtime_session
+    from bevyly.settings import load_settings
+    from pipelines.console import Steps, make_console
+    from pipelines.report.render import table
+    from pipelines.report.run import report as judge
+
+    console = make_console(stderr=True)
+    with runtime_session(("postgres",)), Steps(console).step(f"Report on {dataset}") as step:
+        settings = load_settings()
+        rows = judge(
+            dataset,
+            owner_url=settings.require_database(),
+            target=settings.home / "dbt-report",
+            now=datetime.now(UTC),
+            say=lambda note: step(0, 0, note),
+        )
+    if as_json:
+        sys.stdout.write(json.dumps({"rows": rows}) + "\n")
+    else:
+        make_console(width=140).print(table(dataset, rows))

@@ -1,0 +1,43 @@
+"""How commands show long work on a terminal: one line a step, with a bar, a clock and a note."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+WIDTH = 100
+
+
+class Step(Protocol):
+    """How a step is told how far it is: `done` of `total` (0: nobody knows), and a note."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+
+
+class Steps:
+    """Steps of one command; the line of a finished step stays on the screen."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """One step, under way until the block ends."""
+        columns = (TextColumn("{task.description:<32}"), BarColumn(bar_width=20), TimeElapsedColumn())
+        with Progress(*columns, TextColumn("{task.fields[note]}", style="dim"), console=self.console) as bar:
+            task = bar.add_task(title, total=None, note="")
+
+            def update(done: int, total: int, note: str = "") -> None:
+                bar.update(task, completed=done, total=total or None, note=note)
+
+            yield update
+            bar.update(task, completed=1, total=1)
+
+
+def make_console(*, stderr: bool = False, width: int = WIDTH) -> Console:
+    """A console no wider than `width`."""
+    console = Console(stderr=stderr, highlight=False)
+    console.width = min(width, console.width) if console.is_terminal else width
+    return console
