@@ -1,0 +1,153 @@
+"""A row of a tenant in every table that has `customer_id`, so that isolation is tested where there is something to leak."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bevyly.db.engine import make_engine
+from bevyly.db.schema import (
+    Account,
+    Activity,
+    ActivityParticipant,
+    AgentConfig,
+    AgentRun,
+    ApiKey,
+    ApprovalItem,
+    AuditEntry,
+    Base,
+    Briefing,
+    Contact,
+    Enrichment,
+    IdempotencyRecord,
+    Lead,
+    ModelVersion,
+    Opportunity,
+    OpportunityChange,
+    OutboxEvent,
+    Pattern,
+    PatternSignal,
+    RawEvent,
+    Recommendation,
+    RefreshToken,
+    Score,
+    Signal,
+)
+from bevyly.ids import new_id
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+LATER = NOW + timedelta(days=36_500)
+
+
+def briefing_document(version: int = 1, headline: str = "Three things today") -> str:
+    """A small briefing as the pipeline stores it."""
+    return (
+        f'{{"version":{version},"as_of":"2026-11-23T08:00:00Z","generated_at":"2026-11-23T08:00:01Z","status":"fresh",'
+        f'"stale_reason":null,"user":{{"id":"u","name":"Ann"}},"headline":"{headline}","summary":{{}},"items":[],'
+        '"good_news":[],"not_shown":[],"models":[]}'
+    )
+
+
+def recommendation(customer_id: str, lead_id: str, **more: Any) -> Recommendation:
+    """A pending recommendation about a lead."""
+    values: dict[str, Any] = {
+        "entity_type": "lead",
+        "entity_id": lead_id,
+        "action_type": "call",
+        "priority": "high",
+        "title": "Call them",
+        "rationale": "They asked.",
+        "urgency": 1.0,
+        "expected_value_minor": 100,
+        "expected_value_low_minor": 50,
+        "expected_value_high_minor": 200,
+        "basis": "prior",
+        "rank": 1,
+        "expires_at": LATER,
+        "dedupe_key": new_id(),
+        "as_of": NOW,
+    }
+    return Recommendation(customer_id=customer_id, id=new_id(), **(values | more))
+
+
+def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
+    """Fill every table for a tenant; returns the ids by the names that routes give them."""
+    ids = {f"{name}_id": new_id() for name in ("account", "contact", "opportunity", "lead", "activity", "key")}
+    t: dict[str, Any] = {"customer_id": customer_id}
+    model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
+    advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
+    ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
+    steps: list[list[Base]] = [
+        [
+            ModelVersion(
+                **t, id=model, score_type="conversion", status="champion", display="band", n_rows=1, n_outcomes=1,
+                metrics={}, card="", artefact="x",
+            ),
+            Account(**t, id=ids["account_id"], name="Secret account"),
+            AgentConfig(**t, id=new_id(), agent_type="email"),
+            AgentRun(**t, id=run, agent_type="email", command_id=new_id(), status="succeeded", started_at=NOW),
+            ApiKey(
+                **t, id=ids["key_id"], user_id=user_id, name="k", prefix="bvy_live_…", secret_hash=new_id(), scopes=[]
+            ),
+            RefreshToken(**t, id=new_id(), user_id=user_id, family_id=new_id(), token_hash=new_id(), expires_at=LATER),
+            IdempotencyRecord(**t, key="k", request_hash="h", expires_at=LATER),
+            AuditEntry(
+                **t, id=new_id(), actor_type="user", actor_id=user_id, action="x", entity_type="x", entity_id=new_id()
+            ),
+            Briefing(**t, user_id=user_id, version=1, as_of=NOW, status="fresh", document=briefing_document(), etag="b1"),
+            Enrichment(
+                **t, id=new_id(), entity_type="account", entity_id=ids["account_id"], provider="x", status="matched",
+                credits=1, fetched_at=NOW, expires_at=LATER,
+            ),
+            OutboxEvent(**t, event_id=new_id(), topic="bevyly.domain", envelope="{}"),
+            RawEvent(
+                **t, event_id=new_id(), type="note.created", schema_version=1, subject_type="activity",
+                subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",
+                topic="bevyly.domain", partition=0, offset=0,
+            ),
+            Signal(
+                **t, id=signal, entity_type="lead", entity_id=ids["lead_id"], signal_type="lead_ready", polarity="+",
+                severity="high", strength=1.0, title="Ready", dedupe_key=new_id(), detector_version="1",
+                found_by="batch", first_seen_at=NOW, last_seen_at=NOW,
+            ),
+            Pattern(
+                **t, id=pattern, entity_type="lead", entity_id=ids["lead_id"], pattern_type="warm_return", title="Back",
+                polarity="+", confidence=0.5, confidence_low=0.4, confidence_high=0.6, dedupe_key=new_id(),
+                first_seen_at=NOW, last_seen_at=NOW,
+            ),
+        ],
+        [
+            Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
+            ApprovalItem(**t, id=new_id(), agent_run_id=run, item_type="email", content_hash="h"),
+            PatternSignal(**t, pattern_id=pattern, signal_id=signal),
+            Score(
+                **t, id=new_id(), entity_type="lead", entity_id=ids["lead_id"], score_type="conversion", as_of=NOW,
+                probability=0.5, probability_low=0.4, probability_high=0.6, logit=0.0, baseline_logit=0.0, points=50,
+                rank=1, band="B", model_version_id=model, feature_hash="h",
+            ),
+            advice,
+        ],
+        [
+            Lead(**t, id=ids["lead_id"], company_name="Secret lead", status="new"),
+        ],
+        [
+            Opportunity(
+                **t, id=ids["opportunity_id"], account_id=ids["account_id"], name="Secret deal", stage="proposal",
+                stage_entered_at=NOW,
+            ),
+        ],
+        [
+            OpportunityChange(
+                **t, id=new_id(), opportunity_id=ids["opportunity_id"], field="stage", new_value="proposal", valid_from=NOW
+            ),
+            Activity(**t, id=ids["activity_id"], kind="task", direction="internal", occurred_at=NOW),
+        ],
+        [ActivityParticipant(**t, id=new_id(), activity_id=ids["activity_id"], email="s@example.com")],
+    ]  # fmt: skip
+    engine = make_engine(pipeline_url, pool_size=1)
+    with Session(engine) as session, session.begin():
+        for rows in steps:
+            session.add_all(rows)
+            session.flush()
+    engine.dispose()
+    return ids

@@ -1,0 +1,237 @@
+"""Lists: the bytes fit their documented shape, pages neither lose nor repeat, one round trip, an index in the page's order."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+from pydantic import BaseModel
+
+from api.modules.accounts.schemas import Account, AccountPage
+from api.modules.activities.schemas import Activity, ActivityPage
+from api.modules.api_keys.schemas import KeyPage
+from api.modules.auth.schemas import Me
+from api.modules.contacts.schemas import Contact, ContactPage
+from api.modules.intent.schemas import (
+    Briefing,
+    PatternPage,
+    Recommendation,
+    RecommendationPage,
+    Scores,
+    SignalPage,
+)
+from api.modules.leads.schemas import Lead, LeadPage
+from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
+from bevyly.ids import new_id
+from tests.integration.api.conftest import Api
+from tests.integration.api.seeds import seed
+from tests.integration.api.walk import operations
+
+SHAPES: dict[str, type[BaseModel]] = {
+    "/api/v1/accounts": AccountPage,
+    "/api/v1/accounts/{account_id}": Account,
+    "/api/v1/contacts": ContactPage,
+    "/api/v1/contacts/{contact_id}": Contact,
+    "/api/v1/opportunities": OpportunityPage,
+    "/api/v1/opportunities/{opportunity_id}": Opportunity,
+    "/api/v1/opportunities/{opportunity_id}/history": HistoryPage,
+    "/api/v1/leads": LeadPage,
+    "/api/v1/leads/{lead_id}": Lead,
+    "/api/v1/activities": ActivityPage,
+    "/api/v1/activities/{activity_id}": Activity,
+    "/api/v1/intent/briefing": Briefing,
+    "/api/v1/intent/signals": SignalPage,
+    "/api/v1/intent/patterns": PatternPage,
+    "/api/v1/intent/recommendations": RecommendationPage,
+    "/api/v1/intent/recommendations/{recommendation_id}": Recommendation,
+    "/api/v1/intent/scores/{entity_type}/{entity_id}": Scores,
+    "/api/v1/api-keys": KeyPage,
+    "/api/v1/auth/me": Me,
+}
+
+# list: the index in the order of its page, and for each filter that has one, its own
+INDEXES: dict[str, tuple[str, dict[str, str]]] = {
+    "accounts": ("ix_accounts_list", {"owner_id": "ix_accounts_owner"}),
+    "contacts": ("ix_contacts_list", {"owner_id": "ix_contacts_owner", "account_id": "ix_contacts_account"}),
+    "opportunities": (
+        "ix_opportunities_list",
+        {"owner_id": "ix_opportunities_owner", "account_id": "ix_opportunities_account"},
+    ),
+    "leads": ("ix_leads_list", {"owner_id": "ix_leads_owner"}),
+    "activities": (
+        "ix_activities_list",
+        {f"{name}_id": f"ix_activities_{name}" for name in ("owner", "account", "contact", "opportunity", "lead")},
+    ),
+    "signals": ("ix_signals_list", {"entity_id": "ix_signals_entity"}),
+    "patterns": ("ix_patterns_list", {"entity_id": "ix_patterns_entity"}),
+    "recommendations": ("ix_recommendations_list", {"entity_id": "ix_recommendations_entity"}),
+}
+
+
+@pytest.fixture
+def theirs(api: Api) -> dict[str, str]:
+    return seed(api.database.pipeline_url, api.a.customer_id, api.a.users["owner"])
+
+
+async def test_the_bytes_of_every_read_fit_their_documented_shape(api: Api, theirs: dict[str, str]) -> None:
+    reads = [operation for operation in operations(api.app) if operation.method == "GET"]
+    assert {operation.path for operation in reads} == SHAPES.keys()
+    async with api.client(api.a) as client:
+        for operation in reads:
+            answer = await client.get(operation.url(theirs))
+            assert answer.status_code == 200, (operation.path, answer.text)
+            SHAPES[operation.path].model_validate_json(answer.content, strict=False)
+            if "data" in answer.json():
+                assert len(answer.json()["data"]) == 1, operation.path
+
+
+async def test_pages_neither_lose_nor_repeat_while_rows_are_added(api: Api) -> None:
+    same_instant = datetime(2026, 11, 1, tzinfo=UTC)
+    with psycopg.connect(api.database.pipeline_url) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into accounts (customer_id, id, name, created_at) values (%s, %s, %s, %s)",
+            [(api.a.customer_id, new_id(), f"n{n}", same_instant + timedelta(minutes=n // 4)) for n in range(23)],
+        )
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 5}
+    async with api.client(api.a) as client:
+        for page in range(10):
+            answer = (await client.get("/api/v1/accounts", params=query)).json()
+            seen += [row["id"] for row in answer["data"]]
+            if page == 1:
+                await client.post("/api/v1/accounts", json={"name": "new, and therefore before the first page"})
+            if answer["page"]["next_cursor"] is None:
+                break
+            query["cursor"] = answer["page"]["next_cursor"]
+    expected = api.sql(
+        "select id from accounts where customer_id = %s and name like 'n__%%' or name like 'n_' and customer_id = %s "
+        "order by created_at desc, id desc",
+        api.a.customer_id,
+        api.a.customer_id,
+    )
+    assert len(seen) == len(set(seen)) == 23
+    assert seen == [row[0] for row in expected if row[0] in set(seen)]
+
+
+async def test_filters_narrow_a_list(api: Api) -> None:
+    async with api.client(api.a) as client:
+        account = (await client.post("/api/v1/accounts", json={"name": "Acme"})).json()["id"]
+        for stage in ("prospecting", "won", "lost"):
+            body = {"name": stage, "account_id": account, "stage": stage}
+            assert (await client.post("/api/v1/opportunities", json=body)).status_code == 201
+        for query, names in (
+            ({"status": "open"}, {"prospecting"}),
+            ({"stage": "won"}, {"won"}),
+            ({"account_id": account}, {"prospecting", "won", "lost"}),
+            ({"account_id": new_id()}, set()),
+            ({"owner_id": api.a.users["owner"], "status": "lost"}, {"lost"}),
+            ({"owner_id": api.a.users["viewer"]}, set()),
+            ({"q": "PRO"}, {"prospecting"}),
+        ):
+            found = (await client.get("/api/v1/opportunities", params=query)).json()["data"]
+            assert {row["name"] for row in found} == names, query
+
+
+async def test_a_list_is_one_statement(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, asked = api.app.state.resources.reader, []
+    real = reader._fetch_once
+
+    async def count(statement: bytes, parameters: Any) -> Any:
+        asked.append(statement)
+        return await real(statement, parameters)
+
+    async with api.client(api.a) as client:
+        await client.get("/api/v1/auth/me")
+        monkeypatch.setattr(reader, "_fetch_once", count)
+        for operation in operations(api.app):
+            if operation.method == "GET" and not operation.path_ids:
+                asked.clear()
+                await client.get(operation.path)
+                assert len(asked) == 1, operation.path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def crowded(module_api: Api) -> Api:
+    """Forty tenants with 250 rows in each list, so that the planner has something to choose."""
+    with psycopg.connect(module_api.database.owner_url, autocommit=True) as owner:
+        for statement in _crowd():
+            owner.execute(statement)  # type: ignore[call-overload]
+        owner.execute("analyze")
+    return module_api
+
+
+@pytest.mark.parametrize("name", INDEXES)
+async def test_a_page_comes_from_an_index_in_its_order(crowded: Api, name: str) -> None:
+    listed, by_filter = INDEXES[name]
+    tenant = crowded.sql("select id from customers where name = 'crowd 7'")[0][0]
+    read = _read_for_a_page(crowded, name, tenant, {})
+    assert read[listed] == 51, "a page of 50 reads one row more than it shows, in the order of its index"
+    assert name not in read, "no sequential scan"
+    for field, index in by_filter.items():
+        value = crowded.sql(f"select {field} from {name} where customer_id = %s limit 1", tenant)[0][0]
+        read = _read_for_a_page(crowded, name, tenant, {field: value})
+        assert index in read or listed in read, (field, read)
+        assert name not in read, (field, read)
+        assert read.get(index, 0) <= 250, (field, read)
+
+
+def _crowd() -> list[str]:
+    customers = (
+        "insert into customers (id, name) select gen_random_uuid()::text, 'crowd ' || n from generate_series(1, 40) n"
+    )
+    users = (
+        "insert into users (customer_id, id, email, role) select c.id, gen_random_uuid()::text, n || '@x.example', 'member' "
+        "from customers c, generate_series(1, 10) n where c.name like 'crowd %'"
+    )
+    owner = "(select u.id from users u where u.customer_id = c.id and u.email = (n %% 10 + 1) || '@x.example')".replace(
+        "%%", "%"
+    )
+    account = "(select a.id from accounts a where a.customer_id = c.id and a.name = 'n' || (n % 50))"
+    at = "now() - n * interval '1 minute'"
+    rows = "from customers c, generate_series(1, 250) n where c.name like 'crowd %'"
+    uuid = "gen_random_uuid()::text"
+    return [
+        customers,
+        users,
+        f"insert into accounts (customer_id, id, name, owner_id, created_at) select c.id, {uuid}, 'n' || n, {owner}, {at} {rows}",
+        f"insert into contacts (customer_id, id, account_id, owner_id, created_at) select c.id, {uuid}, {account}, {owner}, {at} {rows}",
+        "insert into opportunities (customer_id, id, account_id, name, stage, stage_entered_at, owner_id, created_at) "
+        f"select c.id, {uuid}, (select a.id from accounts a where a.customer_id = c.id and a.name = 'n' || (n % 50 + 1)), 'n', "
+        f"'proposal', now(), {owner}, {at} {rows}",
+        f"insert into leads (customer_id, id, company_name, owner_id, created_at) select c.id, {uuid}, 'n' || n, {owner}, {at} {rows}",
+        "insert into activities (customer_id, id, kind, direction, occurred_at, owner_id, account_id, contact_id, opportunity_id, lead_id) "
+        f"select c.id, {uuid}, 'note', 'internal', {at}, {owner}, {account}, "
+        "(select min(x.id) from contacts x where x.customer_id = c.id), (select min(x.id) from opportunities x where x.customer_id = c.id), "
+        f"(select min(x.id) from leads x where x.customer_id = c.id) {rows}",
+        "insert into signals (customer_id, id, entity_type, entity_id, signal_type, polarity, severity, strength, title, data, evidence, "
+        "dedupe_key, detector_version, found_by, first_seen_at, last_seen_at) "
+        f"select c.id, {uuid}, 'lead', {uuid}, 'lead_ready', '+', 'low', 1, 't', '{{}}', '[]', n, '1', 'batch', {at}, {at} {rows}",
+        "insert into patterns (customer_id, id, entity_type, entity_id, pattern_type, title, polarity, confidence, confidence_low, "
+        "confidence_high, data, dedupe_key, first_seen_at, last_seen_at) "
+        f"select c.id, {uuid}, 'lead', {uuid}, 'p', 't', '+', 1, 1, 1, '{{}}', n, {at}, {at} {rows}",
+        "insert into recommendations (customer_id, id, entity_type, entity_id, action_type, priority, title, rationale, urgency, "
+        "expected_value_minor, expected_value_low_minor, expected_value_high_minor, basis, rank, expires_at, dedupe_key, as_of, created_at) "
+        f"select c.id, {uuid}, 'lead', {uuid}, 'call', 'low', 't', 'r', 1, 1, 1, 1, 'prior', n, now(), n, now(), {at} {rows}",
+    ]
+
+
+def _filters(api: Api, name: str) -> list[str]:
+    names = api.sql("select proargnames from pg_proc where proname = %s", f"api_list_{name}")[0][0]
+    return [field for field in names[4:] if field not in ("body", "next_at", "next_id")]
+
+
+def _read_for_a_page(api: Api, name: str, tenant: str, given: dict[str, str]) -> dict[str, int]:
+    """How many rows the app's function for a list reads from each index, or by a sequential scan from the table."""
+    values = [given.get(field) for field in _filters(api, name)]
+    holes = ", ".join(["%s"] * len(values))
+    page = f"select * from api_list_{name}(set_config('bevyly.customer_id', %s, true), 'infinity', '~', 50, {holes})"
+    counted = """
+        select c.relname, pg_stat_get_xact_tuples_returned(c.oid)::int from pg_class c
+        left join pg_index i on i.indexrelid = c.oid
+        where c.oid = %s::regclass or i.indrelid = %s::regclass
+    """
+    with psycopg.connect(api.database.app_url) as connection:
+        connection.execute(page, [tenant, *values])  # type: ignore[call-overload]
+        rows = connection.execute(counted, (name, name)).fetchall()
+    return {relation: count for relation, count in rows if count}

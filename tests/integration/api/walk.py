@@ -1,0 +1,87 @@
+"""Every route of the API, as its own document names it, with paths and bodies that fit."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+
+# A body that is valid for each route that takes one; a new route must be added here.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/accounts": {"name": "x"},
+    "PATCH /api/v1/accounts/{account_id}": {"name": "y"},
+    "POST /api/v1/contacts": {},
+    "PATCH /api/v1/contacts/{contact_id}": {"title": "y"},
+    "POST /api/v1/opportunities": {"name": "x"},
+    "PATCH /api/v1/opportunities/{opportunity_id}": {"stage": "lost"},
+    "POST /api/v1/leads": {"company_name": "x"},
+    "PATCH /api/v1/leads/{lead_id}": {"status": "working"},
+    "POST /api/v1/leads/{lead_id}/convert": {},
+    "POST /api/v1/activities": {"kind": "note"},
+    "POST /api/v1/activities/{activity_id}/complete": {},
+    "POST /api/v1/intent/briefing/refresh": {},
+    "POST /api/v1/intent/recommendations/{recommendation_id}/accept": {},
+    "POST /api/v1/intent/recommendations/{recommendation_id}/dismiss": {},
+    "POST /api/v1/intent/recommendations/{recommendation_id}/complete": {},
+    "POST /api/v1/intent/recommendations/{recommendation_id}/snooze": {"until": "2199-01-01T00:00:00Z"},
+    "POST /api/v1/api-keys": {"name": "x", "scopes": ["api_keys:write"]},
+    "POST /api/v1/auth/log-out": {},
+    "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "x" * 12},
+    "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
+    "POST /api/v1/auth/refresh": {"refresh_token": "x"},
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route of the OpenAPI document."""
+
+    method: str
+    path: str
+    permission: str
+    query: tuple[str, ...]
+    body_ids: tuple[str, ...]
+    has_body: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def path_ids(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    def body(self) -> dict[str, Any] | None:
+        """A valid body, or None where the route takes none."""
+        return dict(BODIES[self.name]) if self.has_body else None
+
+    def url(self, ids: dict[str, str]) -> str:
+        """The path with `ids` in it; a parameter that they lack is a route nobody thought of."""
+        return self.path.format(**ids)
+
+
+def operations(app: FastAPI) -> list[Operation]:
+    """All routes that the document names."""
+    return list(_operations(app.openapi()))
+
+
+def _operations(document: dict[str, Any]) -> Iterator[Operation]:
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            schema = _body_schema(document, described)
+            yield Operation(
+                method=method.upper(),
+                path=path,
+                permission=described["x-permission"],
+                query=tuple(one["name"] for one in described.get("parameters", []) if one["in"] == "query"),
+                body_ids=tuple(name for name in schema.get("properties", {}) if name.endswith("_id")),
+                has_body="requestBody" in described,
+            )
+
+
+def _body_schema(document: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    schema: dict[str, Any] = document["components"]["schemas"].get(name, {})
+    return schema
