@@ -33,6 +33,11 @@ def addresses(settings: Settings, servers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
+def given_settings() -> Settings:
+    """What the user has set, without the addresses that an earlier run has left in runtime.env."""
+    return Settings(_env_file=".env", _env_file_encoding="utf-8")
+
+
 def publish(home: Path, known: Mapping[str, str]) -> None:
     content = "".join(f"{name}='{value}'\n" for name, value in known.items())
     replace_file(home / RUNTIME_ENV, content.encode())

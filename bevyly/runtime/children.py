@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -16,6 +16,7 @@ import psutil
 
 from bevyly.runtime.accounts import Account
 from bevyly.runtime.errors import CannotStart
+from bevyly.runtime.waiting import wait_until
 
 LOG_TAIL_LINES = 5
 
@@ -51,9 +52,9 @@ class Identity:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < 0.02
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+        return process if same and _lives(process) else None
 
     def has_survivors(self) -> bool:
         """Whether it, or anything of its session, still runs."""
@@ -133,14 +134,13 @@ def end_process(
     if leader is not None:
         family = list({*family, *_descendants(leader)})
         _signal(leader, stop_signal)
-        psutil.wait_procs([leader], timeout=grace_seconds)
+        _wait_gone([leader], grace_seconds)
         _signal(leader, signal.SIGKILL)
     for member in family:
         _signal(member, signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(family, timeout=1.0)
-    for member in stubborn:
+    for member in _wait_gone(family, 1.0):
         _signal(member, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=1.0)
+    _wait_gone(family, 1.0)
 
 
 def session_members(identity: Identity) -> list[psutil.Process]:
@@ -149,7 +149,7 @@ def session_members(identity: Identity) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             in_session = process.pid != identity.pid and os.getsid(process.pid) == identity.pid
-            if in_session and process.create_time() >= identity.started - 0.02:
+            if in_session and process.create_time() >= identity.started - 0.02 and _lives(process):
                 members.append(process)
         except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             continue
@@ -161,6 +161,20 @@ def _descendants(leader: psutil.Process) -> list[psutil.Process]:
         return leader.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie is gone for us: its parent may never ask for it, as in a container without an init."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_gone(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still live after `seconds`."""
+    wait_until(lambda: not any(map(_lives, processes)), seconds=seconds)
+    return [process for process in processes if _lives(process)]
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

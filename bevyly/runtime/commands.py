@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.live import Live
 
 from bevyly.runtime import addresses
+from bevyly.runtime.addresses import given_settings
 from bevyly.runtime.display import since_text, table
 from bevyly.runtime.errors import CannotStart
-from bevyly.runtime.session import given_settings, runtime_session
+from bevyly.runtime.phases import HEALTHY
 from bevyly.runtime.state import (
     RuntimeState,
     UnitState,
@@ -24,11 +25,9 @@ from bevyly.runtime.state import (
     end_supervisor,
     load_state,
 )
-from bevyly.runtime.supervisor import Phase
 from bevyly.runtime.waiting import wait_until
 
 DETACHED_SECONDS = 300.0
-HEALTHY = (Phase.READY, Phase.DONE)
 
 
 def up(
@@ -36,6 +35,8 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return once everything is ready.")] = False,
 ) -> None:
     """Start everything that the environment does not already name, and keep it running until Ctrl-C."""
+    from bevyly.runtime.session import runtime_session
+
     home = given_settings().home
     _refuse_second(home)
     if detach:

@@ -12,8 +12,9 @@ from types import FrameType
 from bevyly.errors import BevylyError
 from bevyly.runtime import addresses, catalogue
 from bevyly.runtime.errors import CannotStart
+from bevyly.runtime.phases import Phase
 from bevyly.runtime.state import UnitState, claim_home, end_leftovers, forget_state, load_state, save_state
-from bevyly.runtime.supervisor import TICK_SECONDS, Phase, Supervisor
+from bevyly.runtime.supervisor import TICK_SECONDS, Supervisor
 from bevyly.runtime.units import Unit
 from bevyly.settings import Settings
 
@@ -56,7 +57,7 @@ def runtime_session(
     Stores that the environment names are used, not started. `prepare` also brings schema and topics up to date.
     Where `bevyly up` already runs with these services, its own are used and left running.
     """
-    wanted = settings or given_settings()
+    wanted = settings or addresses.given_settings()
     names = catalogue.checked(tuple(services))
     running = _already_running(wanted.home, names)
     if running is not None:
@@ -69,11 +70,6 @@ def runtime_session(
             yield runtime
     finally:
         os.close(lock)
-
-
-def given_settings() -> Settings:
-    """What the user has set, without the addresses that an earlier run has left in runtime.env."""
-    return Settings(_env_file=".env", _env_file_encoding="utf-8")
 
 
 def _already_running(home: Path, names: tuple[str, ...]) -> Runtime | None:

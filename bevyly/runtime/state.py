@@ -14,6 +14,7 @@ import psutil
 from bevyly.runtime.children import Identity, end_process
 from bevyly.runtime.errors import CannotStart
 from bevyly.runtime.files import replace_file
+from bevyly.runtime.waiting import wait_until
 
 STATE_FILE = "state.json"
 LOCK_FILE = "supervisor.lock"
@@ -100,5 +101,4 @@ def end_supervisor(identity: Identity) -> bool:
     if process is None:
         return True
     process.terminate()
-    _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
-    return not alive
+    return wait_until(lambda: identity.process() is None, seconds=STOP_SECONDS)

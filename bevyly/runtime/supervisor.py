@@ -6,29 +6,20 @@ One thread calls `tick` in a loop; nothing here knows which units there are.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from bevyly.runtime.children import ChildProcess
 from bevyly.runtime.errors import CannotStart
+from bevyly.runtime.phases import HEALTHY, Phase
 from bevyly.runtime.ports import require_free
 from bevyly.runtime.state import UnitState
 from bevyly.runtime.units import Unit
 
 TICK_SECONDS = 0.1
 START_SECONDS = 120.0
-FIRST_ATTEMPTS = 8
+FIRST_ATTEMPTS = 6
 BACKOFF_SECONDS = 0.25
 BACKOFF_LIMIT = 30.0
 STABLE_SECONDS = 60.0
-
-
-class Phase(StrEnum):
-    WAITING = "waiting"
-    STARTING = "starting"
-    READY = "ready"
-    DONE = "done"
-    BACKOFF = "restarting"
-    STOPPED = "stopped"
 
 
 @dataclass(slots=True)
@@ -63,7 +54,7 @@ class Supervisor:
         return [_described(watched) for watched in self._watched.values()]
 
     def all_ready(self) -> bool:
-        return all(watched.phase in (Phase.READY, Phase.DONE) for watched in self._watched.values())
+        return all(watched.phase in HEALTHY for watched in self._watched.values())
 
     def tick(self) -> None:
         """Look at each unit once. Raises CannotStart when one does not come up for the first time."""
@@ -88,7 +79,7 @@ class Supervisor:
 
     def _launch_when_possible(self, watched: Watched) -> None:
         needed = (self._watched.get(name) for name in watched.unit.needs)
-        if all(other is None or other.phase in (Phase.READY, Phase.DONE) for other in needed):
+        if all(other is None or other.phase in HEALTHY for other in needed):
             watched.unit.prepare()
             if watched.unit.port is not None:
                 require_free(watched.unit.port, purpose=watched.unit.name, variable=watched.unit.port_variable)
