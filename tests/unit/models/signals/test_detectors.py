@@ -1,0 +1,147 @@
+"""Each detector on its line: what just fires it, what just does not, and what a person reads."""
+
+from typing import Any
+
+import pytest
+
+from models.signals.detect import detect
+from models.signals.frames import Frames
+from models.signals.registry import DETECTORS
+from tests.unit.models.signals.builders import AS_OF, accounts, leads, opportunities, score, scores, stage_norms
+
+Row = dict[str, Any]
+
+# A second deal of the tenant shows that it records contacts, next steps, owners and amounts.
+HABIT = {"opportunity_id": "habit", "contacts_total": 3.0, "contacts_engaged_30d": 3.0}
+
+CASES: list[tuple[str, str, Row, Row, str]] = [
+    ("deal_stalled", "opportunity", {"days_in_stage": 15.1}, {"days_in_stage": 15.0}, "15 days in proposal"),
+    ("deal_aging", "opportunity", {"age_days": 20.1}, {"age_days": 20.0}, "Open for 20 days; wins here usually"),
+    ("going_dark", "opportunity", {"days_since_last_activity": 14.0}, {"days_since_last_activity": 13.9}, "14 days"),
+    ("going_dark", "lead", {"days_since_last_activity": 14.0}, {"days_since_last_activity": None}, "Silence"),
+    (
+        "ghosted",
+        "opportunity",
+        {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 3.1},
+        {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 3.0},
+        "2 attempts without an answer for 3 days; customers here usually reply within 1 day",
+    ),
+    (
+        "ghosted",
+        "opportunity",
+        {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 9.0, "proposals_sent": 1.0,
+         "median_reply_hours": 110.0},
+        {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 9.0},
+        "Offer of EUR 15,000 sent 9 days ago, no answer; customers here usually reply within 5 days",
+    ),
+    ("close_date_overdue", "opportunity", {"days_to_close": -1.0}, {"days_to_close": 0.0}, "1 day ago"),
+    (
+        "close_date_slipped",
+        "opportunity",
+        {"close_date_slips": 2.0, "close_date_slip_days": 5.0},
+        {"close_date_slips": 1.0, "close_date_slip_days": 29.0},
+        "moved 2 times, 5 days later",
+    ),
+    ("close_date_unrealistic", "opportunity", {"days_to_close": 11.0}, {"days_to_close": 12.0}, "11 days left"),
+    ("single_threaded", "opportunity", {"contacts_engaged_30d": 1.0}, {"contacts_engaged_30d": 2.0}, "one person"),
+    (
+        "engagement_surge",
+        "opportunity",
+        {"age_days": 14.0, "engagement_week": 4.0, "engagement_prior_week_mean": 2.0},
+        {"age_days": 13.0, "engagement_week": 4.0, "engagement_prior_week_mean": 2.0},
+        "2.0 times",
+    ),
+    (
+        "engagement_drop",
+        "opportunity",
+        {"engagement_week": 1.0, "engagement_prior_week_mean": 3.0},
+        {"engagement_week": 1.1, "engagement_prior_week_mean": 3.0},
+        "33 %",
+    ),
+    ("no_next_step", "opportunity", {"has_next_step": 0.0}, {"has_next_step": 1.0}, "No meeting or task is planned"),
+    (
+        "amount_changed",
+        "opportunity",
+        {"amount_changes": 1.0, "amount_change_ratio": 0.75},
+        {"amount_changes": 1.0, "amount_change_ratio": 0.85},
+        "25 % lower",
+    ),
+    (
+        "high_intent_action",
+        "opportunity",
+        {"proposals_replied": 1.0, "days_since_last_inbound": 3.0},
+        {"proposals_replied": 1.0, "days_since_last_inbound": 3.1},
+        "answered the offer 3 days ago",
+    ),
+    ("high_intent_action", "lead", {"forms_total": 3.0}, {"forms_total": 2.0}, "Came back on their own"),
+    ("lead_untouched", "lead", {"outbound_total": 0.0, "age_days": 1.0}, {"outbound_total": 0.0, "age_days": 0.9},
+     "nobody has been in touch"),
+    ("ownership_gap", "opportunity", {"owner_id": None}, {"owner_id": "u1"}, "Nobody owns this"),
+    ("missing_data", "opportunity", {"value_minor": None}, {"value_minor": 0}, "No amount"),
+    (
+        "missing_data",
+        "account",
+        {"missing_fields": 3.0, "open_opportunities": 1.0},
+        {"missing_fields": 3.0, "open_opportunities": 0.0},
+        "3 facts",
+    ),
+]  # fmt: skip
+
+
+def found(entity_type: str, row: Row) -> dict[str, Row]:
+    """Signals of the one entity under test, by type."""
+    frames = Frames(
+        opportunities=opportunities(row if entity_type == "opportunity" else {}, HABIT),
+        leads=leads(row if entity_type == "lead" else {}, {"lead_id": "habit"}),
+        accounts=accounts(row if entity_type == "account" else {}, {"account_id": "habit"}),
+        stage_norms=stage_norms(),
+    )
+    rows = detect(frames, as_of=AS_OF).filter(entity_type=entity_type, entity_id=f"{entity_type}-1")
+    return {signal["signal_type"]: signal for signal in rows.to_dicts()}
+
+
+@pytest.mark.parametrize(("signal_type", "entity_type", "fires", "quiet", "words"), CASES)
+def test_a_detector_fires_at_its_line_and_not_before(
+    signal_type: str, entity_type: str, fires: Row, quiet: Row, words: str
+) -> None:
+    assert signal_type not in found(entity_type, quiet)
+    signal = found(entity_type, fires)[signal_type]
+    assert words in signal["title"]
+    assert signal["strength"] >= 0.9
+    assert signal["evidence"]
+    assert signal["dedupe_key"].startswith(f"{signal_type}:{entity_type}:{entity_type}-1:")
+
+
+def test_every_detector_is_tested() -> None:
+    tested = {case[0] for case in CASES} | {"lead_ready", "close_date_pulled_in"}
+    assert tested == {detector.signal_type for detector in DETECTORS}
+
+
+def test_lead_ready_needs_a_score_in_the_top_band() -> None:
+    def types(**values: Any) -> set[str]:
+        row = score(entity_type="lead", entity_id="lead-1", score_type="conversion", probability=0.7, **values)
+        frames = Frames(leads=leads(), scores=scores(row))
+        return set(detect(frames, as_of=AS_OF)["signal_type"])
+
+    assert "lead_ready" in types(band="A")
+    assert "lead_ready" not in types(band="B")
+    assert "lead_ready" not in set(detect(Frames(leads=leads()), as_of=AS_OF)["signal_type"])
+
+
+def test_a_pulled_in_close_date_is_good_news() -> None:
+    import polars as pl
+
+    frame = opportunities().with_columns(close_date_pulled_in_days=pl.lit(7.0))
+    [signal] = detect(Frames(opportunities=frame), as_of=AS_OF).filter(signal_type="close_date_pulled_in").to_dicts()
+    assert (signal["polarity"], signal["severity"]) == ("+", "low")
+    nearer = frame.with_columns(close_date_pulled_in_days=pl.lit(6.9))
+    assert detect(Frames(opportunities=nearer), as_of=AS_OF).filter(signal_type="close_date_pulled_in").is_empty()
+
+
+def test_severity_follows_the_effect_size_and_good_news_is_never_critical() -> None:
+    def severity(days: float) -> str:
+        return str(found("opportunity", {"days_in_stage": days})["deal_stalled"]["severity"])
+
+    assert [severity(days) for days in (15.1, 22.5, 30.0, 45.0)] == ["low", "medium", "high", "critical"]
+    surge = {"age_days": 30.0, "engagement_week": 50.0, "engagement_prior_week_mean": 1.0}
+    assert found("opportunity", surge)["engagement_surge"]["severity"] == "high"
