@@ -1,4 +1,4 @@
-"""Positive controls: with a guard taken away, a death in the middle does lose or repeat. So the other tests can fail."""
+"""Positive controls: with a guard taken away, a death does lose or repeat. So the other tests can fail."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
