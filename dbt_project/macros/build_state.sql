@@ -108,6 +108,7 @@
 
 {# State is a chain of patches: merging them in version order gives the record as it then was. -#}
 {% macro create_jsonb_merge() -%}
+    do $schema$ begin if to_regnamespace('intermediate') is null then create schema intermediate; end if; end $schema$;
     create or replace aggregate intermediate.jsonb_merge(jsonb) (
         sfunc = jsonb_concat, stype = jsonb, initcond = '{}', parallel = safe
     )

@@ -19,11 +19,21 @@
                 create policy pipeline_all_tenants on {{ this }} for all to bevyly_pipeline using (true) with check (true);
             end if;
             {%- if model.schema == 'marts' %}
-            grant usage on schema {{ this.schema }} to bevyly_app;
             grant select on {{ this }} to bevyly_app;
             {%- endif %}
             analyze {{ this }};
         end
         $security$
     {%- endif -%}
+{%- endmacro %}
+
+{# On run start, since models that build side by side must not grant the same thing at once. -#}
+{% macro open_marts_to_the_app() -%}
+    do $grants$
+    begin
+        if to_regnamespace('marts') is not null and not has_schema_privilege('bevyly_app', 'marts', 'usage') then
+            grant usage on schema marts to bevyly_app;
+        end if;
+    end
+    $grants$
 {%- endmacro %}

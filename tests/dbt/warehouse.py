@@ -79,7 +79,7 @@ class Warehouse:
         folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", self.folder]
         variables = ["--vars", json.dumps({"now": now})] if now else []
         done = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", command, *arguments, *folders, "--log-path", self.folder, *variables],
+            [Path(sys.executable).with_name("dbt"), command, *arguments, *folders, "--log-path", self.folder, *variables],
             env=environment,
             capture_output=True,
             text=True,

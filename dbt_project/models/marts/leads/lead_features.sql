@@ -47,52 +47,63 @@ candidates as (
 
 ),
 
-instants as (
+recorded as (
 
     select
         candidates.customer_id,
         candidates.lead_id,
-        greatest({{ briefing_day_start() }}, last_events.recorded_at) as as_of,
+        changes.recorded_at
+    from candidates
+    inner join {{ ref('int_leads_changed') }} as changes
+        on candidates.customer_id = changes.customer_id and candidates.lead_id = changes.lead_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.lead_id,
+        activities.known_at as recorded_at
+    from candidates
+    inner join {{ ref('int_activities_linked') }} as activities
+        on
+            candidates.customer_id = activities.customer_id
+            and activities.entity_type = 'lead'
+            and candidates.lead_id = activities.entity_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.lead_id,
+        greatest(opportunity_changes.recorded_at, links.linked_at) as recorded_at
+    from candidates
+    inner join {{ ref('int_leads_linked') }} as links
+        on candidates.customer_id = links.customer_id and candidates.lead_id = links.lead_id
+    inner join {{ ref('int_opportunities_changed') }} as opportunity_changes
+        on
+            links.customer_id = opportunity_changes.customer_id
+            and links.opportunity_id = opportunity_changes.opportunity_id
+
+),
+
+instants as (
+
+    select
+        recorded.customer_id,
+        recorded.lead_id,
+        greatest({{ briefing_day_start() }}, max(recorded.recorded_at)) as as_of,
         'current' as moment
 
-    from candidates
+    from recorded
     inner join starts
         on
-            candidates.customer_id = starts.customer_id
-            and candidates.lead_id = starts.lead_id
+            recorded.customer_id = starts.customer_id
+            and recorded.lead_id = starts.lead_id
             and starts.recorded_at <= {{ now_at() }}
-    cross join lateral (
-        select max(events.recorded_at) as recorded_at
-        from (
-            select changes.recorded_at
-            from {{ ref('int_leads_changed') }} as changes
-            where
-                changes.customer_id = candidates.customer_id
-                and changes.lead_id = candidates.lead_id
 
-            union all
+    where recorded.recorded_at <= {{ now_at() }}
 
-            select activities.known_at
-            from {{ ref('int_activities_linked') }} as activities
-            where
-                activities.customer_id = candidates.customer_id
-                and activities.entity_type = 'lead'
-                and activities.entity_id = candidates.lead_id
-
-            union all
-
-            select greatest(opportunity_changes.recorded_at, links.linked_at)
-            from {{ ref('int_leads_linked') }} as links
-            inner join {{ ref('int_opportunities_changed') }} as opportunity_changes
-                on
-                    links.customer_id = opportunity_changes.customer_id
-                    and links.opportunity_id = opportunity_changes.opportunity_id
-            where
-                links.customer_id = candidates.customer_id
-                and links.lead_id = candidates.lead_id
-        ) as events
-        where events.recorded_at <= {{ now_at() }}
-    ) as last_events
+    group by recorded.customer_id, recorded.lead_id
 
 ),
 

@@ -47,61 +47,80 @@ candidates as (
 
 ),
 
-instants as (
+recorded as (
 
     select
         candidates.customer_id,
         candidates.opportunity_id,
-        greatest({{ briefing_day_start() }}, last_events.recorded_at) as as_of,
+        changes.recorded_at
+    from candidates
+    inner join {{ ref('int_opportunities_changed') }} as changes
+        on
+            candidates.customer_id = changes.customer_id
+            and candidates.opportunity_id = changes.opportunity_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        activities.known_at as recorded_at
+    from candidates
+    inner join {{ ref('int_activities_linked') }} as activities
+        on
+            candidates.customer_id = activities.customer_id
+            and activities.entity_type = 'opportunity'
+            and candidates.opportunity_id = activities.entity_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        links.linked_at as recorded_at
+    from candidates
+    inner join {{ ref('int_leads_linked') }} as links
+        on
+            candidates.customer_id = links.customer_id
+            and candidates.opportunity_id = links.opportunity_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        account_changes.recorded_at
+    from candidates
+    inner join {{ ref('int_accounts_linked') }} as account_links
+        on
+            candidates.customer_id = account_links.customer_id
+            and account_links.entity_type = 'opportunity'
+            and candidates.opportunity_id = account_links.entity_id
+    inner join {{ ref('int_accounts_changed') }} as account_changes
+        on
+            account_links.customer_id = account_changes.customer_id
+            and account_links.account_id = account_changes.account_id
+
+),
+
+instants as (
+
+    select
+        recorded.customer_id,
+        recorded.opportunity_id,
+        greatest({{ briefing_day_start() }}, max(recorded.recorded_at)) as as_of,
         'current' as moment
 
-    from candidates
+    from recorded
     inner join starts
         on
-            candidates.customer_id = starts.customer_id
-            and candidates.opportunity_id = starts.opportunity_id
+            recorded.customer_id = starts.customer_id
+            and recorded.opportunity_id = starts.opportunity_id
             and starts.recorded_at <= {{ now_at() }}
-    cross join lateral (
-        select max(events.recorded_at) as recorded_at
-        from (
-            select changes.recorded_at
-            from {{ ref('int_opportunities_changed') }} as changes
-            where
-                changes.customer_id = candidates.customer_id
-                and changes.opportunity_id = candidates.opportunity_id
 
-            union all
+    where recorded.recorded_at <= {{ now_at() }}
 
-            select activities.known_at
-            from {{ ref('int_activities_linked') }} as activities
-            where
-                activities.customer_id = candidates.customer_id
-                and activities.entity_type = 'opportunity'
-                and activities.entity_id = candidates.opportunity_id
-
-            union all
-
-            select links.linked_at
-            from {{ ref('int_leads_linked') }} as links
-            where
-                links.customer_id = candidates.customer_id
-                and links.opportunity_id = candidates.opportunity_id
-
-            union all
-
-            select account_changes.recorded_at
-            from {{ ref('int_accounts_linked') }} as account_links
-            inner join {{ ref('int_accounts_changed') }} as account_changes
-                on
-                    account_links.customer_id = account_changes.customer_id
-                    and account_links.account_id = account_changes.account_id
-            where
-                account_links.customer_id = candidates.customer_id
-                and account_links.entity_type = 'opportunity'
-                and account_links.entity_id = candidates.opportunity_id
-        ) as events
-        where events.recorded_at <= {{ now_at() }}
-    ) as last_events
+    group by recorded.customer_id, recorded.opportunity_id
 
 ),
 

@@ -46,9 +46,11 @@ typed as (
 
 select
     *,
-    event_type <> 'lead.created'
-    and status is not null
-    and status is distinct from status_before as is_status_change
+    (
+        event_type <> 'lead.created'
+        and status is not null
+        and (status is distinct from status_before)
+    ) as is_status_change
 
 from typed
 

@@ -85,7 +85,11 @@ select
     opportunity_id,
     stage_before,
     stage,
-    event_type <> 'opportunity.created' and stage is not null and stage is distinct from stage_before as is_stage_change,
+    (
+        event_type <> 'opportunity.created'
+        and stage is not null
+        and (stage is distinct from stage_before)
+    ) as is_stage_change,
     status,
     owner_id,
     account_id,
