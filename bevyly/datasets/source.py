@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
-from polars._typing import PolarsDataType
 
 from bevyly.errors import Invalid, MissingDependency
 from bevyly.settings import get_settings
@@ -32,20 +31,23 @@ def find_folder(named: Path | None = None) -> Path:
     )
 
 
-def read_csv(path: Path, columns: Mapping[str, PolarsDataType]) -> pl.DataFrame:
+def read_csv(path: Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """The named `columns` of the CSV file at `path`, and no other column of it."""
     if not path.is_file():
         raise MissingDependency(f"{path} is missing: complete the folder of the data sets, or name another one.")
     try:
         header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
         _require(path, header, columns)
-        return pl.read_csv(path, columns=list(columns), schema_overrides=dict(columns)).select(list(columns))
+        rows = pl.read_csv(path, columns=list(columns), schema_overrides=dict(columns)).select(list(columns))
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
         raise BrokenFile(f"{path} cannot be read ({reason}): fetch the file again.") from error
+    if rows.is_empty():
+        raise BrokenFile(f"{path} has no rows: fetch the file again.")
+    return rows
 
 
-def _require(path: Path, header: list[str], columns: Mapping[str, PolarsDataType]) -> None:
+def _require(path: Path, header: list[str], columns: Mapping[str, pl.DataType]) -> None:
     missing = [name for name in columns if name not in header]
     if missing:
         raise BrokenFile(f"{path} has no column {', '.join(map(repr, missing))} in its first line: fetch it again.")

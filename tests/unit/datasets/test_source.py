@@ -51,6 +51,7 @@ def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
         (None, MissingDependency, "x.csv is missing: complete the folder"),
         ("a,c\n1,2\n", BrokenFile, r"has no column 'b' in its first line"),
         ("", BrokenFile, "cannot be read"),
+        ("a,b\n", BrokenFile, "has no rows"),
         ("a,b\none,x\n", BrokenFile, r"cannot be read \(could not parse"),
     ],
 )
