@@ -27,7 +27,7 @@ from bevyly.runtime.state import (
 )
 from bevyly.runtime.waiting import wait_until
 
-DETACHED_SECONDS = 300.0
+DETACHED_SECONDS = 600.0
 
 
 def up(

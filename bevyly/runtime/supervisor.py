@@ -15,7 +15,7 @@ from bevyly.runtime.state import UnitState
 from bevyly.runtime.units import Unit
 
 TICK_SECONDS = 0.1
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 FIRST_ATTEMPTS = 6
 BACKOFF_SECONDS = 0.25
 BACKOFF_LIMIT = 30.0
