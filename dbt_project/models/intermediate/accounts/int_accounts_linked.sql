@@ -28,17 +28,17 @@ seen as (
 namings as (
 
     {% for entity, model in sources.items() %}
-    select
-        changes.customer_id,
-        changes.account_id,
-        '{{ entity }}' as entity_type,
-        changes.{{ entity }}_id as entity_id
-    from {{ ref(model) }} as changes
-    cross join seen
-    where
-        changes.account_id is not null
-        {% if is_incremental() %} and {{ is_loaded_since('changes', 'seen') }} {% endif %}
-    {{ 'union' if not loop.last }}
+        select
+            changes.customer_id,
+            changes.account_id,
+            '{{ entity }}' as entity_type,
+            changes.{{ entity }}_id as entity_id
+        from {{ ref(model) }} as changes
+        cross join seen
+        where
+            changes.account_id is not null
+                    {% if is_incremental() %} and {{ is_loaded_since('changes', 'seen') }} {% endif %}
+                {{ 'union' if not loop.last }}
     {% endfor %}
 
 )

@@ -30,15 +30,15 @@ seen as (
 unseen_entities as (
 
     {% for entity, model in sources.items() %}
-    select
-        changes.customer_id,
-        '{{ entity }}' as entity_type,
-        changes.{{ entity }}_id as entity_id
-    from {{ ref(model) }} as changes
-    cross join seen
-    where {{ is_unseen('changes', 'seen') }}
+        select
+            changes.customer_id,
+            '{{ entity }}' as entity_type,
+            changes.{{ entity }}_id as entity_id
+        from {{ ref(model) }} as changes
+        cross join seen
+        where {{ is_unseen('changes', 'seen') }}
 
-    union
+        union
     {% endfor %}
 
     select

@@ -53,7 +53,7 @@ starts as (
 
     where changes.event_type = 'lead.created'
 
-    order by changes.customer_id, changes.lead_id, {{ version_order('changes') }}
+    order by changes.customer_id asc, changes.lead_id asc, {{ version_order('changes') }}
 
 )
 

@@ -53,7 +53,7 @@ starts as (
 
     where changes.event_type = 'opportunity.created'
 
-    order by changes.customer_id, changes.opportunity_id, {{ version_order('changes') }}
+    order by changes.customer_id asc, changes.opportunity_id asc, {{ version_order('changes') }}
 
 )
 

@@ -58,22 +58,22 @@ candidates as (
 recorded as (
 
     {% for entity, changes_of_entity in sources.items() %}
-    select
-        candidates.customer_id,
-        candidates.account_id,
-        changes.recorded_at
-    from candidates
-    inner join account_links
-        on
-            candidates.customer_id = account_links.customer_id
-            and candidates.account_id = account_links.account_id
-            and account_links.entity_type = '{{ entity }}'
-    inner join {{ changes_of_entity }} as changes
-        on
-            account_links.customer_id = changes.customer_id
-            and account_links.entity_id = changes.{{ entity }}_id
+        select
+            candidates.customer_id,
+            candidates.account_id,
+            changes.recorded_at
+        from candidates
+        inner join account_links
+            on
+                candidates.customer_id = account_links.customer_id
+                and candidates.account_id = account_links.account_id
+                and account_links.entity_type = '{{ entity }}'
+        inner join {{ changes_of_entity }} as changes
+            on
+                account_links.customer_id = changes.customer_id
+                and account_links.entity_id = changes.{{ entity }}_id
 
-    union all
+        union all
     {% endfor %}
 
     select
