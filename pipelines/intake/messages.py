@@ -1,6 +1,8 @@
 """Messages: what came from Kafka, either as an event that keeps its contract or as a dead letter with a reason."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,14 +41,27 @@ class Decoded:
 def decode(messages: Iterable[Message]) -> Decoded:
     """Events that keep their contract, in order of arrival, and dead letters for the rest."""
     accepted, letters = [], []
-    for message in messages:
-        try:
-            event, data = read(str(message.topic()), message.value())
-        except Refused as error:
-            letters.append(DeadLetter(message=message, code=error.context["code"], reason=error.detail))
-        else:
-            accepted.append(Incoming(message, event, data))
+    with _no_collection():
+        for message in messages:
+            try:
+                event, data = read(str(message.topic()), message.value())
+            except Refused as error:
+                letters.append(DeadLetter(message=message, code=error.context["code"], reason=error.detail))
+            else:
+                accepted.append(Incoming(message, event, data))
     return Decoded(accepted, letters)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection within: a batch makes many objects and no cycles, and looking costs a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read(topic: str, payload: bytes | None) -> tuple[Event, bytes]:

@@ -33,7 +33,8 @@ _TENANTS = "select id from customers where id = any(%s)"
 
 
 def prepare(connection: Connection) -> None:
-    """Make the temporary table of this session."""
+    """Make the temporary table of this session, and room to sort a batch in memory."""
+    connection.execute("set work_mem = '32MB'")
     connection.execute(_STAGE)
 
 
