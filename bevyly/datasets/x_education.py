@@ -25,7 +25,7 @@ NAME: Final = "x_education"
 FILE: Final = "x_education.csv"
 
 _DAY_ZERO: Final = datetime(2020, 1, 6, tzinfo=UTC)
-_NOT_CHOSEN: Final = "Select"
+_UNTOUCHED: Final = "Select"
 _TEXTS: Final = {
     "Lead Origin": "lead_origin",
     "Lead Source": "lead_source",
@@ -130,9 +130,8 @@ def _custom_fields(*, with_doubtful: bool) -> dict[str, pl.Expr]:
 
 
 def _chosen(name: str) -> pl.Expr:
-    """The column, null where the form was left at its first line; "google" is "Google"."""
-    text = pl.col(name).str.strip_chars()
-    return pl.when(text != _NOT_CHOSEN).then(text.replace("google", "Google"))
+    """The column. A list left at its first line is "not chosen": the form was seen, of which null says nothing."""
+    return pl.col(name).str.strip_chars().replace({_UNTOUCHED: "not chosen", "google": "Google"})
 
 
 def _draft(leads: pl.DataFrame, decided: pl.DataFrame, tenant: Tenant, *, with_doubtful: bool) -> Draft:

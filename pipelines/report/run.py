@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from bevyly.datasets import bpic2012, maven_crm, x_education
 from bevyly.datasets.dataset import Dataset
 from bevyly.datasets.source import find_folder
@@ -45,13 +47,10 @@ def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) 
 
 def _judge(task: Task, url: str, now: datetime) -> list[dict[str, Any]]:
     snapshots, _, outcomes = inputs(task.score_type)
-    rows = evaluate_dataset(
-        task.score_type,
-        read_mart(url, snapshots),
-        read_mart(url, outcomes),
-        as_of=now,
-        moments=task.moments,
-        rule=task.rule,
-        doubtful=task.doubtful,
-    )
+    known, ended = read_mart(url, snapshots), read_mart(url, outcomes)
+    # many small fits: threads of one fit wait for each other longer than they work
+    with threadpool_limits(limits=1):
+        rows = evaluate_dataset(
+            task.score_type, known, ended, as_of=now, moments=task.moments, rule=task.rule, doubtful=task.doubtful
+        )
     return [row | {"moment": task.title or row["moment"]} for row in rows]

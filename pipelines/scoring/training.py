@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from bevyly.ids import derived_id
 from models import artefacts
@@ -37,9 +38,10 @@ def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: d
     snapshots, _, outcomes = inputs(score_type)
     ended = warehouse.read(f"select * from marts.{outcomes}")
     opted_out = warehouse.read("select id from public.customers where not pooling")["id"].to_list()
-    model = train(
-        score_type, warehouse.read(f"select * from marts.{snapshots}"), ended, as_of=instant, opted_out=opted_out
-    )
+    learned_from = warehouse.read(f"select * from marts.{snapshots}")
+    # many small fits: threads of one fit wait for each other longer than they work
+    with threadpool_limits(limits=1):
+        model = train(score_type, learned_from, ended, as_of=instant, opted_out=opted_out)
     key = f"{score_type}/{model.version_id}"
     artefacts.save(model, artefact_path(root, key))
     decided = ended.filter(pl.col("outcome") != "open").height

@@ -48,12 +48,12 @@ def test_all_are_decided_at_one_instant_after_the_last_creation(folder: Path) ->
     assert row(dataset, "leads", "3")["opportunity_id"] is None
 
 
-def test_custom_fields_are_typed_and_not_chosen_is_null(folder: Path) -> None:
+def test_custom_fields_are_typed_and_not_chosen_is_a_value(folder: Path) -> None:
     custom = json.loads(row(read(folder), "leads", "3")["custom"])
     assert custom["do_not_email"] is True
     assert custom["do_not_call"] is False
     assert (custom["total_visits"], custom["total_time_on_website"], custom["page_views_per_visit"]) == (3, 28, 1.5)
-    assert custom["specialization"] is None
+    assert custom["specialization"] == "not chosen"
     assert json.loads(row(read(folder), "leads", "1")["custom"])["total_visits"] is None
 
 
