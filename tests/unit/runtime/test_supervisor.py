@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bevyly.runtime.errors import CannotStart
+from bevyly.runtime.ports import free_port
 from bevyly.runtime.supervisor import BACKOFF_LIMIT, FIRST_ATTEMPTS, STABLE_SECONDS, Supervisor
 from bevyly.runtime.units import Application
 from bevyly.runtime.waiting import wait_until
@@ -117,7 +118,10 @@ def test_a_unit_is_left_alone_until_its_back_off_is_over(tmp_path: Path) -> None
 
 
 def test_a_unit_that_never_comes_up_ends_in_its_own_words(tmp_path: Path) -> None:
-    bench = Bench(unit(tmp_path, "broken", FAIL))
+    broken = Application(
+        "broken", FAIL, log_dir=tmp_path, cwd=tmp_path, environment={}, port=free_port(), port_variable="X", page="/"
+    )
+    bench = Bench(broken)
     with pytest.raises(CannotStart, match=r"broken ended with exit code 1: .*the reason why"):
         bench.tick_until(bench.supervisor.all_ready, step=BACKOFF_LIMIT)
     assert bench.supervisor.snapshot()[0].restarts == FIRST_ATTEMPTS - 1
