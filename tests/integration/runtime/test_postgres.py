@@ -44,7 +44,7 @@ def test_the_owner_can_make_roles_and_text_is_unicode(server: EmbeddedPostgres) 
 @pytest.mark.faults
 def test_committed_rows_survive_a_kill_with_clients_connected(server: EmbeddedPostgres) -> None:
     write_one(server)
-    with psycopg.connect(server.url) as still_connected:
+    with psycopg.connect(server.url, autocommit=True) as still_connected:
         still_connected.execute("SELECT 1")
         server.kill()
         server.start()
