@@ -1,5 +1,7 @@
 """Commands of this door: `bevyly api` serves it, `bevyly key create` makes an API key without it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -27,9 +29,10 @@ def create(
 ) -> None:
     """Make an API key that may do what its user may do, and print it: it is kept nowhere else."""
     settings = get_settings()
-    customer_id, user_id, role = _user(make_engine(settings.require_pipeline_database(), pool_size=1), user, tenant)
-    app_engine = make_engine(settings.require_app_database(), pool_size=1)
-    typer.echo(create_api_key(app_engine, customer_id, user_id, name, sorted(permissions_of(role))))
+    with _engine(settings.require_pipeline_database()) as engine:
+        customer_id, user_id, role = _user(engine, user, tenant)
+    with _engine(settings.require_app_database()) as engine:
+        typer.echo(create_api_key(engine, customer_id, user_id, name, sorted(permissions_of(role))))
 
 
 def serve_api(
@@ -39,6 +42,15 @@ def serve_api(
     from api.server import serve
 
     serve(get_settings(), workers=workers)
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[Engine]:
+    engine = make_engine(url, pool_size=1)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _user(engine: Engine, email: str, tenant: str | None) -> tuple[str, str, str]:

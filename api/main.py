@@ -44,7 +44,14 @@ def create_app(
         finally:
             await resources.close()
 
-    app = FastAPI(title="Bevyly", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Bevyly",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"metrics": False, "logs": False},
+    )
     problems.install(app)
     app.add_middleware(RequestLimits)
     app.add_middleware(RequestContext)

@@ -20,6 +20,7 @@ from bevyly.db.read import Reader, with_session_settings
 from bevyly.settings import Settings
 
 REDIS_SECONDS = 0.05
+REDIS_CONNECT_SECONDS = 0.5
 _WRITES = {
     "statement_timeout": "10s",
     "lock_timeout": "1s",
@@ -58,7 +59,7 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
     redis: Redis = Redis.from_url(
         settings.require_redis(),
         socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_CONNECT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
     tokens = AccessTokens([secret], expires_in=settings.jwt_expires_in, clock=clock)

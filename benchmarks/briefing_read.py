@@ -31,7 +31,7 @@ from bevyly.settings import Settings, as_role
 PATH = "/api/v1/intent/briefing"
 BARE = "/bare"
 LIST = "/api/v1/accounts"
-GENEROUS = RateLimits(reads=Rule("read", limit=100_000_000, lease=20))
+GENEROUS = RateLimits(reads=Rule("read", limit=100_000_000, lease=100))
 ROUNDS = 5
 
 
@@ -136,7 +136,12 @@ async def compare(port: int, key: str, *, connections: int, seconds: float) -> N
     reference = statistics.median(rates[BARE])
     for name, path in (("briefing_read", PATH), ("accounts_list", LIST)):
         value = statistics.median(rates[path])
-        line = {"name": name, "value": round(value), "reference": round(reference), "ratio": round(value / reference, 3)}
+        line = {
+            "name": name,
+            "value": round(value),
+            "reference": round(reference),
+            "ratio": round(value / reference, 3),
+        }
         print(json.dumps(line))
 
 
@@ -151,7 +156,9 @@ def main() -> None:
     with throwaway_postgres() as postgres, throwaway_valkey() as valkey:
         key = prepare(postgres.url, body)
         settings = Settings(database_url=postgres.url, redis_url=valkey.url, jwt_secret="x" * 32)
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(settings, arguments.port, body.encode()))
+        process = multiprocessing.get_context("spawn").Process(
+            target=serve, args=(settings, arguments.port, body.encode())
+        )
         process.start()
         try:
             asyncio.run(compare(arguments.port, key, connections=arguments.connections, seconds=arguments.seconds))

@@ -54,7 +54,7 @@ return {taken, limit - used - taken, math.ceil((oldest + buckets + 1) * width - 
 
 @dataclass(frozen=True)
 class Rule:
-    """At most `limit` in any `seconds`; a process may take `lease` of them at once."""
+    """At most `limit` in any `seconds`; a process may take up to `lease` of them at once for a busy subject."""
 
     name: str
     limit: int
@@ -80,7 +80,7 @@ class Decision:
         ]
 
 
-class RateLimited(BevylyError):  # noqa: N818 - named as its code
+class RateLimited(BevylyError):
     """More requests than the limit allows."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
@@ -88,6 +88,7 @@ class RateLimited(BevylyError):  # noqa: N818 - named as its code
 
 @dataclass(slots=True)
 class _Lease:
+    size: int
     taken: int
     left: int
     reset_ms: int
@@ -109,7 +110,7 @@ class RateLimiter:
         lease = self._leases.get(key)
         now = time.monotonic()
         if lease is None or lease.taken == 0 or lease.until < now:
-            lease = await self._take(rule, key, now)
+            lease = await self._take(rule, key, now, _next_size(rule, lease, now))
             if lease is None:
                 self._uncounted(rule)
                 return None
@@ -120,18 +121,16 @@ class RateLimiter:
         lease.taken -= 1
         return Decision(rule, lease.left + lease.taken, lease.reset_ms)
 
-    async def _take(self, rule: Rule, key: str, now: float) -> _Lease | None:
-        if now < self._away_until:
+    async def _take(self, rule: Rule, key: str, now: float, size: int) -> _Lease | None:
+        if now < self._away_until and not rule.closed_without_redis:
             return None
         try:
-            taken, left, reset = await self._script(
-                keys=[key], args=[rule.limit, rule.seconds * 1000, BUCKETS, rule.lease]
-            )
+            taken, left, reset = await self._script(keys=[key], args=[rule.limit, rule.seconds * 1000, BUCKETS, size])
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = now + AWAY_SECONDS
             log.warning("rate_limiter_away", error=str(error))
             return None
-        lease = _Lease(taken, left, reset, now + LEASE_SECONDS)
+        lease = _Lease(size, taken, left, reset, now + LEASE_SECONDS)
         if rule.lease > 1 and taken > 0:
             if len(self._leases) >= MAX_LEASES:
                 self._leases.clear()
@@ -144,8 +143,15 @@ class RateLimiter:
             raise Unavailable("Log-in is paused while we cannot count attempts. Try again in a moment.")
 
 
-READS = Rule("read", limit=3000, lease=20)
-WRITES = Rule("write", limit=600, lease=4)
+def _next_size(rule: Rule, lease: _Lease | None, now: float) -> int:
+    """One at first; twice as many as were used up in time, so that little is taken and not used."""
+    if lease is None or lease.until < now:
+        return 1
+    return min(rule.lease, lease.size * 2)
+
+
+READS = Rule("read", limit=3000, lease=100)
+WRITES = Rule("write", limit=600, lease=20)
 AUTHENTICATION = Rule("authentication", limit=20, closed_without_redis=True)
 REFUSED = Rule("refused", limit=120)
 """Attempts with a credential that is not valid, by address."""

@@ -1,6 +1,7 @@
 """The outermost layer: request id, security headers, metrics, and the last answer to what nobody foresaw."""
 
 import re
+from functools import lru_cache
 from time import perf_counter
 
 import structlog
@@ -17,6 +18,7 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+_METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
@@ -87,8 +89,15 @@ class _Exchange:
 
     def _count(self) -> None:
         route = getattr(self.scope.get("route"), "path", "unmatched")
-        REQUESTS.labels(self.scope["method"], route, str(self.status)).inc()
-        SECONDS.labels(route).observe(perf_counter() - self.started)
+        requests, seconds = _counters(self.scope["method"], route, self.status)
+        requests.inc()
+        seconds.observe(perf_counter() - self.started)
+
+
+@lru_cache(maxsize=2048)
+def _counters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    known = method if method in _METHODS else "other"
+    return REQUESTS.labels(known, route, str(status)), SECONDS.labels(route)
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> str:

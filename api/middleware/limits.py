@@ -19,6 +19,8 @@ MAX_IN_FLIGHT = 64
 
 REFUSED = Counter("bevyly_http_refused_total", "Requests that were refused before their route.", ["reason"])
 IN_FLIGHT = Gauge("bevyly_http_in_flight", "Requests being answered now.")
+# What these wait for has time limits of its own: a statement, a connection.
+_BOUNDED_BELOW = ("GET", "HEAD")
 _ALWAYS_ANSWERED = ("/healthz", "/metrics")
 
 
@@ -30,6 +32,7 @@ class RequestLimits:
         self.max_in_flight = max_in_flight
         self.body_seconds = body_seconds
         self.in_flight = 0
+        IN_FLIGHT.set_function(lambda: self.in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _ALWAYS_ANSWERED:
@@ -41,12 +44,13 @@ class RequestLimits:
             await _refuse(scope, *refusal)(scope, receive, send)
             return
         self.in_flight += 1
-        IN_FLIGHT.set(self.in_flight)
         try:
-            await self._answer(scope, inner, send)
+            if scope["method"] in _BOUNDED_BELOW:
+                await self.app(scope, inner, send)
+            else:
+                await self._answer(scope, inner, send)
         finally:
             self.in_flight -= 1
-            IN_FLIGHT.set(self.in_flight)
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str, str] | None, Receive]:
         headers = scope["headers"]

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
+from api import resources
 from api.dependencies.rate_limit import RateLimits, Rule
 from api.main import create_app
 from api.permissions import ROLES
@@ -111,8 +112,12 @@ async def running(
     settings = Settings(database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET)
     app = create_app(settings, limits=limits, clock=clock)
     a, b = two_tenants(database)
-    async with app.router.lifespan_context(app):
-        yield Api(app, database, a, b)
+    with pytest.MonkeyPatch.context() as patch:
+        # a machine that is busy with tests is no reason to stop counting
+        patch.setattr(resources, "REDIS_SECONDS", 5.0)
+        patch.setattr(resources, "REDIS_CONNECT_SECONDS", 5.0)
+        async with app.router.lifespan_context(app):
+            yield Api(app, database, a, b)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

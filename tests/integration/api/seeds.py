@@ -1,4 +1,4 @@
-"""A row of a tenant in every table that has `customer_id`, so that isolation is tested where there is something to leak."""
+"""A row of a tenant in every table with `customer_id`: isolation is tested where there is something to leak."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -94,7 +94,9 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             AuditEntry(
                 **t, id=new_id(), actor_type="user", actor_id=user_id, action="x", entity_type="x", entity_id=new_id()
             ),
-            Briefing(**t, user_id=user_id, version=1, as_of=NOW, status="fresh", document=briefing_document(), etag="b1"),
+            Briefing(
+                **t, user_id=user_id, version=1, as_of=NOW, status="fresh", document=briefing_document(), etag="b1"
+            ),
             Enrichment(
                 **t, id=new_id(), entity_type="account", entity_id=ids["account_id"], provider="x", status="matched",
                 credits=1, fetched_at=NOW, expires_at=LATER,
@@ -138,7 +140,8 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         ],
         [
             OpportunityChange(
-                **t, id=new_id(), opportunity_id=ids["opportunity_id"], field="stage", new_value="proposal", valid_from=NOW
+                **t, id=new_id(), opportunity_id=ids["opportunity_id"], field="stage", new_value="proposal",
+                valid_from=NOW,
             ),
             Activity(**t, id=ids["activity_id"], kind="task", direction="internal", occurred_at=NOW),
         ],

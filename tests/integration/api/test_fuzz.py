@@ -18,7 +18,7 @@ from tests.integration.api.conftest import SECRET, UNLIMITED, Api, two_tenants
 from tests.integration.api.seeds import seed as fill
 from tests.support.databases import Database
 
-EXAMPLES = 15
+EXAMPLES = 8
 SEED = 20_261_123
 
 

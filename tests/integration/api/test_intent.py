@@ -17,7 +17,8 @@ NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 def publish(api: Api, version: int, *, day: int = 0, user: str = "owner") -> str:
     document = briefing_document(version, f"Version {version}")
     api.sql(
-        "insert into briefings (customer_id, user_id, version, as_of, status, document, etag) values (%s,%s,%s,%s,'fresh',%s,%s)",
+        "insert into briefings (customer_id, user_id, version, as_of, status, document, etag) "
+        "values (%s, %s, %s, %s, 'fresh', %s, %s)",
         api.a.customer_id,
         api.a.users[user],
         version,

@@ -1,4 +1,4 @@
-"""Lists: the bytes fit their documented shape, pages neither lose nor repeat, one round trip, an index in the page's order."""
+"""Lists: bytes fit their documented shape, pages neither lose nor repeat, one round trip, an index in page order."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -157,7 +157,6 @@ async def crowded(module_api: Api) -> Api:
     with psycopg.connect(module_api.database.owner_url, autocommit=True) as owner:
         for statement in _crowd():
             owner.execute(statement)  # type: ignore[call-overload]
-        owner.execute("analyze")
     return module_api
 
 
@@ -177,42 +176,62 @@ async def test_a_page_comes_from_an_index_in_its_order(crowded: Api, name: str) 
 
 
 def _crowd() -> list[str]:
-    customers = (
-        "insert into customers (id, name) select gen_random_uuid()::text, 'crowd ' || n from generate_series(1, 40) n"
-    )
-    users = (
-        "insert into users (customer_id, id, email, role) select c.id, gen_random_uuid()::text, n || '@x.example', 'member' "
-        "from customers c, generate_series(1, 10) n where c.name like 'crowd %'"
-    )
-    owner = "(select u.id from users u where u.customer_id = c.id and u.email = (n %% 10 + 1) || '@x.example')".replace(
-        "%%", "%"
-    )
-    account = "(select a.id from accounts a where a.customer_id = c.id and a.name = 'n' || (n % 50))"
+    def insert(table: str, columns: str, values: str) -> str:
+        return f"""
+            insert into {table} (customer_id, id, {columns}) select c.id, gen_random_uuid()::text, {values}
+            from customers c, generate_series(1, 250) n where c.name like 'crowd %'
+        """
+
+    def some(table: str, condition: str = "true") -> str:
+        return f"(select min(x.id) from {table} x where x.customer_id = c.id and {condition})"
+
+    owner = some("users", "x.email = n % 10 || '@x.example'")
+    account = some("accounts", "x.name = 'n' || (n % 50 + 1)")
     at = "now() - n * interval '1 minute'"
-    rows = "from customers c, generate_series(1, 250) n where c.name like 'crowd %'"
-    uuid = "gen_random_uuid()::text"
+    entity = "'lead', gen_random_uuid()::text"
     return [
-        customers,
-        users,
-        f"insert into accounts (customer_id, id, name, owner_id, created_at) select c.id, {uuid}, 'n' || n, {owner}, {at} {rows}",
-        f"insert into contacts (customer_id, id, account_id, owner_id, created_at) select c.id, {uuid}, {account}, {owner}, {at} {rows}",
-        "insert into opportunities (customer_id, id, account_id, name, stage, stage_entered_at, owner_id, created_at) "
-        f"select c.id, {uuid}, (select a.id from accounts a where a.customer_id = c.id and a.name = 'n' || (n % 50 + 1)), 'n', "
-        f"'proposal', now(), {owner}, {at} {rows}",
-        f"insert into leads (customer_id, id, company_name, owner_id, created_at) select c.id, {uuid}, 'n' || n, {owner}, {at} {rows}",
-        "insert into activities (customer_id, id, kind, direction, occurred_at, owner_id, account_id, contact_id, opportunity_id, lead_id) "
-        f"select c.id, {uuid}, 'note', 'internal', {at}, {owner}, {account}, "
-        "(select min(x.id) from contacts x where x.customer_id = c.id), (select min(x.id) from opportunities x where x.customer_id = c.id), "
-        f"(select min(x.id) from leads x where x.customer_id = c.id) {rows}",
-        "insert into signals (customer_id, id, entity_type, entity_id, signal_type, polarity, severity, strength, title, data, evidence, "
-        "dedupe_key, detector_version, found_by, first_seen_at, last_seen_at) "
-        f"select c.id, {uuid}, 'lead', {uuid}, 'lead_ready', '+', 'low', 1, 't', '{{}}', '[]', n, '1', 'batch', {at}, {at} {rows}",
-        "insert into patterns (customer_id, id, entity_type, entity_id, pattern_type, title, polarity, confidence, confidence_low, "
-        "confidence_high, data, dedupe_key, first_seen_at, last_seen_at) "
-        f"select c.id, {uuid}, 'lead', {uuid}, 'p', 't', '+', 1, 1, 1, '{{}}', n, {at}, {at} {rows}",
-        "insert into recommendations (customer_id, id, entity_type, entity_id, action_type, priority, title, rationale, urgency, "
-        "expected_value_minor, expected_value_low_minor, expected_value_high_minor, basis, rank, expires_at, dedupe_key, as_of, created_at) "
-        f"select c.id, {uuid}, 'lead', {uuid}, 'call', 'low', 't', 'r', 1, 1, 1, 1, 'prior', n, now(), n, now(), {at} {rows}",
+        "insert into customers (id, name) select gen_random_uuid()::text, 'crowd ' || n from generate_series(1, 40) n",
+        """
+            insert into users (customer_id, id, email, role)
+            select c.id, gen_random_uuid()::text, n || '@x.example', 'member'
+            from customers c, generate_series(0, 9) n where c.name like 'crowd %'
+        """,
+        insert("accounts", "name, owner_id, created_at", f"'n' || n, {owner}, {at}"),
+        "analyze",
+        insert("contacts", "account_id, owner_id, created_at", f"{account}, {owner}, {at}"),
+        insert(
+            "opportunities",
+            "account_id, name, stage, stage_entered_at, owner_id, created_at",
+            f"{account}, 'n', 'proposal', now(), {owner}, {at}",
+        ),
+        insert("leads", "company_name, owner_id, created_at", f"'n' || n, {owner}, {at}"),
+        "analyze",
+        insert(
+            "activities",
+            "kind, direction, occurred_at, owner_id, account_id, contact_id, opportunity_id, lead_id",
+            f"'note', 'internal', {at}, {owner}, {account}, {some('contacts')}, {some('opportunities')}, "
+            f"{some('leads')}",
+        ),
+        insert(
+            "signals",
+            "entity_type, entity_id, signal_type, polarity, severity, strength, title, data, evidence, dedupe_key, "
+            "detector_version, found_by, first_seen_at, last_seen_at",
+            f"{entity}, 'lead_ready', '+', 'low', 1, 't', '{{}}', '[]', n, '1', 'batch', {at}, {at}",
+        ),
+        insert(
+            "patterns",
+            "entity_type, entity_id, pattern_type, title, polarity, confidence, confidence_low, confidence_high, data, "
+            "dedupe_key, first_seen_at, last_seen_at",
+            f"{entity}, 'p', 't', '+', 1, 1, 1, '{{}}', n, {at}, {at}",
+        ),
+        insert(
+            "recommendations",
+            "entity_type, entity_id, action_type, priority, title, rationale, urgency, expected_value_minor, "
+            "expected_value_low_minor, expected_value_high_minor, basis, rank, expires_at, dedupe_key, as_of, "
+            "created_at",
+            f"{entity}, 'call', 'low', 't', 'r', 1, 1, 1, 1, 'prior', n, now(), n, now(), {at}",
+        ),
+        "analyze",
     ]
 
 
