@@ -18,8 +18,10 @@ HABITS: dict[str, tuple[str, pl.Expr]] = {
     "records_owners": (OPPORTUNITY, pl.col("owner_id").is_not_null()),
     "records_amounts": (OPPORTUNITY, pl.col("value_minor").is_not_null()),
     "records_outreach": (LEAD, pl.col("outbound_total").fill_null(0.0) > 0),
+    "records_account_teams": (ACCOUNT, pl.col("contacts_total").fill_null(0.0) >= 2),
     "records_account_facts": (ACCOUNT, pl.col("missing_fields").fill_null(99.0) < 3),
 }
+MIN_LEADS_TO_COMPARE = 20
 # Columns that make rules sharper where a mart has them.
 OPTIONAL = (
     "median_reply_hours",
@@ -61,7 +63,7 @@ def habits(frames: Frames) -> pl.DataFrame:
 
     What a tenant never records must not be held against any one entity. Compute it on all entities of a tenant.
     """
-    parts = [_shares(frames, entity_type) for entity_type in (OPPORTUNITY, LEAD, ACCOUNT)]
+    parts = [*(_shares(frames, entity_type) for entity_type in (OPPORTUNITY, LEAD, ACCOUNT)), _ready_lines(frames)]
     merged = pl.concat(parts, how="diagonal").group_by("customer_id").agg(pl.all().drop_nulls().first())
     return merged.sort("customer_id")
 
@@ -75,6 +77,22 @@ def _shares(frames: Frames, entity_type: str) -> pl.DataFrame:
         return pl.DataFrame(schema=schema | ({"norm_reply_days": pl.Float64} if reply else {}))
     extra = [(pl.col("median_reply_hours").median() / 24).alias("norm_reply_days")] if reply else []
     return frame.group_by("customer_id").agg(*(rule.mean().alias(name) for name, rule in names.items()), *extra)
+
+
+def _ready_lines(frames: Frames) -> pl.DataFrame:
+    """The chance to buy that the best tenth of a tenant's leads without a deal reaches, where there are enough."""
+    leads = frames.of(LEAD)
+    if leads is None:
+        return pl.DataFrame(schema={"customer_id": pl.String, "ready_line": pl.Float64})
+    waiting = leads.filter(pl.col("opportunity_id").is_null()).with_columns(
+        pl.lit(LEAD).alias("entity_type"), pl.col("lead_id").alias("entity_id")
+    )
+    chance = pl.col("conversion_probability")
+    best = chance.quantile(0.9, interpolation="higher")
+    enough = chance.count() >= MIN_LEADS_TO_COMPARE
+    return (
+        _with_scores(waiting, frames.scores).group_by("customer_id").agg(pl.when(enough).then(best).alias("ready_line"))
+    )
 
 
 def prepare(frames: Frames, entity_type: str, known_habits: pl.DataFrame | None = None) -> pl.DataFrame | None:

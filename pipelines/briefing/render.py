@@ -67,7 +67,7 @@ def _item(item: Row) -> RenderableType:
     title.append(f"  {item['priority']}", style=_PRIORITY.get(item["priority"], ""))
     head.add_row(f"{item['rank']}.", title, _value(item["expected_value"]))
     body: list[RenderableType] = [_context(item), Text(item["rationale"])]
-    body += [line for line in (_reasons(item["reasons"]),) if line is not None]
+    body += _reasons(item["reasons"])
     body += [_proof(event) for event in item["evidence"][:MAX_PROOF]]
     return Group(head, Padding(Group(*body), (0, 0, 1, 4)))
 
@@ -98,17 +98,12 @@ def _chance(chance: Row) -> str:
     return f"chance {now} %" + (f", {then} % with it" if then != now else "")
 
 
-def _reasons(reasons: Sequence[Row]) -> Text | None:
+def _reasons(reasons: Sequence[Row]) -> list[Text]:
+    """The two strongest reasons for and the strongest against, a line each."""
     scored = [reason for reason in reasons if reason["contribution"] is not None]
-    if not scored:
-        return None
-    line = Text()
-    for reason in scored[:4]:
-        good = reason["contribution"] > 0
-        line.append("+ " if good else "- ", style="green" if good else "red")
-        line.append(f"{reason['text']}   ")
-    line.rstrip()
-    return line
+    bright = [Text.assemble(("+ ", "green"), r["text"]) for r in scored if r["contribution"] > 0][:2]
+    dark = [Text.assemble(("- ", "red"), r["text"]) for r in scored if r["contribution"] < 0][:1]
+    return [*bright, *dark]
 
 
 def _proof(event: Row) -> Text:

@@ -13,6 +13,7 @@ from models.ranking.choose import CAPACITY, IN_HAND
 BUDGET = 15
 MAX_SHARE_OF_ONE_ACTION = 0.4
 MAX_GOOD_NEWS = 5
+_BY_CUSTOMER = ("high_intent_action",)
 Row = dict[str, Any]
 
 
@@ -51,8 +52,12 @@ def not_shown(left_out: Sequence[Row], *, beyond_budget: int, in_hand: int) -> l
 
 
 def good_news(signals: Sequence[Row]) -> list[Row]:
-    """The strongest good signals, one an entity."""
-    ordered = sorted(signals, key=lambda row: (-row["strength"], row["dedupe_key"]))
+    """What customers did, before what merely moved; the strongest first, one an entity."""
+
+    def order(row: Row) -> tuple[bool, float, str]:
+        return row["signal_type"] not in _BY_CUSTOMER, -row["strength"], row["dedupe_key"]
+
+    ordered = sorted(signals, key=order)
     first: dict[tuple[str, str], Row] = {}
     for row in ordered:
         first.setdefault((row["entity_type"], row["entity_id"]), row)

@@ -1,5 +1,7 @@
 """engagement_drop: a relationship that was alive went quiet this week."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY, Detector, number, week
@@ -8,9 +10,9 @@ from models.signals.thresholds import t
 _now = number("engagement_week")
 _before = pl.col("engagement_prior_week_mean")
 
-DETECTOR = Detector(
+DEAL_DETECTOR = Detector(
     signal_type="engagement_drop",
-    entity_types=(OPPORTUNITY, LEAD, ACCOUNT),
+    entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
     condition=(_before >= t("drop_floor")) & (_now <= t("drop_ratio") * _before),
     strength=_before / t("drop_floor"),
@@ -25,3 +27,6 @@ DETECTOR = Detector(
     lives_days=7,
     data={"this_week": _now, "weeks_before": _before},
 )
+
+# Where every account is one person, the person's lead or deal says it already.
+ACCOUNT_DETECTOR = replace(DEAL_DETECTOR, entity_types=(ACCOUNT,), records="account_teams")

@@ -1,5 +1,7 @@
 """engagement_surge (+): far more going on this week than in the three weeks before."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY, Detector, number, week
@@ -9,9 +11,9 @@ _now = number("engagement_week")
 _before = number("engagement_prior_week_mean")
 _ratio = _now / pl.max_horizontal(_before, pl.lit(1.0))
 
-DETECTOR = Detector(
+DEAL_DETECTOR = Detector(
     signal_type="engagement_surge",
-    entity_types=(OPPORTUNITY, LEAD, ACCOUNT),
+    entity_types=(OPPORTUNITY, LEAD),
     polarity="+",
     condition=(_now >= t("surge_floor")) & (_ratio >= t("surge_ratio")) & (pl.col("known_days") >= t("surge_min_age")),
     strength=_ratio / t("surge_ratio"),
@@ -24,3 +26,6 @@ DETECTOR = Detector(
     lives_days=7,
     data={"this_week": _now, "weeks_before": _before},
 )
+
+# Where every account is one person, the person's lead or deal says it already.
+ACCOUNT_DETECTOR = replace(DEAL_DETECTOR, entity_types=(ACCOUNT,), records="account_teams")

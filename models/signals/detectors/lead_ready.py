@@ -1,4 +1,4 @@
-"""lead_ready (+): among the likeliest to buy, and not an opportunity yet. Needs scores."""
+"""lead_ready (+): among the likeliest to buy of those that are not an opportunity yet. Needs scores."""
 
 import polars as pl
 
@@ -6,9 +6,10 @@ from models.signals.detector import LEAD, Detector, event, number
 from models.signals.text import percent
 from models.signals.thresholds import t
 
-_likely = pl.col("conversion_band").fill_null("") == "A"
 _keen = number("intent_points") >= t("ready_intent_points")
-_P = pl.col("conversion_probability")
+_chance = pl.col("conversion_probability")
+_among_best = (_chance >= pl.col("ready_line")).fill_null(value=False)
+_likely = (pl.col("conversion_band").fill_null("") == "A") | _among_best
 
 DETECTOR = Detector(
     signal_type="lead_ready",
@@ -16,11 +17,11 @@ DETECTOR = Detector(
     polarity="+",
     condition=(_likely | _keen) & pl.col("opportunity_id").is_null(),
     strength=1 + pl.when(_likely & _keen).then(1.0).otherwise(0.25),
-    title=pl.when(_likely & _P.is_not_null())
-    .then(pl.format("Among your likeliest leads: {} chance to buy", percent(_P)))
+    title=pl.when(_likely & _chance.is_not_null())
+    .then(pl.format("Among your likeliest leads: {} chance to buy", percent(_chance)))
     .otherwise(pl.lit("Shows strong interest right now")),
     anchor=event("created_event_id"),
     evidence=("last_inbound_event_id", "created_event_id"),
     since_days=pl.coalesce("days_since_last_inbound", "age_days", pl.lit(0.0)),
-    data={"probability": _P, "intent_points": pl.col("intent_points")},
+    data={"probability": _chance, "intent_points": pl.col("intent_points")},
 )

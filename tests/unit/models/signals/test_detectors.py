@@ -128,6 +128,25 @@ def test_lead_ready_needs_a_score_in_the_top_band() -> None:
     assert "lead_ready" not in set(detect(Frames(leads=leads()), as_of=AS_OF)["signal_type"])
 
 
+def test_lead_ready_finds_the_best_tenth_of_leads_without_a_deal() -> None:
+    many = [{"lead_id": f"l{i:02}"} for i in range(20)]
+    chances = [
+        score(entity_type="lead", entity_id=f"l{i:02}", score_type="conversion", probability=0.01 * i, band="D")
+        for i in range(20)
+    ]
+    frames = Frames(leads=leads(*many), scores=scores(*chances))
+    assert detect(frames, as_of=AS_OF).filter(signal_type="lead_ready")["entity_id"].to_list() == ["l18", "l19"]
+    fewer = Frames(leads=leads(*many[:19]), scores=scores(*chances))
+    assert detect(fewer, as_of=AS_OF).filter(signal_type="lead_ready").is_empty()
+
+
+def test_accounts_of_one_person_are_silent() -> None:
+    busy = {"engagement_week": 9.0, "engagement_prior_week_mean": 1.0}
+    assert set(detect(Frames(accounts=accounts(busy)), as_of=AS_OF)["signal_type"]) == {"engagement_surge"}
+    alone = Frames(accounts=accounts(busy | {"contacts_total": 1.0}))
+    assert detect(alone, as_of=AS_OF).is_empty()
+
+
 def test_a_pulled_in_close_date_is_good_news() -> None:
     import polars as pl
 

@@ -49,8 +49,15 @@ def test_reasons_with_nothing_to_count_are_not_listed() -> None:
 
 def test_good_news_is_the_strongest_once_an_entity() -> None:
     def row(entity: str, strength: float, key: str) -> dict[str, Any]:
-        return {"entity_type": "lead", "entity_id": entity, "strength": strength, "dedupe_key": key}
+        kind = "high_intent_action" if key == "z8" else "engagement_surge"
+        return {
+            "entity_type": "lead",
+            "entity_id": entity,
+            "strength": strength,
+            "dedupe_key": key,
+            "signal_type": kind,
+        }
 
     rows = [row("a", 1, "k1"), row("a", 3, "k2"), *(row(f"e{i}", 2, f"z{i}") for i in range(9))]
     news = good_news(rows)
-    assert [item["dedupe_key"] for item in news] == ["k2", "z0", "z1", "z2", "z3"]
+    assert [item["dedupe_key"] for item in news] == ["z8", "k2", "z0", "z1", "z2"]
