@@ -15,8 +15,9 @@ LEASE_SECONDS = 5.0
 DATABASE_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
 """What psycopg raises when the connection or the server is gone; a lost lease in a transaction is the second."""
 
-# the last one ends a leader that stopped while an answer was on its way to it
-_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout")
+# the second one ends a process that stopped while an answer was on its way to it
+_IN_TRANSACTION = ("idle_in_transaction_session_timeout", "tcp_user_timeout")
+_ALWAYS = ("idle_session_timeout", *_IN_TRANSACTION)
 
 
 @contextmanager
@@ -25,7 +26,16 @@ def leadership(
 ) -> Iterator[psycopg.Connection[tuple[Any, ...]] | None]:
     """A connection, in autocommit, that leads in `role` while it lives; None where another process leads."""
     with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name=f"bevyly-{role}") as connection:
-        for timeout in _TIMEOUTS:
-            connection.execute("select set_config(%s, %s, false)", (timeout, f"{lease_seconds * 1000:.0f}"))
+        _limit(connection, _ALWAYS, lease_seconds)
         row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"bevyly:{role}",)).fetchone()
         yield connection if row and row[0] else None
+
+
+def limit_silence(connection: psycopg.Connection[tuple[Any, ...]], *, seconds: float) -> None:
+    """Let PostgreSQL end the session if it says nothing within a transaction, so that its row locks do not stay."""
+    _limit(connection, _IN_TRANSACTION, seconds)
+
+
+def _limit(connection: psycopg.Connection[tuple[Any, ...]], timeouts: tuple[str, ...], seconds: float) -> None:
+    for timeout in timeouts:
+        connection.execute("select set_config(%s, %s, false)", (timeout, f"{seconds * 1000:.0f}"))

@@ -9,6 +9,7 @@ same topics and dead-letters them once.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from prometheus_client import Counter
 
 from bevyly.clock import Clock, SystemClock
-from bevyly.db.leadership import DATABASE_AWAY
+from bevyly.db.leadership import DATABASE_AWAY, limit_silence
 from bevyly.errors import Conflict, Unavailable
 from bevyly.events import dead_letters
 from bevyly.events.bus import BrokerUnavailable, Publisher, make_consumer
@@ -35,6 +36,7 @@ Handler = Callable[[Connection, Sequence[Event]], None]
 BATCH = 500
 POLL_SECONDS = 0.05
 TRIES = 3
+SILENCE_SECONDS = 30.0
 # when this share of a batch of this size is poison, the fault is ours
 STOP_RATIO, STOP_AT_LEAST = 0.5, 20
 
@@ -68,6 +70,10 @@ class Stream:
         self._clock = clock or SystemClock()
         self._batch = batch
 
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(self._settings)
+
     def run(self, stop: threading.Event) -> None:
         """Handle events until `stop` is set; outages are waited out."""
         outage = Outage(self._name)
@@ -85,6 +91,7 @@ class Stream:
             ) as database,
             closing(make_consumer(self._settings, group=f"bevyly-{self._name}")) as consumer,
         ):
+            limit_silence(database, seconds=SILENCE_SECONDS)
             session = _Session(self._name, database, consumer)
             consumer.subscribe(self._topics, on_assign=session.assign, on_revoke=session.revoke, on_lost=session.revoke)
             while not stop.is_set():
@@ -127,7 +134,7 @@ class Stream:
             if len(failed) >= STOP_AT_LEAST and len(failed) > STOP_RATIO * len(batch):
                 raise TooManyDeadLetters(f"{len(failed)} of {len(batch)} events fail: {failed[0].reason}")
             if failed:
-                dead_letters.publish(Publisher(self._settings), failed, consumer=self._name, at=self._clock.now())
+                dead_letters.publish(self._publisher, failed, consumer=self._name, at=self._clock.now())
         return failed
 
     def _try(self, database: Connection, incoming: Incoming) -> DeadLetter | None:
