@@ -1,5 +1,5 @@
-"""Random histories of a sales team, with all that goes wrong on the way: rows recorded late, out of order, after the clock
-of the run, malformed, linked to what is not there yet. The seed decides everything.
+"""Random histories of a sales team, with all that goes wrong on the way: rows recorded late, out of order, after the
+clock of the run, malformed, linked to what is not there yet. The seed decides everything.
 """
 
 import random
@@ -40,18 +40,31 @@ class History:
             if lead_id:
                 self._lead(lead_id, opportunity_id, people, account_ids, at=at)
             if opportunity_id:
-                self._opportunity(opportunity_id, lead_id, people, account_ids, at=at + timedelta(days=self.random.random() * 10))
+                self._opportunity(
+                    opportunity_id, lead_id, people, account_ids, at=at + timedelta(days=self.random.random() * 10)
+                )
             self._activities(lead_id, opportunity_id, people, contact_ids, account_ids, at=at)
         return sorted(self.events, key=lambda pair: (pair[0], pair[1].event_id))
 
     def _account(self, people: list[str]) -> str:
         account_id = self._id()
         at = self._instant(0, 0.2)
-        fields = {"name": "Account", "industry": "tools", "employee_count": 40, "custom": {"tier": 1}, "owner_id": people[0]}
+        fields = {
+            "name": "Account",
+            "industry": "tools",
+            "employee_count": 40,
+            "custom": {"tier": 1},
+            "owner_id": people[0],
+        }
         self._add("account.created", account_id, at, {"account_id": account_id} | fields)
         for _ in range(self.random.randrange(3)):
             after = {"employee_count": self._maybe_malformed(self.random.randrange(500)), "custom": {"tier": 2}}
-            self._add("account.updated", account_id, self._instant(0.2, 1), {"account_id": account_id, "before": {}, "after": after})
+            self._add(
+                "account.updated",
+                account_id,
+                self._instant(0.2, 1),
+                {"account_id": account_id, "before": {}, "after": after},
+            )
         return account_id
 
     def _contact(self, account_ids: list[str]) -> str:
@@ -63,8 +76,15 @@ class History:
             self._add("contact.updated", contact_id, self._instant(0.3, 1), moved)
         return contact_id
 
-    def _lead(self, lead_id: str, opportunity_id: str | None, people: list[str], account_ids: list[str], *, at: datetime) -> None:
-        created = {"lead_id": lead_id, "status": "new", "owner_id": people[0], "value_minor": self._maybe_malformed(5000)}
+    def _lead(
+        self, lead_id: str, opportunity_id: str | None, people: list[str], account_ids: list[str], *, at: datetime
+    ) -> None:
+        created = {
+            "lead_id": lead_id,
+            "status": "new",
+            "owner_id": people[0],
+            "value_minor": self._maybe_malformed(5000),
+        }
         self._add("lead.created", lead_id, at, created | {"account_id": self.random.choice([*account_ids, None])})
         for status in ("working", "qualified"):
             at += timedelta(hours=self.random.random() * 60)
@@ -76,14 +96,21 @@ class History:
         elif self.random.random() < 0.3:
             self._add("lead.converted", lead_id, at, {"lead_id": lead_id, "opportunity_id": None})
         elif self.random.random() < 0.6:
-            self._add("lead.updated", lead_id, at, {"lead_id": lead_id, "before": {}, "after": {"status": "disqualified"}})
+            self._add(
+                "lead.updated", lead_id, at, {"lead_id": lead_id, "before": {}, "after": {"status": "disqualified"}}
+            )
 
     def _opportunity(
         self, opportunity_id: str, lead_id: str | None, people: list[str], account_ids: list[str], *, at: datetime
     ) -> None:
         key = {"opportunity_id": opportunity_id}
         named = {"lead_id": lead_id if self.random.random() < 0.5 else None, "name": "Deal", "stage": "prospecting"}
-        amounts = {"value_minor": 100_000, "currency": "EUR", "expected_close_date": "2026-05-31", "custom": {"product": "x"}}
+        amounts = {
+            "value_minor": 100_000,
+            "currency": "EUR",
+            "expected_close_date": "2026-05-31",
+            "custom": {"product": "x"},
+        }
         owner = {"owner_id": self.random.choice(people), "account_id": self.random.choice(account_ids)}
         self._add("opportunity.created", opportunity_id, at, key | named | amounts | owner)
         for stage in self.random.sample(STAGES, self.random.randrange(1, 4)):
@@ -92,12 +119,22 @@ class History:
             self._add("opportunity.stage_changed", opportunity_id, at, key | {"to_stage": stage, "status": status})
             at += timedelta(hours=self.random.random() * 50)
             before = {"expected_close_date": "2026-05-31", "value_minor": 100_000}
-            after = {"expected_close_date": self._maybe_malformed("2026-06-15"), "value_minor": self._maybe_malformed(90_000)}
+            after = {
+                "expected_close_date": self._maybe_malformed("2026-06-15"),
+                "value_minor": self._maybe_malformed(90_000),
+            }
             change = {"before": before, "after": after | {"owner_id": self.random.choice(people)}}
             self._add("opportunity.updated", opportunity_id, at, key | change)
 
     def _activities(
-        self, lead_id: str | None, opportunity_id: str | None, people: list[str], contacts: list[str], accounts: list[str], *, at: datetime
+        self,
+        lead_id: str | None,
+        opportunity_id: str | None,
+        people: list[str],
+        contacts: list[str],
+        accounts: list[str],
+        *,
+        at: datetime,
     ) -> None:
         for _ in range(self.random.randrange(4, 14)):
             at += timedelta(hours=self.random.random() * 70)

@@ -18,7 +18,9 @@ def history(tenant: str) -> list[Event]:
     """A lead that becomes a deal; the customer replies after three days, but the reply is recorded on day 10."""
     numbers = iter(range(1, 100))
 
-    def event(event_type: str, subject: str, days: float, data: dict[str, Any], *, recorded: float | None = None) -> Event:
+    def event(
+        event_type: str, subject: str, days: float, data: dict[str, Any], *, recorded: float | None = None
+    ) -> Event:
         number = next(numbers)
         late = None if recorded is None else OPENED + timedelta(days=recorded)
         return Event(tenant, f"e{number}", event_type, subject, number, OPENED + timedelta(days=days), data, late)
@@ -30,13 +32,44 @@ def history(tenant: str) -> list[Event]:
         event("lead.created", LEAD, -5, lead | {"status": "new", "contact_name": "Kim", "owner_id": "ann"}),
         event("call.completed", "a1", -4, lead | {"activity_id": "a1", "duration_seconds": 60, "owner_id": "bo"}),
         event("lead.converted", LEAD, 0, lead | deal),
-        event("opportunity.created", DEAL, 0, deal | lead | {"name": "Deal", "stage": "proposal", "value_minor": 1000, "currency": "EUR", "owner_id": "ann", "expected_close_date": "2026-03-20", "custom": {"product": "x"}}),
+        event(
+            "opportunity.created",
+            DEAL,
+            0,
+            deal
+            | lead
+            | {
+                "name": "Deal",
+                "stage": "proposal",
+                "value_minor": 1000,
+                "currency": "EUR",
+                "owner_id": "ann",
+                "expected_close_date": "2026-03-20",
+                "custom": {"product": "x"},
+            },
+        ),
         event("proposal.sent", "a2", 1, touch | {"activity_id": "a2"}),
         event("email.received", "a3", 3, touch | {"activity_id": "a3"}, recorded=10),
-        event("opportunity.stage_changed", DEAL, 12, deal | {"from_stage": "proposal", "to_stage": "negotiation", "status": "open"}),
+        event(
+            "opportunity.stage_changed",
+            DEAL,
+            12,
+            deal | {"from_stage": "proposal", "to_stage": "negotiation", "status": "open"},
+        ),
         event("opportunity.updated", DEAL, 13, deal | dates),
-        event("meeting.scheduled", "a4", 13, touch | {"activity_id": "a4", "due_at": (OPENED + timedelta(days=25)).isoformat()}),
-        event("opportunity.stage_changed", DEAL, 16, deal | {"from_stage": "negotiation", "to_stage": "won", "status": "won"}, recorded=17),
+        event(
+            "meeting.scheduled",
+            "a4",
+            13,
+            touch | {"activity_id": "a4", "due_at": (OPENED + timedelta(days=25)).isoformat()},
+        ),
+        event(
+            "opportunity.stage_changed",
+            DEAL,
+            16,
+            deal | {"from_stage": "negotiation", "to_stage": "won", "status": "won"},
+            recorded=17,
+        ),
         event("lead.created", LATE, 0, {"lead_id": LATE, "status": "new", "value_minor": "a lot"}),
     ]
 

@@ -76,10 +76,19 @@ class Warehouse:
             "DBT_PASSWORD": unquote(parts.password or ""),
             "DBT_DATABASE": parts.path.lstrip("/"),
         }
-        folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", self.folder]
+        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(self.folder)]
         variables = ["--vars", json.dumps({"now": now})] if now else []
         done = subprocess.run(
-            [Path(sys.executable).with_name("dbt"), command, *arguments, *folders, "--log-path", self.folder, *variables],
+            [
+                str(Path(sys.executable).with_name("dbt")),
+                command,
+                *arguments,
+                *folders,
+                "--log-path",
+                self.folder,
+                *variables,
+            ],
+            check=False,
             env=environment,
             capture_output=True,
             text=True,

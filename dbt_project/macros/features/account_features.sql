@@ -1,11 +1,12 @@
 {# Accounts as they were known at given instants. `instants` has customer_id, account_id, as_of. What happens with the contacts,
    leads and opportunities of an account happens with the account; of a contact who moved, only from the account where they
-   are. Only rows with recorded_at <= as_of count. -#}
+   are. Only rows with recorded_at <= as_of count. Each step is materialized:
+   inlined, the planner would repeat it for every row of a join that it takes to be small. -#}
 {% macro account_features_as_of(instants) -%}
 
 with
 
-merged as (
+merged as materialized (
 
     select
         instants.customer_id,
@@ -27,7 +28,7 @@ merged as (
 
 ),
 
-records as (
+records as materialized (
 
     select
         merged.*,
@@ -51,7 +52,7 @@ records as (
     'opportunity': ref('int_opportunities_changed'),
 } %}
 
-members as (
+members as materialized (
 
     {% for entity, changes_of_entity in members.items() %}
     select
@@ -90,7 +91,7 @@ members as (
 
 ),
 
-current_members as (
+current_members as materialized (
 
     select * from members
 
@@ -98,7 +99,7 @@ current_members as (
 
 ),
 
-member_counts as (
+member_counts as materialized (
 
     select
         customer_id,
@@ -123,7 +124,7 @@ member_counts as (
 ),
 
 -- One activity may reach the account by several ways: it counts once.
-touches as (
+touches as materialized (
 
     select distinct on (members.customer_id, members.account_id, members.as_of, activities.event_id)
         members.customer_id,
@@ -144,13 +145,13 @@ touches as (
 
 ),
 
-touch_summaries as (
+touch_summaries as materialized (
 
     {{ summarize_touches('touches') }}
 
 ),
 
-touch_contacts as (
+touch_contacts as materialized (
 
     {{ summarize_contacts('touches') }}
 

@@ -1,6 +1,7 @@
 {# Leads as they were known at given instants. `instants` has customer_id, lead_id, as_of, moment; a row comes back for each
    instant at which the lead was known and undecided. A converted lead stays undecided as long as its opportunity does.
-   Training and serving both read this macro: only rows with recorded_at <= as_of count, whatever happened since. -#}
+   Training and serving both read this macro: only rows with recorded_at <= as_of count, whatever happened since. Each step is materialized:
+   inlined, the planner would repeat it for every row of a join that it takes to be small. -#}
 {% macro lead_features_as_of(instants) -%}
 
 with
@@ -20,7 +21,7 @@ changes as (
 
 ),
 
-merged as (
+merged as materialized (
 
     select
         changes.customer_id,
@@ -52,7 +53,7 @@ merged as (
 ),
 
 -- The state of each opportunity of the lead, as known.
-opportunities as (
+opportunities as materialized (
 
     select
         merged.customer_id,
@@ -79,7 +80,7 @@ opportunities as (
 
 ),
 
-conversions as (
+conversions as materialized (
 
     select
         customer_id,
@@ -98,7 +99,7 @@ conversions as (
 
 ),
 
-records as (
+records as materialized (
 
     select
         merged.*,
@@ -135,7 +136,7 @@ records as (
 
 ),
 
-touches as (
+touches as materialized (
 
     select
         records.customer_id,
@@ -154,19 +155,19 @@ touches as (
 
 ),
 
-touch_summaries as (
+touch_summaries as materialized (
 
     {{ summarize_touches('touches') }}
 
 ),
 
-next_steps as (
+next_steps as materialized (
 
     {{ summarize_next_steps('touches') }}
 
 ),
 
-owner_records as (
+owner_records as materialized (
 
     {{ summarize_owner_records('records', ref('int_leads_decided'), 'lead_id', 'known_at') }}
 

@@ -1,6 +1,7 @@
 {# Opportunities as they were known at given instants. `instants` has customer_id, opportunity_id, as_of, moment; a row comes
    back for each instant at which the opportunity was known and undecided. Training and serving both read this macro: only
-   rows with recorded_at <= as_of count, whatever happened since. -#}
+   rows with recorded_at <= as_of count, whatever happened since. Each step is materialized:
+   inlined, the planner would repeat it for every row of a join that it takes to be small. -#}
 {% macro opportunity_features_as_of(instants) -%}
 
 with
@@ -20,7 +21,7 @@ changes as (
 
 ),
 
-merged as (
+merged as materialized (
 
     select
         changes.customer_id,
@@ -73,7 +74,7 @@ merged as (
 
 ),
 
-records as (
+records as materialized (
 
     select
         merged.*,
@@ -95,7 +96,7 @@ records as (
 
 ),
 
-leads as (
+leads as materialized (
 
     select
         records.customer_id,
@@ -121,7 +122,7 @@ leads as (
 
 ),
 
-activities as (
+activities as materialized (
 
     select
         records.customer_id,
@@ -142,7 +143,7 @@ activities as (
 ),
 
 -- The work on the lead before the opportunity opened stays apart from the work on the opportunity.
-lead_activities as (
+lead_activities as materialized (
 
     select
         customer_id,
@@ -172,25 +173,25 @@ touches as (
 
 ),
 
-touch_summaries as (
+touch_summaries as materialized (
 
     {{ summarize_touches('touches') }}
 
 ),
 
-next_steps as (
+next_steps as materialized (
 
     {{ summarize_next_steps('touches') }}
 
 ),
 
-touch_contacts as (
+touch_contacts as materialized (
 
     {{ summarize_contacts('touches') }}
 
 ),
 
-accounts as (
+accounts as materialized (
 
     select
         records.customer_id,
@@ -209,7 +210,7 @@ accounts as (
 
 ),
 
-account_contacts as (
+account_contacts as materialized (
 
     select
         records.customer_id,
@@ -228,7 +229,7 @@ account_contacts as (
 
 ),
 
-owner_records as (
+owner_records as materialized (
 
     {{ summarize_owner_records('records', ref('int_opportunities_decided'), 'opportunity_id', 'recorded_at') }}
 

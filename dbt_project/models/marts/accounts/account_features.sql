@@ -93,7 +93,7 @@ recorded as (
 
 ),
 
-instants as (
+instants as materialized (
 
     select
         customer_id,

@@ -103,7 +103,7 @@ recorded as (
 
 ),
 
-instants as (
+instants as materialized (
 
     select
         recorded.customer_id,
