@@ -34,13 +34,14 @@ def brief(
     as_json: Annotated[bool, typer.Option("--json", help="Print the stored document.")] = False,
 ) -> None:
     """Print the latest briefing of a user."""
+    import psycopg
+
     from bevyly.settings import get_settings
     from pipelines.briefing.render import render
     from pipelines.console import make_console
     from pipelines.repositories.briefings import find_briefing
-    from pipelines.resources import connect
 
-    with connect(get_settings().require_pipeline_database()) as connection:
+    with psycopg.connect(get_settings().require_pipeline_database()) as connection:
         document = find_briefing(connection, tenant=tenant, email=user)
     if as_json:
         sys.stdout.write(document + "\n")

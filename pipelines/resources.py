@@ -17,6 +17,8 @@ from bevyly.settings import get_settings
 from pipelines.frames import read_frame
 
 AS_OF_TAG = "bevyly/as_of"
+TENANT_TAG = "bevyly/tenant"
+Context = dg.AssetExecutionContext | dg.OpExecutionContext | dg.AssetCheckExecutionContext
 
 
 class Warehouse(dg.ConfigurableResource[Any]):
@@ -53,7 +55,13 @@ class Folder(dg.ConfigurableResource[Any]):
         return root
 
 
-def run_instant(context: dg.AssetExecutionContext | dg.OpExecutionContext | dg.AssetCheckExecutionContext) -> datetime:
+def run_tenants(context: Context) -> list[str] | None:
+    """The tenants that a run is for: the ids in its tag `bevyly/tenant`, separated by commas; None means all."""
+    tag = context.run.tags.get(TENANT_TAG)
+    return tag.split(",") if tag else None
+
+
+def run_instant(context: Context) -> datetime:
     """The one instant that all steps of a run work as of: the run's tag `bevyly/as_of`, else when it was created."""
     tag = context.run.tags.get(AS_OF_TAG)
     if tag:

@@ -9,6 +9,7 @@ from datetime import datetime
 import orjson
 import polars as pl
 
+from bevyly.errors import NotFound
 from pipelines.briefing.compose import etag_of, moment, to_json
 from pipelines.repositories.staging import Connection, rows, stage
 
@@ -45,6 +46,15 @@ _LATEST_SCHEMA = {
     "version": pl.Int64,
     **dict.fromkeys(("etag", "status", "stale_reason", "document"), pl.String),
 }
+_FIND = """
+select b.document
+from customers c
+join users u on u.customer_id = c.id
+join briefings b on b.customer_id = c.id and b.user_id = u.id
+where c.name = %(tenant)s and (u.email = %(email)s or (%(email)s::text is null and u.role = 'owner'))
+order by c.created_at, u.created_at, u.id, b.version desc
+limit 1
+"""
 
 
 def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) -> int:
@@ -59,6 +69,15 @@ def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) ->
 def latest_briefings(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
     """The newest version of every user's briefing, with its document."""
     return rows(connection, _LATEST, {"customers": list(customers)}, _LATEST_SCHEMA)
+
+
+def find_briefing(connection: Connection, *, tenant: str, email: str | None) -> str:
+    """The latest document of a user of the tenant called `tenant`, of its first owner by default; raises `NotFound`."""
+    row = connection.execute(_FIND, {"tenant": tenant, "email": email and email.lower()}).fetchone()
+    if row is None:
+        whose = f"{email} of {tenant!r}" if email else f"the owner of {tenant!r}"
+        raise NotFound(f"There is no briefing for {whose} yet: load data with `bevyly load`, then `bevyly run`.")
+    return str(row[0])
 
 
 def mark_stale(connection: Connection, customers: Sequence[str], *, reason: str, at: datetime) -> int:

@@ -92,6 +92,15 @@ from patterns
 where customer_id = any(%(customers)s) and closed_at is null
 order by customer_id, entity_type, entity_id, pattern_type, dedupe_key
 """
+MEMBER_SCHEMA = dict.fromkeys(("customer_id", "pattern_key", "signal_key"), pl.String)
+_OPEN_MEMBERS = """
+select p.customer_id, p.dedupe_key, s.dedupe_key
+from patterns p
+join pattern_signals m on m.customer_id = p.customer_id and m.pattern_id = p.id
+join signals s on s.customer_id = m.customer_id and s.id = m.signal_id
+where p.customer_id = any(%(customers)s) and p.closed_at is null and s.closed_at is null
+order by 1, 2, 3
+"""
 
 
 def replace_patterns(
@@ -117,3 +126,8 @@ def replace_patterns(
 def open_patterns(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
     """All open patterns of `customers`, with their id."""
     return rows(connection, _OPEN, {"customers": list(customers)}, OPEN_SCHEMA)
+
+
+def pattern_members(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+    """(customer_id, pattern_key, signal_key) of the open patterns of `customers`, as `models.ranking.rank` takes it."""
+    return rows(connection, _OPEN_MEMBERS, {"customers": list(customers)}, MEMBER_SCHEMA)

@@ -1,0 +1,114 @@
+"""What the steps look at: the undecided entities of some tenants with their scores, and their history.
+
+Belongs here: reads of marts and current scores, as frames. Decisions belong to `models`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from models import artefacts
+from models.patterns.history import history
+from models.ranking.effects import treatments
+from models.schema import SCORES
+from models.signals.detector import LEAD, OPPORTUNITY
+from models.signals.frames import Frames, habits
+from pipelines.repositories.briefing_inputs import tenants, thresholds_of
+from pipelines.repositories.model_versions import champions
+from pipelines.repositories.scores import current_scores
+from pipelines.resources import Warehouse
+from pipelines.scoring.training import artefact_path
+
+# whose score says how likely an entity was to be won
+_CHANCE = {OPPORTUNITY: "win", LEAD: "conversion"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Frames of undecided entities of `customers`; `settings` has one row a tenant (customer_id, currency, settings)."""
+
+    customers: list[str]
+    settings: pl.DataFrame
+    frames: Frames
+
+    @property
+    def entities(self) -> pl.DataFrame:
+        """customer_id, entity_type, entity_id of everything looked at."""
+        kinds = {OPPORTUNITY: self.frames.opportunities, LEAD: self.frames.leads, "account": self.frames.accounts}
+        return pl.concat(
+            frame.select("customer_id", entity_type=pl.lit(kind), entity_id=pl.col(f"{kind}_id"))
+            for kind, frame in kinds.items()
+            if frame is not None
+        )
+
+
+def take(warehouse: Warehouse, customers: Sequence[str] | None = None) -> Picture:
+    """The present picture of `customers`, of all tenants by default."""
+    with warehouse.connect() as connection:
+        known = connection.execute("select id from customers order by id").fetchall()
+        chosen = [row[0] for row in known if customers is None or row[0] in customers]
+        settings, scores = tenants(connection, chosen), current_scores(connection, chosen)
+    frames = Frames(
+        opportunities=_mart(warehouse, "opportunity_features", chosen),
+        leads=_mart(warehouse, "lead_features", chosen),
+        accounts=_mart(warehouse, "account_features", chosen),
+        stage_norms=_mart(warehouse, "stage_norms", chosen),
+        scores=scores,
+        thresholds=thresholds_of(settings),
+    )
+    return Picture(customers=chosen, settings=settings, frames=frames)
+
+
+def past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> dict[str, pl.DataFrame]:
+    """Per entity type: what signals looked like on past snapshots, beside how it ended."""
+    snapshots = Frames(
+        opportunities=_mart(warehouse, "opportunity_snapshots", picture.customers),
+        leads=_mart(warehouse, "lead_snapshots", picture.customers),
+        stage_norms=picture.frames.stage_norms,
+        thresholds=picture.frames.thresholds,
+    )
+    known = habits(picture.frames)
+    return {
+        kind: history(snapshots, outcomes(warehouse, kind, picture.customers), kind, as_of=as_of, known_habits=known)
+        for kind in (OPPORTUNITY, LEAD)
+    }
+
+
+def past_actions(warehouse: Warehouse, root: Path, picture: Picture, *, as_of: datetime) -> pl.DataFrame:
+    """Past snapshots with their score, what was done in the days after, and how it ended."""
+    parts = [
+        treatments(
+            _snapshot_scores(warehouse, root, kind, picture.customers),
+            _mart(warehouse, f"{kind}_next_actions", picture.customers),
+            outcomes(warehouse, kind, picture.customers),
+            kind,
+            as_of=as_of,
+        )
+        for kind in (OPPORTUNITY, LEAD)
+    ]
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def outcomes(warehouse: Warehouse, kind: str, customers: Sequence[str]) -> pl.DataFrame:
+    """The outcome mart of an entity type."""
+    return _mart(warehouse, f"{kind}_outcomes", customers)
+
+
+def _snapshot_scores(warehouse: Warehouse, root: Path, kind: str, customers: list[str]) -> pl.DataFrame:
+    """Scores of past snapshots by the versions in use, without reasons."""
+    snapshots = _mart(warehouse, f"{kind}_snapshots", customers)
+    with warehouse.connect() as connection:
+        versions = champions(connection, customers).filter(pl.col("score_type") == _CHANCE[kind])
+    if versions.is_empty() or snapshots.is_empty():
+        return pl.DataFrame(schema=SCORES)
+    with threadpool_limits(limits=1):
+        model = artefacts.load(artefact_path(root, versions["artefact"][-1]))
+        return model.score(snapshots, explain=False)
+
+
+def _mart(warehouse: Warehouse, mart: str, customers: Sequence[str]) -> pl.DataFrame:
+    return warehouse.read(f"select * from marts.{mart} where customer_id = any($1)", [list(customers)])

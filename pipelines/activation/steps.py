@@ -1,0 +1,91 @@
+"""The four steps in their order: signals, patterns, recommendations, briefings. Each writes in one transaction.
+
+An identical picture writes nothing new: every step compares with what is stored.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from models.patterns.find import find
+from models.patterns.learn import learn
+from models.ranking.done import done
+from models.ranking.effects import estimate
+from models.ranking.norms import tenant_norms
+from models.ranking.rank import rank
+from models.signals.detect import detect
+from models.signals.detector import LEAD, OPPORTUNITY
+from pipelines.activation.picture import Picture, outcomes, past, past_actions
+from pipelines.briefing.compose import compose
+from pipelines.repositories.briefing_inputs import read_inputs
+from pipelines.repositories.briefings import publish
+from pipelines.repositories.patterns import open_patterns, pattern_members, replace_patterns
+from pipelines.repositories.recommendations import (
+    complete_done,
+    decisions,
+    open_recommendations,
+    replace_recommendations,
+    wake_snoozed,
+)
+from pipelines.repositories.signal_passes import close_missing, open_signals
+from pipelines.repositories.signals import upsert_signals
+from pipelines.resources import Warehouse
+
+Counts = dict[str, int]
+
+
+def write_signals(warehouse: Warehouse, picture: Picture, *, at: datetime) -> Counts:
+    """Raise what holds, close what no longer does."""
+    found = detect(picture.frames, as_of=at)
+    with warehouse.connect() as connection:
+        raised = upsert_signals(connection, found, found_by="batch", at=at)
+        closed = close_missing(connection, found, picture.entities, customers=picture.customers, at=at)
+    return {"found": found.height, "raised": raised, "closed": closed}
+
+
+def write_patterns(warehouse: Warehouse, picture: Picture, *, at: datetime) -> Counts:
+    """Name what occurs together, where history says that together it means more."""
+    learned = learn(past(warehouse, picture, as_of=at))
+    with warehouse.connect() as connection:
+        patterns, members = find(open_signals(connection, picture.customers), picture.frames, learned)
+        return replace_patterns(connection, patterns, members, customers=picture.customers, at=at)
+
+
+def write_recommendations(
+    warehouse: Warehouse, root: Path, picture: Picture, *, at: datetime
+) -> tuple[Counts, pl.DataFrame]:
+    """Rank what the findings call for; counts, and what was left out by owner and reason."""
+    effects = estimate(past_actions(warehouse, root, picture, as_of=at), picture.customers)
+    norms = tenant_norms(picture.settings, outcomes(warehouse, OPPORTUNITY, picture.customers), as_of=at)
+    ended = {
+        "lost": _ended(warehouse, OPPORTUNITY, "lost", picture),
+        "converted": _ended(warehouse, LEAD, "won", picture),
+    }
+    with warehouse.connect() as connection:
+        wake_snoozed(connection, picture.customers, at=at)
+        items = open_recommendations(connection, picture.customers)
+        completed = complete_done(connection, done(items, picture.frames, **ended), at=at)
+        ranked = rank(
+            open_signals(connection, picture.customers),
+            open_patterns(connection, picture.customers),
+            pattern_members(connection, picture.customers),
+            picture.frames,
+            effects=effects,
+            tenants=norms,
+            decisions=decisions(connection, picture.customers, at=at),
+        )
+        counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
+    return counts | {"completed": completed}, ranked.left_out
+
+
+def write_briefings(warehouse: Warehouse, customers: list[str], left_out: pl.DataFrame, *, at: datetime) -> Counts:
+    """Compose every user's briefing; store those whose content changed."""
+    with warehouse.connect() as connection:
+        documents = compose(read_inputs(connection, customers, left_out), as_of=at, generated_at=datetime.now(UTC))
+        return {"composed": documents.height, "published": publish(connection, documents, at=at)}
+
+
+def _ended(warehouse: Warehouse, kind: str, outcome: str, picture: Picture) -> pl.DataFrame:
+    decided = outcomes(warehouse, kind, picture.customers).filter(pl.col("outcome") == outcome)
+    return decided.select("customer_id", entity_id=pl.col(f"{kind}_id"))
