@@ -37,8 +37,10 @@ namings as (
         cross join seen
         where
             changes.account_id is not null
-                    {% if is_incremental() %} and {{ is_loaded_since('changes', 'seen') }} {% endif %}
-                {{ 'union' if not loop.last }}
+            {% if is_incremental() %}
+                and {{ is_loaded_since('changes', 'seen') }}
+            {% endif %}
+        {% if not loop.last %} union {% endif %}
     {% endfor %}
 
 )
