@@ -15,6 +15,10 @@ from bevyly.errors import BevylyError
 PROJECT_DIR = Path(__file__).parents[1] / "dbt_project"
 
 
+# beside the interpreter, whatever PATH says
+DBT = Path(sys.executable).with_name("dbt")
+
+
 class DbtFailed(BevylyError):
     """dbt ended with an error; the detail has its last lines."""
 
@@ -33,18 +37,24 @@ def connection_environment(url: str) -> dict[str, str]:
     }
 
 
-def run_dbt(url: str, arguments: Sequence[str], *, variables: Mapping[str, Any], target: Path) -> None:
-    """Run one dbt command against the database at `url`; raises `DbtFailed` with what it printed last."""
+def run_dbt(
+    arguments: Sequence[str], *, target: Path, url: str | None = None, variables: Mapping[str, Any] | None = None
+) -> None:
+    """Run one dbt command, against the database at `url` where it needs one; raises `DbtFailed`."""
     command = [
-        str(Path(sys.executable).with_name("dbt")),
+        str(DBT),
         *("--no-use-colors", "--no-send-anonymous-usage-stats"),
         *arguments,
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
         *("--target-path", str(target), "--log-path", str(target)),
-        *("--vars", orjson.dumps(dict(variables)).decode()),
+        *("--vars", orjson.dumps(dict(variables or {})).decode()),
     ]
     done = subprocess.run(
-        command, env=os.environ | connection_environment(url), capture_output=True, text=True, check=False
+        command,
+        env=os.environ | (connection_environment(url) if url else {}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise DbtFailed("dbt failed: " + "\n".join(done.stdout.strip().splitlines()[-15:]))

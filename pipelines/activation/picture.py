@@ -29,7 +29,7 @@ _CHANCE = {OPPORTUNITY: "win", LEAD: "conversion"}
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Frames of undecided entities of `customers`; `settings` has one row a tenant (customer_id, currency, settings)."""
+    """Undecided entities of `customers` as frames; `settings` has customer_id, currency, settings of each."""
 
     customers: list[str]
     settings: pl.DataFrame

@@ -15,7 +15,7 @@ from pipelines.resources import Warehouse, seconds_and_rows
 
 @dg.asset(group_name="enrichment", owners=["team:data"], kinds={"apollo", "postgres"}, deps=["raw_events"])
 def enrichments(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
-    """Accounts with a domain, asked about in batches; without APOLLO_API_KEY a simulator answers, and is named as such."""
+    """Accounts with a domain, asked about in batches; without APOLLO_API_KEY a simulator answers under its own name."""
     started, settings, clock = datetime.now(UTC), get_settings(), SystemClock()
     engine = make_engine(warehouse.address)
     try:

@@ -9,7 +9,7 @@ import orjson
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
 from bevyly.settings import home_dir
-from pipelines.dbt import PROJECT_DIR, connection_environment
+from pipelines.dbt import DBT, PROJECT_DIR, connection_environment, run_dbt
 from pipelines.resources import Warehouse, run_instant
 
 OWNERS = ["team:data"]
@@ -40,7 +40,7 @@ def dbt_project() -> DbtProject:
     newest = max(path.stat().st_mtime for path in PROJECT_DIR.rglob("*") if path.suffix in {".sql", ".yml"})
     manifest = project.manifest_path
     if not manifest.exists() or manifest.stat().st_mtime < newest:
-        project.preparer.prepare(project)
+        run_dbt(["parse"], target=target)
     return project
 
 
@@ -61,4 +61,4 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
         arguments = ["build", "--vars", orjson.dumps(dbt_variables(context)).decode()]
         yield from dbt.cli(arguments, context=context).stream()
 
-    return dbt_models, DbtCliResource(project_dir=project)
+    return dbt_models, DbtCliResource(project_dir=project, dbt_executable=str(DBT))

@@ -55,8 +55,8 @@ def fill(owner_url: str, dataset: Dataset) -> int:
 def build_marts(owner_url: str, *, now: datetime, target: Path) -> None:
     """The marts that models learn from, as of `now`."""
     run_dbt(
-        as_role(owner_url, "bevyly_pipeline"),
         ["run", "--select", "+lead_snapshots", "+lead_outcomes", "+opportunity_snapshots", "+opportunity_outcomes"],
+        url=as_role(owner_url, "bevyly_pipeline"),
         variables={"now": now.isoformat()},
         target=target,
     )
