@@ -22,10 +22,10 @@ def run(
 ) -> None:
     """Refresh once, incrementally: events, features, scores, signals, recommendations, briefings, export."""
     from pipelines.console import Steps, make_console
-    from pipelines.execute import run_refresh
+    from pipelines.execute import refresh_now
 
     with Steps(make_console()).step("Refreshing") as step:
-        run_refresh(as_of=as_of.replace(tzinfo=UTC) if as_of else None, progress=step)
+        refresh_now(as_of=as_of.replace(tzinfo=UTC) if as_of else None, progress=step)
 
 
 def brief(

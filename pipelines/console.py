@@ -1,7 +1,9 @@
 """How commands show long work on a terminal: one line a step, with a bar, a clock and a note."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -26,7 +28,8 @@ class Steps:
     def step(self, title: str) -> Iterator[Step]:
         """One step, under way until the block ends."""
         columns = (TextColumn("{task.description:<32}"), BarColumn(bar_width=20), TimeElapsedColumn())
-        with Progress(*columns, TextColumn("{task.fields[note]}", style="dim"), console=self.console) as bar:
+        note = TextColumn("{task.fields[note]}", style="dim")
+        with Progress(*columns, note, console=self.console, redirect_stdout=False, redirect_stderr=False) as bar:
             task = bar.add_task(title, total=None, note="")
 
             def update(done: int, total: int, note: str = "") -> None:
@@ -36,8 +39,16 @@ class Steps:
             bar.update(task, completed=1, total=1)
 
 
+@contextmanager
+def quiet(log: Path) -> Iterator[None]:
+    """What libraries print goes to the end of `log` until the block ends."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
+        yield
+
+
 def make_console(*, stderr: bool = False, width: int = WIDTH) -> Console:
-    """A console no wider than `width`."""
-    console = Console(stderr=stderr, highlight=False)
+    """A console no wider than `width`, which keeps its stream when `quiet` takes the others away."""
+    console = Console(file=sys.stderr if stderr else sys.stdout, highlight=False)
     console.width = min(width, console.width) if console.is_terminal else width
     return console

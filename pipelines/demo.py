@@ -5,7 +5,6 @@ the briefing is read over HTTP with an API key. A second run finds everything th
 """
 
 import json
-import os
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +23,6 @@ from bevyly.datasets.tenants import ensure_tenant, read_progress, tenant_of
 from bevyly.db.engine import make_engine
 from bevyly.errors import MissingDependency, Unavailable
 from bevyly.identity.keys import create_api_key
-from bevyly.runtime.catalogue import prepare_dagster_home
 from bevyly.runtime.session import runtime_session
 from bevyly.settings import Settings, get_settings
 from pipelines.briefing.render import render
@@ -54,7 +52,6 @@ def _prepare(steps: Steps) -> tuple[Settings, str]:
     """Load, publish, refresh: everything up to a briefing that can be read; returns the settings and an API key."""
     get_settings.cache_clear()
     settings = get_settings()
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings.home))
     url = settings.require_pipeline_database()
     customer_id, user_id = ensure_tenant(url, TENANT)
     with steps.step("Reading the sales funnel"):
@@ -64,9 +61,10 @@ def _prepare(steps: Steps) -> tuple[Settings, str]:
     with steps.step("Publishing to Kafka") as step:
         wait_for_relay(url, step)
     with steps.step("Refreshing") as step:
-        from pipelines.execute import run_refresh
+        # imports the whole of Dagster, which takes seconds that the earlier steps need not wait for
+        from pipelines.execute import refresh_now
 
-        run_refresh(progress=step)
+        refresh_now(progress=step)
     return settings, demo_key(settings, customer_id, user_id)
 
 

@@ -1,5 +1,6 @@
 """Running the refresh job in this process, telling how far it is. Dagster's UI shows such a run as any other."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +10,14 @@ from uuid import uuid4
 import dagster as dg
 
 from bevyly.errors import BevylyError, Conflict
-from pipelines.definitions import defs
+from bevyly.runtime.catalogue import prepare_dagster_home
+from bevyly.settings import get_settings
+from pipelines.console import quiet
 from pipelines.freshness import failure_reason, mark_all_stale
 from pipelines.jobs import ACTIVE, refresh
 from pipelines.resources import AS_OF_TAG, Warehouse
 
+LOG = "refresh.log"
 POLL_SECONDS = 0.3
 # done, of all, and what is being worked on
 Progress = Callable[[int, int, str], None]
@@ -26,11 +30,20 @@ class RefreshFailed(BevylyError):
     code, status, title = "refresh_failed", 500, "The refresh failed"
 
 
-def run_refresh(*, as_of: datetime | None = None, progress: Progress) -> str:
-    """Run everything once, incrementally; returns the run's id.
+def refresh_now(*, as_of: datetime | None = None, progress: Progress) -> str:
+    """Run everything once, incrementally; returns the run's id. What Dagster and dbt print goes to `logs/refresh.log`.
 
     Raises `Conflict` where a refresh is under way, and `RefreshFailed` after marking the briefings stale.
     """
+    home = get_settings().home
+    os.environ.setdefault("DAGSTER_HOME", str(prepare_dagster_home(home)))
+    with quiet(home / "logs" / LOG):
+        return _refresh(as_of=as_of, progress=progress)
+
+
+def _refresh(*, as_of: datetime | None, progress: Progress) -> str:
+    from pipelines.definitions import defs
+
     job = defs.resolve_job_def(refresh.name)
     with dg.DagsterInstance.get() as instance:
         if instance.get_runs_count(dg.RunsFilter(job_name=refresh.name, statuses=ACTIVE)):
@@ -42,7 +55,7 @@ def run_refresh(*, as_of: datetime | None = None, progress: Progress) -> str:
         reason = _failure(result)
         with Warehouse().connect() as connection:
             mark_all_stale(connection, reason=failure_reason(reason), at=datetime.now(UTC))
-        raise RefreshFailed(f"The refresh failed, briefings are as before: {reason}")
+        raise RefreshFailed(f"The refresh failed, briefings are as before: {reason} (see logs/{LOG})")
     return run_id
 
 
