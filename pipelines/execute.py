@@ -14,8 +14,9 @@ from bevyly.runtime.catalogue import prepare_dagster_home
 from bevyly.settings import get_settings
 from pipelines.console import quiet
 from pipelines.freshness import failure_reason, mark_all_stale
-from pipelines.jobs import ACTIVE, refresh
+from pipelines.jobs import refresh
 from pipelines.resources import AS_OF_TAG, Warehouse
+from pipelines.runs import process_tag, refresh_under_way
 
 LOG = "refresh.log"
 POLL_SECONDS = 0.3
@@ -46,9 +47,9 @@ def _refresh(*, as_of: datetime | None, progress: Progress) -> str:
 
     job = defs.resolve_job_def(refresh.name)
     with dg.DagsterInstance.get() as instance:
-        if instance.get_runs_count(dg.RunsFilter(job_name=refresh.name, statuses=ACTIVE)):
+        if refresh_under_way(instance):
             raise Conflict("A refresh is under way: wait for it, or look at it in the Dagster UI.")
-        tags, run_id = {AS_OF_TAG: as_of.isoformat()} if as_of else {}, str(uuid4())
+        tags, run_id = process_tag() | ({AS_OF_TAG: as_of.isoformat()} if as_of else {}), str(uuid4())
         with _watched(instance, run_id, len(job.nodes), progress):
             result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False, run_id=run_id)
     if not result.success:

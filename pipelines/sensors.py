@@ -8,8 +8,9 @@ import dagster as dg
 from bevyly.settings import get_settings
 from pipelines.freshness import failure_reason, mark_all_stale
 from pipelines.intake.lag import total_lag
-from pipelines.jobs import ACTIVE, refresh
+from pipelines.jobs import refresh
 from pipelines.resources import Warehouse
+from pipelines.runs import refresh_under_way
 
 
 @dg.sensor(job=refresh, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -17,7 +18,7 @@ def events_waiting(
     context: dg.SensorEvaluationContext, warehouse: Warehouse
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Refresh when events wait on Kafka and no refresh is under way."""
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=refresh.name, statuses=ACTIVE)):
+    if refresh_under_way(context.instance):
         yield dg.SkipReason("a refresh is under way")
         return
     lag = total_lag(get_settings(), warehouse.address)

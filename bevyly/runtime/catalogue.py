@@ -19,7 +19,8 @@ PROJECT = Path(bevyly.__file__).resolve().parents[1]
 PYTHON = sys.executable
 SCRIPTS = Path(sys.executable).parent
 STORES = ("postgres", "valkey", "kafka")
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+# run monitoring ends runs that outlive their time, which the tag dagster/max_runtime of the job sets
+DAGSTER_YAML = "telemetry:\n  enabled: false\nrun_monitoring:\n  enabled: true\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
