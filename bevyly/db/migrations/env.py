@@ -1,4 +1,4 @@
-"""How Alembic connects: one transaction a migration, with short waits for locks, so that a deploy never blocks the app."""
+"""How Alembic connects: a transaction a migration, with short waits for locks, so that a deploy never blocks."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ STATEMENT_TIMEOUT = "10min"
 ADVISORY_LOCK = 7_309_453_001
 
 
-def _include_name(name: str | None, kind: str, parents: Any) -> bool:
+def _include_name(name: str | None, kind: str, _: Any) -> bool:
     return kind != "schema" or name in (None, "raw")
 
 

@@ -112,7 +112,7 @@ class Opportunity(TenantRow, Versioned, Base):
 
 
 class OpportunityChange(TenantRow, Base):
-    """One value that stage, close date or amount of an opportunity had, from when to when. Append-only but for `valid_to`."""
+    """One value that stage, close date or amount had, from when to when. Append-only but for `valid_to`."""
 
     __tablename__ = "opportunity_history"
     __table_args__ = (

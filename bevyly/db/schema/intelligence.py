@@ -55,7 +55,10 @@ class ModelVersion(Base):
 
 
 class Score(TenantRow, Base):
-    """One score of one entity as of one instant, with everything needed to explain it. Append-only but for `is_current`."""
+    """One score of one entity as of one instant, explained. A row stays as written but for its standing:
+
+    `rank` and `band` follow the other entities while the row `is_current`.
+    """
 
     __tablename__ = "scores"
     __table_args__ = (

@@ -9,7 +9,22 @@ down_revision = "2026_11_23_spine"
 branch_labels = None
 depends_on = None
 
-APP_WRITES = ["users", "api_keys", "refresh_tokens", "idempotency_records", "accounts", "contacts", "opportunities", "opportunity_history", "leads", "activities", "activity_participants", "agent_configs", "agent_runs", "approval_items"]
+APP_WRITES = [
+    "users",
+    "api_keys",
+    "refresh_tokens",
+    "idempotency_records",
+    "accounts",
+    "contacts",
+    "opportunities",
+    "opportunity_history",
+    "leads",
+    "activities",
+    "activity_participants",
+    "agent_configs",
+    "agent_runs",
+    "approval_items",
+]
 APP_APPENDS = ["audit", "outbox"]
 APP_READS = ["scores", "signals", "patterns", "pattern_signals", "briefings", "enrichments"]
 PIPELINE_ONLY = ["raw.events"]
