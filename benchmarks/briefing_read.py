@@ -10,7 +10,9 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import signal
 import statistics
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -89,7 +91,7 @@ async def measure(port: int, path: str, key: str, *, connections: int, seconds: 
 
 async def until_ready(port: int) -> None:
     """Wait until the server takes connections."""
-    for _ in range(200):
+    for _ in range(600):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -153,6 +155,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=57010)
     arguments = parser.parse_args()
     body = document()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with us
     with throwaway_postgres() as postgres, throwaway_valkey() as valkey:
         key = prepare(postgres.url, body)
         settings = Settings(database_url=postgres.url, redis_url=valkey.url, jwt_secret="x" * 32)

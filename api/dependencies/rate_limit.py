@@ -6,6 +6,7 @@ of each client. A busy principal's admissions are taken a few at a time and hand
 away, work goes on uncounted and log-ins are refused.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from math import ceil
@@ -89,6 +90,7 @@ class RateLimited(BevylyError):
 @dataclass(slots=True)
 class _Lease:
     size: int
+    granted: int
     taken: int
     left: int
     reset_ms: int
@@ -102,26 +104,43 @@ class RateLimiter:
         self._redis = redis
         self._script = redis.register_script(SCRIPT)
         self._leases: dict[str, _Lease] = {}
+        self._fetching: dict[str, asyncio.Task[_Lease | None]] = {}
         self._away_until = 0.0
 
     async def hit(self, rule: Rule, subject: str) -> Decision | None:
         """Count one request of `subject`; None where Redis is away; raises `RateLimited` over the limit."""
         key = f"rate:{rule.name}:{subject}"
         lease = self._leases.get(key)
-        now = time.monotonic()
-        if lease is None or lease.taken == 0 or lease.until < now:
-            lease = await self._take(rule, key, now, _next_size(rule, lease, now))
+        while lease is None or lease.taken == 0 or lease.until < time.monotonic():
+            lease = await (self._shared(rule, key) if rule.lease > 1 else self._take(rule, key, 1))
             if lease is None:
                 self._uncounted(rule)
                 return None
-        if lease.taken == 0:
-            LIMITED.labels(rule.name).inc()
-            seconds = max(1, ceil(lease.reset_ms / 1000))
-            raise RateLimited(f"At most {rule.limit} in {rule.seconds} seconds.", retry_after=seconds)
+            if lease.granted == 0:
+                LIMITED.labels(rule.name).inc()
+                seconds = max(1, ceil(lease.reset_ms / 1000))
+                raise RateLimited(f"At most {rule.limit} in {rule.seconds} seconds.", retry_after=seconds)
         lease.taken -= 1
         return Decision(rule, lease.left + lease.taken, lease.reset_ms)
 
-    async def _take(self, rule: Rule, key: str, now: float, size: int) -> _Lease | None:
+    async def _shared(self, rule: Rule, key: str) -> _Lease | None:
+        """The next lease of a busy subject: who comes while it is fetched waits for the same one."""
+        fetching = self._fetching.get(key)
+        if fetching is None:
+            size = _next_size(rule, self._leases.get(key), time.monotonic())
+            fetching = self._fetching[key] = asyncio.create_task(self._fetch(rule, key, size))
+        return await asyncio.shield(fetching)
+
+    async def _fetch(self, rule: Rule, key: str, size: int) -> _Lease | None:
+        try:
+            return await self._take(rule, key, size)
+        finally:
+            # Before the task is done, not in a callback after it: a request in between would find a task that is
+            # done, get the same used-up lease from it, and ask for ever without yielding.
+            del self._fetching[key]
+
+    async def _take(self, rule: Rule, key: str, size: int) -> _Lease | None:
+        now = time.monotonic()
         if now < self._away_until and not rule.closed_without_redis:
             return None
         try:
@@ -130,7 +149,7 @@ class RateLimiter:
             self._away_until = now + AWAY_SECONDS
             log.warning("rate_limiter_away", error=str(error))
             return None
-        lease = _Lease(size, taken, left, reset, now + LEASE_SECONDS)
+        lease = _Lease(size, taken, taken, left, reset, now + LEASE_SECONDS)
         if rule.lease > 1 and taken > 0:
             if len(self._leases) >= MAX_LEASES:
                 self._leases.clear()

@@ -107,6 +107,21 @@ async def test_a_limit_is_never_exceeded(redis_url: str, lease: int) -> None:
     assert other is not None
 
 
+async def test_a_busy_subject_is_counted_once_for_each_request(redis_url: str) -> None:
+    rule = Rule(new_id(), limit=1_000_000, lease=100)
+    async with Redis.from_url(redis_url, socket_timeout=5) as client:
+        limiter = RateLimiter(client)
+
+        async def work() -> None:
+            for _ in range(100):
+                await limiter.hit(rule, "ann")
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(work() for _ in range(64)))
+        counted = sum(int(count) for count in await client.hvals(f"rate:{rule.name}:ann"))
+    assert 6400 <= counted <= 6400 + 2 * rule.lease, "leases are shared, and little is taken that is not used"
+
+
 async def test_old_buckets_leave_the_window(redis_url: str) -> None:
     rule = Rule(new_id(), limit=10, seconds=60)
     async with Redis.from_url(redis_url, decode_responses=True) as client:
