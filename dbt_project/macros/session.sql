@@ -7,7 +7,21 @@
     set local timezone = 'UTC'
 {%- endmacro %}
 
-{# A full build has no use for loops over an index, and common table expressions have no statistics to tell the planner so. -#}
+{# Steps of a query have no statistics, so the planner takes joins of them to be small: it would merge on the tenant alone, or
+   loop over everything. Merges are never right here; loops over an index are, but only while few entities are computed, which
+   is not so in a full build and on a new briefing day. -#}
 {% macro planner_settings() -%}
-    {%- if is_incremental() -%} select 1 {%- else -%} set local enable_nestloop = off {%- endif -%}
+    set local enable_mergejoin = off;
+    {% if not is_incremental() -%}
+        set local enable_nestloop = off
+    {%- elif model.name.endswith('_features') -%}
+        select set_config(
+            'enable_nestloop',
+            case when seen.briefing_day is distinct from {{ briefing_day() }} then 'off' else 'on' end,
+            true
+        )
+        from ({{ watermark([this.name]) }}) as seen
+    {%- else -%}
+        set local enable_nestloop = on
+    {%- endif -%}
 {%- endmacro %}
