@@ -43,10 +43,7 @@ STEPS = (
 APPLICATIONS = (
     Row(
         name="api",
-        argv=lambda settings: (
-            *(PYTHON, "-m", "uvicorn", "api.main:create_app", "--factory"),
-            *("--host", LOOPBACK, "--port", str(settings.api_port)),
-        ),
+        argv=lambda _: (PYTHON, "-m", "bevyly.cli", "api"),
         needs=("migrations", "valkey"),
         port_setting="api_port",
         page="/healthz",
