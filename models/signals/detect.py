@@ -3,6 +3,7 @@
 Belongs here: how one detector becomes rows, and how all of them do. Rules are in `detectors/`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import polars as pl
@@ -70,7 +71,6 @@ def _rows(frame: pl.DataFrame, detector: Detector) -> pl.DataFrame:
     polarity = pl.lit(detector.polarity) if isinstance(detector.polarity, str) else detector.polarity
     anchor = detector.anchor.fill_null("start")
     key = pl.format(f"{detector.signal_type}:{{}}:{{}}:{{}}", "entity_type", "entity_id", anchor)
-    evidence = pl.concat_list(pl.col(name).cast(pl.String) for name in detector.evidence)
     seen_at = pl.col("as_of").dt.cast_time_unit("us")
     return _with_data(frame.filter(_holds(detector)), detector).select(
         "customer_id",
@@ -82,12 +82,23 @@ def _rows(frame: pl.DataFrame, detector: Detector) -> pl.DataFrame:
         detector.strength.cast(pl.Float64).fill_nan(1.0).clip(0.0, 99.0).round(4).alias("strength"),
         detector.title.alias("title"),
         pl.struct(cs.starts_with("data_").name.replace("^data_", "")).struct.json_encode().alias("data"),
-        evidence.list.drop_nulls().list.unique(maintain_order=True).alias("evidence"),
+        _evidence(detector).alias("evidence"),
         key.alias("dedupe_key"),
         pl.lit(detector.version).alias("detector_version"),
         seen_at.alias("seen_at"),
         (seen_at + pl.duration(hours=int(24 * detector.lives_days))).alias("expires_at"),
     )
+
+
+def _evidence(detector: Detector) -> pl.Expr:
+    """Ids of the events that show it; where nothing happened since the entity was created, the event that did that."""
+    named = _known(detector.evidence)
+    return pl.when(named.list.len() > 0).then(named).otherwise(_known(("created_event_id",)))
+
+
+def _known(names: Iterable[str]) -> pl.Expr:
+    events = pl.concat_list(pl.col(name).cast(pl.String) for name in names)
+    return events.list.drop_nulls().list.unique(maintain_order=True)
 
 
 def _with_data(found: pl.DataFrame, detector: Detector) -> pl.DataFrame:

@@ -17,6 +17,7 @@ TABLES = {
     "opportunity_outcomes": "marts.opportunity_outcomes",
     "account_features": "marts.account_features",
     "stage_norms": "marts.stage_norms",
+    "model_versions": "public.model_versions",
     "scores": "public.scores",
     "signals": "public.signals",
     "patterns": "public.patterns",

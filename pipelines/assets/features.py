@@ -59,6 +59,7 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
         # dbt reads its connection from the environment, and the resource passes ours on
         os.environ.update(connection_environment(warehouse.address))
         arguments = ["build", "--vars", orjson.dumps(dbt_variables(context)).decode()]
-        yield from dbt.cli(arguments, context=context).stream()
+        # one folder for all runs: theirs would pile up inside the project, and each would parse it anew
+        yield from dbt.cli(arguments, context=context, target_path=home_dir() / "dbt" / "run").stream()
 
     return dbt_models, DbtCliResource(project_dir=project, dbt_executable=str(DBT))

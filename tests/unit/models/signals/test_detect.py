@@ -98,6 +98,13 @@ def test_a_lead_that_became_a_deal_is_told_of_there() -> None:
     assert types(Frames(leads=leads(dark | {"opportunity_id": "o1"}))) == []
 
 
+def test_what_never_happened_is_shown_by_the_event_that_created_the_entity() -> None:
+    untouched = {"has_next_step": 0.0, "last_activity_event_id": None, "created_event_id": "e-created"}
+    planned = {"opportunity_id": "o2", "has_next_step": 1.0}  # the tenant does record next steps
+    found = detect(Frames(opportunities=opportunities(untouched, planned)), as_of=AS_OF)
+    assert found.filter(signal_type="no_next_step")["evidence"].to_list() == [["e-created"]]
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     frame = opportunities(*({"opportunity_id": f"o{i}", "days_in_stage": 10.0 + 3 * i} for i in range(9)))
     straight = detect(Frames(opportunities=frame, stage_norms=stage_norms()), as_of=AS_OF)
