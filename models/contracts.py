@@ -62,7 +62,7 @@ def _columns(role: Role, dtype: str, names: str, levels: tuple[str, ...] = ()) -
     return tuple(Column(name=name, dtype=dtype, role=role, levels=levels) for name in names.split())
 
 
-_LEAD_STATUSES = ("new", "working", "qualified")
+_LEAD_STATUSES = ("new", "working", "qualified", "converted")
 _STAGES = ("prospecting", "qualification", "proposal", "negotiation")
 
 LEAD = Contract(
@@ -75,19 +75,23 @@ LEAD = Contract(
         *_columns(Role.CREATION, "text", "source"),
         *_columns(Role.CREATION, "number", "value_minor created_hour created_dow"),
         *_columns(Role.PROGRESS, "text", "status", _LEAD_STATUSES),
+        *_columns(Role.PROGRESS, "text", "opportunity_stage", _STAGES),
         *_columns(
             Role.PROGRESS,
             "number",
-            "days_in_status status_changes owners_distinct first_touch_hours has_next_step next_step_in_days "
+            "days_in_status days_since_opened status_changes notes_total notes_7d days_since_last_note "
+            "owners_distinct first_touch_hours has_next_step next_step_in_days "
             "owner_decided_180d owner_won_180d",
         ),
         *_columns(
             Role.ENGAGEMENT,
             "number",
-            "outbound_total inbound_total outbound_7d inbound_7d calls_total calls_7d call_seconds_total emails_total "
-            "forms_total pages_total proposals_sent proposals_replied days_since_last_activity days_since_last_inbound "
-            "days_since_last_outbound outbound_since_last_inbound engagement_decayed engagement_week "
-            "engagement_prior_week_mean",
+            "outbound_total inbound_total outbound_7d inbound_7d calls_total calls_7d call_seconds_total "
+            "call_seconds_7d call_seconds_longest call_seconds_last days_since_last_call emails_total meetings_total "
+            "forms_total pages_total proposals_sent proposals_replied days_since_last_proposal "
+            "days_since_last_proposal_reply active_days days_since_last_activity days_since_last_inbound "
+            "days_since_last_outbound outbound_since_last_inbound calls_since_last_inbound engagement_decayed "
+            "engagement_week engagement_prior_week_mean median_reply_hours",
         ),
         *_columns(Role.ATTRIBUTES, "text", "attributes"),
     ),
@@ -104,22 +108,27 @@ OPPORTUNITY = Contract(
         *_columns(
             Role.CREATION,
             "number",
-            "value_minor employee_count annual_revenue_minor lead_age_at_open_days opened_hour opened_dow",
+            "value_minor employee_count annual_revenue_minor lead_age_at_open_days lead_idle_days_at_open "
+            "lead_outbound_total lead_inbound_total lead_calls_total lead_call_seconds_total lead_notes_total "
+            "opened_hour opened_dow",
         ),
         *_columns(Role.PROGRESS, "text", "stage", _STAGES),
         *_columns(
             Role.PROGRESS,
             "number",
             "days_in_stage stage_changes close_date_slips close_date_slip_days days_to_close amount_changes "
-            "amount_change_ratio owners_distinct has_next_step next_step_in_days owner_decided_180d owner_won_180d",
+            "amount_change_ratio notes_total notes_7d days_since_last_note "
+            "owners_distinct has_next_step next_step_in_days owner_decided_180d owner_won_180d",
         ),
         *_columns(
             Role.ENGAGEMENT,
             "number",
             "activities_total outbound_total inbound_total outbound_7d inbound_7d outbound_30d inbound_30d calls_total "
-            "calls_7d call_seconds_total emails_total meetings_total meetings_30d proposals_sent proposals_replied "
-            "days_since_last_activity days_since_last_outbound days_since_last_inbound outbound_since_last_inbound "
-            "engagement_decayed engagement_week engagement_prior_week_mean contacts_engaged_30d contacts_total "
+            "calls_7d call_seconds_total call_seconds_7d call_seconds_longest call_seconds_last days_since_last_call "
+            "emails_total meetings_total meetings_30d proposals_sent proposals_replied days_since_last_proposal "
+            "days_since_last_proposal_reply active_days days_since_last_activity days_since_last_outbound "
+            "days_since_last_inbound outbound_since_last_inbound calls_since_last_inbound engagement_decayed "
+            "engagement_week engagement_prior_week_mean contacts_engaged_30d contacts_total "
             "median_reply_hours",
         ),
         *_columns(Role.ATTRIBUTES, "text", "attributes"),

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from threadpoolctl import threadpool_limits
 
 from bevyly.datasets import bpic2012, maven_crm, x_education
@@ -48,6 +49,8 @@ def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) 
 def _judge(task: Task, url: str, now: datetime) -> list[dict[str, Any]]:
     snapshots, _, outcomes = inputs(task.score_type)
     known, ended = read_mart(url, snapshots), read_mart(url, outcomes)
+    if task.title:
+        known = known.filter(pl.col("moment").is_in(task.moments))
     # many small fits: threads of one fit wait for each other longer than they work
     with threadpool_limits(limits=1):
         rows = evaluate_dataset(

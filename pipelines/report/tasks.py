@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One evaluation. `rule` is a column, or `attributes.<key>`; `title` replaces the moment where there is none."""
+    """One evaluation. `rule` is a column, or `attributes.<key>`.
+
+    `title` stands for the moment where the data set has an order but no clock: then later moments mean nothing, and only
+    those judged are learned from.
+    """
 
     score_type: str
     moments: tuple[str, ...]

@@ -65,6 +65,8 @@ def fresh_database(server_url: str, template: str) -> Iterator[Database]:
     """A copy of `template`, dropped at the end whoever is still connected."""
     name = f"test_{uuid4().hex[:12]}"
     _admin(server_url, f"create database {name} template {template}")
+    # rights on a database are not copied with it
+    _admin(server_url, f"grant create, temporary on database {name} to bevyly_pipeline")
     try:
         yield Database(named(server_url, name))
     finally:
