@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bevyly.errors import MissingDependency
@@ -26,10 +26,10 @@ def home_dir() -> Path:
 class Settings(BaseSettings):
     """All settings, named as their environment variables in lower case."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    home: Path = Field(default_factory=home_dir, validation_alias=AliasChoices("BEVYLY_HOME", "home"))
-    datasets: Path | None = Field(default=None, validation_alias=AliasChoices("BEVYLY_DATASETS", "datasets"))
+    bevyly_home: Path = Field(default_factory=home_dir)
+    bevyly_datasets: Path | None = None
     log_level: str = "INFO"
 
     database_url: str | None = None
@@ -60,6 +60,16 @@ class Settings(BaseSettings):
     postgres_port: int = 5433
     valkey_port: int = 6380
     kafka_port: int = 9092
+
+    @property
+    def home(self) -> Path:
+        """The folder with everything that Bevyly keeps on this machine."""
+        return self.bevyly_home.expanduser().resolve()
+
+    @property
+    def datasets(self) -> Path | None:
+        """The folder with the public data sets, where one is named."""
+        return self.bevyly_datasets
 
     def require_database(self) -> str:
         """URL of the owner's login; raises `MissingDependency` with what to do."""

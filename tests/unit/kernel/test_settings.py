@@ -39,3 +39,10 @@ def test_a_short_secret_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_role_is_taken_before_the_first_statement() -> None:
     url = as_role("postgresql://u:p@localhost:5432/db?options=-c%20timezone%3DUTC", "bevyly_app")
     assert psycopg.conninfo.conninfo_to_dict(url)["options"] == "-c timezone=UTC -c role=bevyly_app"
+
+
+def test_the_home_is_ours_and_not_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BEVYLY_HOME")
+    monkeypatch.setenv("HOME", "/elsewhere")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().home == tmp_path / ".bevyly"
