@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
+import msgspec
 import polars as pl
 import psycopg
 import pytest
@@ -36,12 +37,13 @@ from bevyly.runtime.kafka import throwaway_kafka
 from bevyly.settings import Settings, get_settings
 from pipelines.dbt import connection_environment
 from tests.support.databases import Database, fresh_database
-from tests.support.event_streams import fill_outbox, relay_all, send
+from tests.support.event_streams import change, fill_outbox, relay_all, send
 
 NOW = datetime(2026, 9, 15, 8, tzinfo=UTC)
-PAST = NOW - timedelta(days=21)
+PAST = NOW - timedelta(days=6)
 LATER = NOW + timedelta(hours=2)
 MONTHS = 4
+CORRUPT = b'{"specversion": "1.0", "id": "broken'
 # what each tenant's companies are called, so that one's name in the other's output is seen
 WORDS = {"Ours": "Aquila", "Theirs": "Vulpine"}
 TABLES = ("scores", "signals", "patterns", "recommendations", "briefings")
@@ -74,6 +76,8 @@ class Pipeline:
     settings: Settings
     home: Path
     tenants: dict[str, str]
+    loaded: frozenset[str]
+    """Ids of the events that the outbox held before anything ran."""
 
     @property
     def exports(self) -> Path:
@@ -90,7 +94,7 @@ class Pipeline:
             patch.setenv("DATABASE_PIPELINE_URL", url)
             patch.setenv("KAFKA_BROKERS", self.settings.require_kafka())
             patch.setenv("BEVYLY_HOME", str(self.home))
-            patch.delenv("DAGSTER_HOME", raising=False)
+            patch.setenv("DAGSTER_HOME", str(self.home / "dagster"))
             get_settings.cache_clear()
             yield
         get_settings.cache_clear()
@@ -134,6 +138,7 @@ class Chapter:
     current_scores: dict[tuple[str, str, str], Row]
     documents: dict[tuple[str, str], Row]
     """The latest briefing by tenant and user, parsed."""
+    raw_events: frozenset[str]
 
     def metadata(self, asset: str) -> Row:
         """What the asset reported."""
@@ -155,6 +160,7 @@ def tell(pipeline: Pipeline, *, as_of: datetime) -> Chapter:
             for row in pipeline.rows("select * from scores where is_current")
         },
         documents=latest_briefings(pipeline),
+        raw_events=frozenset(row["event_id"] for row in pipeline.rows("select event_id from raw.events")),
     )
 
 
@@ -197,7 +203,7 @@ def _load(settings: Settings, name: str, number: int) -> str:
     return customer_id
 
 
-def reply(pipeline: Pipeline, entity: Row) -> Event:
+def reply(entity: Row) -> Event:
     """A customer's reply to a proposal about the opportunity of a row of features, an hour after `NOW`."""
     activity = new_id()
     about = {name: entity[name] for name in ("opportunity_id", "account_id", "contact_id", "owner_id")}
@@ -219,9 +225,15 @@ def pipeline(postgres_url: str, _template: str, tmp_path_factory: pytest.TempPat
         settings = Settings(database_url=database.owner_url, kafka_brokers=broker.url)
         create_topics(settings)
         tenants = {name: _load(settings, name, number) for number, name in enumerate(WORDS)}
+        loaded = _outbox(settings)
         relay_all(settings, batch=2_000)
-        send(settings, "bevyly.domain", b'{"specversion": "1.0", "id": "broken')
-        yield Pipeline(settings, tmp_path_factory.mktemp("pipeline"), tenants)
+        send(settings, "bevyly.domain", CORRUPT)
+        yield Pipeline(settings, tmp_path_factory.mktemp("pipeline"), tenants, loaded)
+
+
+def _outbox(settings: Settings) -> frozenset[str]:
+    with psycopg.connect(settings.require_database()) as connection:
+        return frozenset(row[0] for row in connection.execute("select event_id from outbox"))
 
 
 def _let_pipelines_create(database: Database) -> None:
@@ -249,6 +261,52 @@ def again(present: Chapter) -> Chapter:
     """The same refresh; nothing is new."""
     relay_all(present.pipeline.settings)
     return tell(present.pipeline, as_of=NOW)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A refresh that did not pass: what was said of it, and the briefings after it."""
+
+    reason: str
+    documents: dict[tuple[str, str], Row]
+
+
+@pytest.fixture(scope="session")
+def failed(again: Chapter) -> Failure:
+    """`refresh_now`, with an event on Kafka that is older than its entity; the event is taken away again."""
+    pipeline = again.pipeline
+    entity = next(iter(again.features["opportunity_features"].values()))
+    stray = change(entity["customer_id"], entity["opportunity_id"], before={}, after={})
+    stray = msgspec.structs.replace(stray, sequence=0)
+    pipeline.publish(stray)
+    with pipeline.environment(), libraries_may_warn():
+        from pipelines.execute import RefreshFailed, refresh_now
+
+        definitions_module()
+        with pytest.raises(RefreshFailed) as raised:
+            refresh_now(as_of=NOW, progress=lambda done, total, note="": None)
+    with psycopg.connect(pipeline.settings.require_database()) as connection:
+        connection.execute("delete from raw.events where event_id = %s", (stray.id,))
+    return Failure(str(raised.value), latest_briefings(pipeline))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The last refresh, after a customer replied: the features of the deal as they were before, and the event."""
+
+    deal: Row
+    event: Event
+    chapter: Chapter
+
+
+@pytest.fixture(scope="session")
+def replied(again: Chapter, failed: Failure) -> Reply:
+    """A refresh two hours later, in which a proposal was replied to that nobody had answered before."""
+    deals = [row for row in again.features["opportunity_features"].values() if row["contact_id"]]
+    deal = min((row for row in deals if not row["proposals_replied"]), key=lambda row: row["opportunity_id"])
+    event = reply(deal)
+    again.pipeline.publish(event)
+    return Reply(deal, event, tell(again.pipeline, as_of=LATER))
 
 
 def share(config: pytest.Config) -> None:
