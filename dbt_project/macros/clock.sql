@@ -1,12 +1,15 @@
-{# The two instants that a build is computed for, both constant throughout a run. -#}
+{# The two instants that a build is computed for, both constant throughout a run.
+   The variable of the environment is read only when statements run: what is read while parsing makes dbt parse anew. -#}
+{% macro given_now() -%}
+    {{- var('now') or (env_var('BEVYLY_NOW', '') if execute else '') or run_started_at.isoformat() -}}
+{%- endmacro %}
+
 {% macro now_at() -%}
-    {%- set given = var('now') or run_started_at.isoformat() -%}
-    cast('{{ modules.datetime.datetime.fromisoformat(given | string).isoformat() }}' as timestamptz)
+    cast('{{ modules.datetime.datetime.fromisoformat(given_now()).isoformat() }}' as timestamptz)
 {%- endmacro %}
 
 {% macro briefing_day() -%}
-    {%- set given = var('briefing_day') or (var('now') or run_started_at.isoformat()) -%}
-    {%- set instant = modules.datetime.datetime.fromisoformat(given | string) -%}
+    {%- set instant = modules.datetime.datetime.fromisoformat(var('briefing_day') or given_now()) -%}
     {%- if instant.tzinfo -%}
         {%- set instant = instant.astimezone(modules.pytz.utc) -%}
     {%- endif -%}

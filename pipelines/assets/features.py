@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import orjson
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
-from bevyly.settings import home_dir
+from bevyly.settings import get_settings, home_dir
 from pipelines.dbt import DBT, PROJECT_DIR, connection_environment, run_dbt
 from pipelines.resources import Warehouse, run_instant
 
@@ -32,22 +33,31 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
 
-def dbt_project() -> DbtProject:
-    """The project, parsed into a manifest under the machine's home when the sources are newer than the last one."""
+def target_path() -> Path:
+    """Where dbt keeps what it made of the project, so that the next run need not parse it again."""
     target = home_dir() / "dbt"
     target.mkdir(parents=True, exist_ok=True)
-    project = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR, target_path=target)
+    return target
+
+
+def dbt_project() -> DbtProject:
+    """The project, parsed into a manifest when the sources are newer than the last one."""
+    project = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR, target_path=target_path())
     newest = max(path.stat().st_mtime for path in PROJECT_DIR.rglob("*") if path.suffix in {".sql", ".yml"})
     manifest = project.manifest_path
     if not manifest.exists() or manifest.stat().st_mtime < newest:
-        run_dbt(["parse"], target=target)
+        settings = get_settings()
+        known = settings.database_pipeline_url or settings.database_url
+        run_dbt(["parse"], target=target_path(), url=settings.require_pipeline_database() if known else None)
     return project
 
 
-def dbt_variables(context: dg.AssetExecutionContext) -> dict[str, str]:
-    """The instant of the run, for dbt: all models compute as of it."""
-    instant = run_instant(context)
-    return {"now": instant.isoformat(), "briefing_day": instant.date().isoformat()}
+def dbt_environment(warehouse: Warehouse, instant: datetime) -> dict[str, str]:
+    """What dbt reads from the environment: the connection, the instant of the run, and where its parsed project is."""
+    return connection_environment(warehouse.address) | {
+        "BEVYLY_NOW": instant.isoformat(),
+        "DBT_TARGET_PATH": str(target_path()),
+    }
 
 
 def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
@@ -56,10 +66,8 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
 
     @dbt_assets(manifest=project.manifest_path, dagster_dbt_translator=Translator())
     def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
-        # dbt reads its connection from the environment, and the resource passes ours on
-        os.environ.update(connection_environment(warehouse.address))
-        arguments = ["build", "--vars", orjson.dumps(dbt_variables(context)).decode()]
-        # one folder for all runs: theirs would pile up inside the project, and each would parse it anew
-        yield from dbt.cli(arguments, context=context, target_path=home_dir() / "dbt" / "run").stream()
+        os.environ.update(dbt_environment(warehouse, run_instant(context)))
+        # unit tests say whether the code is right, which does not change with the data
+        yield from dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context).stream()
 
     return dbt_models, DbtCliResource(project_dir=project, dbt_executable=str(DBT))
