@@ -7,6 +7,7 @@ present, the same again, one that fails, and one after a customer replied. Each 
 
 import importlib
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ Row = dict[str, Any]
 
 @contextmanager
 def libraries_may_warn() -> Iterator[None]:
-    """dagster-dbt imports an extra of sqlglot and calls Dagster in ways that both deprecate; no code of ours can help."""
+    """dagster-dbt imports an extra of sqlglot, and calls Dagster, in ways that both deprecate; we cannot help it."""
     with warnings.catch_warnings():
         for message in ("sqlglotrs is deprecated", "AssetExecutionContext.op is deprecated"):
             warnings.filterwarnings("ignore", message, DeprecationWarning)
@@ -142,7 +143,7 @@ class Chapter:
 
     def metadata(self, asset: str) -> Row:
         """What the asset reported."""
-        (found,) = [one for one in self.result.asset_materializations_for_node(asset)]
+        (found,) = self.result.asset_materializations_for_node(asset)
         return {name: value.value for name, value in found.metadata.items()}
 
 
@@ -311,7 +312,6 @@ def replied(again: Chapter, failed: Failure) -> Reply:
 
 def share(config: pytest.Config) -> None:
     """Offer these fixtures to every test of the session, told once however many folders ask."""
-    import tests.support.pipeline_runs as story
-
+    story = sys.modules[__name__]
     if not config.pluginmanager.is_registered(story):
         config.pluginmanager.register(story, "pipeline runs")
