@@ -1,6 +1,7 @@
 """dbt models as assets: staging, intermediate, and the marts with point-in-time features."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipelines.dbt import DBT, PROJECT_DIR, connection_environment, run_dbt
 from pipelines.resources import Warehouse, run_instant
 
 OWNERS = ["team:data"]
+RUN_FOLDER = "dbt_models"
+KEPT_RUNS = 10
 
 
 class Translator(DagsterDbtTranslator):
@@ -38,6 +41,13 @@ def target_path() -> Path:
     target = home_dir() / "dbt"
     target.mkdir(parents=True, exist_ok=True)
     return target
+
+
+def forget_old_runs(target: Path) -> None:
+    """Remove the folders of all but the newest runs: each holds a copy of the parsed project."""
+    folders = sorted(target.glob(f"{RUN_FOLDER}-*"), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[:-KEPT_RUNS]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def dbt_project() -> DbtProject:
@@ -67,6 +77,7 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
     @dbt_assets(manifest=project.manifest_path, dagster_dbt_translator=Translator())
     def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
         os.environ.update(dbt_environment(warehouse, run_instant(context)))
+        forget_old_runs(target_path())
         # unit tests say whether the code is right, which does not change with the data
         yield from dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context).stream()
 
