@@ -6,6 +6,7 @@ present, the same again, one that fails, and one after a customer replied. Each 
 """
 
 import importlib
+import os
 import re
 import sys
 import warnings
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -36,7 +38,6 @@ from bevyly.events.topics import create_topics
 from bevyly.ids import new_id
 from bevyly.runtime.kafka import throwaway_kafka
 from bevyly.settings import Settings, get_settings
-from pipelines.dbt import connection_environment
 from tests.support.databases import Database, fresh_database
 from tests.support.event_streams import change, fill_outbox, relay_all, send
 
@@ -87,15 +88,14 @@ class Pipeline:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """The variables that the product reads, put back at the end."""
-        url = self.settings.require_pipeline_database()
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in connection_environment(url).items():
-                patch.setenv(name, value)
-            patch.setenv("DATABASE_PIPELINE_URL", url)
-            patch.setenv("KAFKA_BROKERS", self.settings.require_kafka())
-            patch.setenv("BEVYLY_HOME", str(self.home))
-            patch.setenv("DAGSTER_HOME", str(self.home / "dagster"))
+        """The variables that the product reads; whatever it sets itself is taken back at the end, too."""
+        variables = {
+            "DATABASE_PIPELINE_URL": self.settings.require_pipeline_database(),
+            "KAFKA_BROKERS": self.settings.require_kafka(),
+            "BEVYLY_HOME": str(self.home),
+            "DAGSTER_HOME": str(self.home / "dagster"),
+        }
+        with mock.patch.dict(os.environ, variables):
             get_settings.cache_clear()
             yield
         get_settings.cache_clear()
