@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Task:
     """One evaluation. `rule` is a column, or `attributes.<key>`.
 
-    `title` stands for the moment where the data set has an order but no clock: then later moments mean nothing, and only
+    `title` stands for the moment where a data set has an order but no clock: then later moments mean nothing, and only
     those judged are learned from.
     """
 
