@@ -29,12 +29,13 @@ _OTHER = pl.DataFrame(
 def reasons(head: Head, scored: Scored) -> pl.Series:
     """list[struct] per row: up to five for (largest first), up to five against, then 'other' with the rest.
 
-    baseline + sum of contributions = logit, per row.
+    baseline + sum of contributions = logit, per row. What reads as what is typical is no reason: it goes to 'other'.
     """
     chosen, worth = _chosen(scored.parts)
     given = np.abs(worth) > _NOTHING
-    rest = (scored.logit - scored.baseline) - np.where(given, worth, 0.0).sum(axis=1)
     told = _told(head, scored, np.where(given, chosen, -1))
+    given &= ~(told["value"] == told["norm"]).fill_null(value=False).to_numpy().reshape(len(given), -1)[:, :-1]
+    rest = (scored.logit - scored.baseline) - np.where(given, worth, 0.0).sum(axis=1)
     contribution = np.hstack([worth, rest[:, None]]).ravel()
     kept = np.hstack([given, np.ones((len(rest), 1), dtype=bool)]).ravel()
     codes = told["code"] + pl.Series(np.where(contribution > 0, ":for", ":against"))
