@@ -5,8 +5,9 @@ So the kernel imports none of the packages whose commands it offers. A named err
 
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NoReturn
 
+import psycopg
 import typer
 from typer.core import TyperGroup
 
@@ -54,12 +55,19 @@ def _root() -> None:
 
 
 def main() -> None:
-    """Run the command line; a named error is one sentence on standard error and exit code 1."""
+    """Run the command line; a named error, or a database that is away, is one sentence and exit code 1."""
     try:
         app()
     except BevylyError as error:
-        sys.stderr.write(f"bevyly: {error.detail}\n")
-        sys.exit(1)
+        _end(error.detail)
+    except psycopg.OperationalError as error:
+        said = str(error).strip().splitlines()[0] if str(error).strip() else "the connection was lost"
+        _end(f"PostgreSQL does not answer ({said}): run `bevyly up`, or check DATABASE_URL.")
+
+
+def _end(sentence: str) -> NoReturn:
+    sys.stderr.write(f"bevyly: {sentence}\n")
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from bevyly import cli
 from bevyly.errors import MissingDependency
+from bevyly.settings import load_settings
 
 
 def test_every_command_can_be_described() -> None:
@@ -28,6 +29,20 @@ def test_a_named_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: 
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err == "bevyly: Kafka is not configured: run `bevyly up`, or set KAFKA_BROKERS.\n"
+
+
+def test_a_database_that_is_away_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = load_settings(database_pipeline_url="postgresql://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setattr("bevyly.settings.get_settings", lambda: away)
+    monkeypatch.setattr(sys, "argv", ["bevyly", "brief"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("bevyly: PostgreSQL does not answer")
+    assert said.count("\n") == 1
 
 
 def test_an_unknown_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
