@@ -36,7 +36,11 @@ def refresh_now(*, as_of: datetime | None = None, progress: Progress) -> str:
 
     Raises `Conflict` where a refresh is under way, and `RefreshFailed` after marking the briefings stale.
     """
-    home = get_settings().home
+    settings = get_settings()
+    # said now, not after seconds of imports
+    settings.require_pipeline_database()
+    settings.require_kafka()
+    home = settings.home
     os.environ.setdefault("DAGSTER_HOME", str(prepare_dagster_home(home)))
     with quiet(home / "logs" / LOG):
         return _refresh(as_of=as_of, progress=progress)
