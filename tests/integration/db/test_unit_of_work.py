@@ -10,6 +10,7 @@ from bevyly.db.engine import make_async_engine
 from bevyly.db.schema import Account
 from bevyly.db.unit_of_work import unit_of_work
 from bevyly.events.envelope import Event, new_event
+from bevyly.ids import new_id
 from tests.support.databases import Database
 
 CLOCK = FixedClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
@@ -48,8 +49,9 @@ async def test_nothing_is_left_when_the_work_fails(database: Database) -> None:
     engine = make_async_engine(database.app_url)
     with pytest.raises(RuntimeError, match="half way"):
         async with unit_of_work(engine, tenant) as work:
-            work.session.add(Account(customer_id=tenant, id="a", name="A"))
-            work.emit(_created(tenant, "a"))
+            account_id = new_id()
+            work.session.add(Account(customer_id=tenant, id=account_id, name="A"))
+            work.emit(_created(tenant, account_id))
             await work.write_outbox()
             raise RuntimeError("half way")
     await engine.dispose()
@@ -63,7 +65,7 @@ async def test_an_event_of_another_tenant_is_refused(database: Database) -> None
     engine = make_async_engine(database.app_url)
     with pytest.raises(ValueError, match="tenant"):
         async with unit_of_work(engine, tenant) as work:
-            work.emit(_created(database.add_tenant("theirs"), "a"))
+            work.emit(_created(database.add_tenant("theirs"), new_id()))
     await engine.dispose()
 
 
