@@ -4,6 +4,7 @@ Belongs here: column names, roles, the check of a frame against them, the contra
 `encoding`; which roles a model reads is its recipe (`fit`, `intent`, `conversion`, `win`).
 """
 
+import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -188,6 +189,20 @@ def check(frame: pl.DataFrame, contract: Contract) -> None:
     missing = sorted({column.name for column in contract.columns} - set(frame.columns))
     if missing:
         raise MissingColumns(f"{contract.entity} features lack: {', '.join(missing)}", columns=missing)
+
+
+def without_leaking_fields(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` without custom fields that name a leak, so that what one tenant calls a field cannot stop all others."""
+    if "attributes" not in frame.columns or not _leaking_keys(frame["attributes"]):
+        return frame
+    leaking = pl.col("attributes").cast(pl.String).str.contains(_LEAK_KEY)
+    cleaned = pl.col("attributes").cast(pl.String).map_elements(_cleaned, return_dtype=pl.String)
+    return frame.with_columns(attributes=pl.when(leaking).then(cleaned).otherwise(pl.col("attributes").cast(pl.String)))
+
+
+def _cleaned(document: str) -> str:
+    fields = json.loads(document)
+    return json.dumps({key: value for key, value in fields.items() if not _LEAK_COLUMN.match(key)})
 
 
 def _leaking_keys(attributes: pl.Series) -> list[str]:

@@ -12,6 +12,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from models import artefacts
+from models.contracts import without_leaking_fields
 from models.patterns.history import history
 from models.ranking.effects import treatments
 from models.schema import SCORES
@@ -100,7 +101,7 @@ def outcomes(warehouse: Warehouse, kind: str, customers: Sequence[str]) -> pl.Da
 
 def _snapshot_scores(warehouse: Warehouse, root: Path, kind: str, customers: list[str]) -> pl.DataFrame:
     """Scores of past snapshots by the versions in use, without reasons."""
-    snapshots = _mart(warehouse, f"{kind}_snapshots", customers)
+    snapshots = without_leaking_fields(_mart(warehouse, f"{kind}_snapshots", customers))
     with warehouse.connect() as connection:
         versions = champions(connection, customers).filter(pl.col("score_type") == _CHANCE[kind])
     if versions.is_empty() or snapshots.is_empty():

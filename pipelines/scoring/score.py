@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from models import artefacts
+from models.contracts import without_leaking_fields
 from models.schema import SCORES, inputs
 from models.scoring import TrainedModel
 from pipelines.repositories.model_versions import champions
@@ -22,7 +23,7 @@ _LEAD_COLUMNS = {"fit": "fit_score", "intent": "intent_score"}
 def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, int]:
     """Write the current scores of `score_type`; counts of rows looked at and written."""
     _, mart, _ = inputs(score_type)
-    features = warehouse.read(f"select * from marts.{mart}")
+    features = without_leaking_fields(warehouse.read(f"select * from marts.{mart}"))
     tenants = features["customer_id"].unique().to_list()
     with warehouse.connect() as connection:
         versions = champions(connection, tenants).filter(pl.col("score_type") == score_type)

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from bevyly.ids import derived_id
 from models import artefacts
 from models.card import render
+from models.contracts import without_leaking_fields
 from models.display import BAND, PROBABILITY, RULES
 from models.heads import Facts
 from models.schema import inputs
@@ -38,7 +39,7 @@ def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: d
     snapshots, _, outcomes = inputs(score_type)
     ended = warehouse.read(f"select * from marts.{outcomes}")
     opted_out = warehouse.read("select id from public.customers where not pooling")["id"].to_list()
-    learned_from = warehouse.read(f"select * from marts.{snapshots}")
+    learned_from = without_leaking_fields(warehouse.read(f"select * from marts.{snapshots}"))
     # many small fits: threads of one fit wait for each other longer than they work
     with threadpool_limits(limits=1):
         model = train(score_type, learned_from, ended, as_of=instant, opted_out=opted_out)
