@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
     kafka_replication_factor: int = 1
+    kafka_spread_share: float = Field(default=0.5, gt=0, le=1)
+    """A tenant with more than this share of the events is spread over partitions by entity; 1 turns it off."""
+    journal_days: int = Field(default=14, ge=1)
+    """How long published events are kept for replay."""
 
     jwt_secret: SecretStr | None = None
     jwt_expires_in: int = Field(default=900, ge=60, le=86_400)

@@ -4,8 +4,9 @@ from bevyly.db.schema.activities import Activity, ActivityParticipant
 from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem
 from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
+from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.enrichment import Enrichment
-from bevyly.db.schema.events import ConsumerOffset, OutboxEvent, RawEvent
+from bevyly.db.schema.events import ConsumerOffset, JournalEntry, OutboxEvent, RawEvent, TenantSpread
 from bevyly.db.schema.identity import ApiKey, AuditEntry, Customer, IdempotencyRecord, RefreshToken, User
 from bevyly.db.schema.intelligence import (
     Briefing,
@@ -16,6 +17,7 @@ from bevyly.db.schema.intelligence import (
     Score,
     Signal,
 )
+from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Account",
@@ -28,11 +30,14 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Briefing",
+    "ConsumerHalt",
     "ConsumerOffset",
     "Contact",
     "Customer",
+    "DeadLetterRow",
     "Enrichment",
     "IdempotencyRecord",
+    "JournalEntry",
     "Lead",
     "ModelVersion",
     "Opportunity",
@@ -45,5 +50,10 @@ __all__ = [
     "RefreshToken",
     "Score",
     "Signal",
+    "TenantSpread",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]

@@ -1,9 +1,9 @@
-"""Events in the database: the outbox on their way out, the raw events that came in, consumer positions."""
+"""Events in the database: the outbox on their way out, the journal of what left, the raw events, consumer positions."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Identity, Index, Integer, SmallInteger, String
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, SmallInteger, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,42 @@ class OutboxEvent(Base):
     topic: Mapped[str] = mapped_column(String(100))
     envelope: Mapped[str]
     created_at: Mapped[CreatedAt]
+
+
+class JournalEntry(Base):
+    """An event that Kafka has acknowledged, as it was published, for replay and reconciliation.
+
+    Writer: the relay, in the statement that takes the event from the outbox. A partition a day, in schema `journal`;
+    the function `maintain_event_journal` makes and drops them. What is published twice is there once: an entry is
+    committed with the end of its outbox row. A replay is a publication of its own.
+    """
+
+    __tablename__ = "event_journal"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (published_at)"},)
+
+    published_at: Mapped[Instant] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    customer_id: Mapped[Id]
+    event_id: Mapped[Id]
+    topic: Mapped[str] = mapped_column(String(100))
+    key: Mapped[str]
+    envelope: Mapped[str]
+    created_at: Mapped[Instant]
+
+
+class TenantSpread(Base):
+    """A tenant whose events are to be keyed by entity instead of tenant, and how far the switch has come.
+
+    Writer: `pipelines.streams.spreads`. Without `barrier` the old key is in use; with one, the tenant's events wait
+    until every consumer group has passed it; from `active_since` on the new key is in use.
+    """
+
+    __tablename__ = "tenant_spreads"
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    requested_at: Mapped[CreatedAt]
+    barrier: Mapped[dict[str, Any] | None]
+    active_since: Mapped[Instant | None]
 
 
 class RawEvent(Base):
