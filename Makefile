@@ -5,7 +5,9 @@ SHELL := /bin/bash
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: help setup demo up down test test-kafka check format bench report
+ROUNDS ?= 1
+
+.PHONY: help setup demo up down test test-kafka soak check format bench report
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
@@ -34,6 +36,10 @@ test: setup ## run all tests
 
 test-kafka: setup ## run the tests that need Apache Kafka (Java and Maven)
 	@$(RUN) pytest -m kafka
+
+soak: setup ## kill everything at random while events flow, on both brokers (ROUNDS=n; half an hour each)
+	@for broker in embedded apache; do \
+	  $(RUN) python -m tests.faults.soak --broker $$broker --events 500000 --kills 200 --rounds $(ROUNDS) || exit 1; done
 
 check: setup ## lint, types, import rules, SQL style
 	@$(RUN) ruff format --check .

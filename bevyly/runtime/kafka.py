@@ -18,15 +18,21 @@ from bevyly.runtime.server import EmbeddedServer
 
 
 class EmbeddedKafka(EmbeddedServer):
-    """`durable=False` leaves fsync to the operating system; a killed process loses nothing either way."""
+    """`durable=False` leaves fsync to the operating system; a killed process loses nothing either way.
+
+    `upkeep_seconds` is how often retention is enforced.
+    """
 
     name = "kafka"
     port_variable = "KAFKA_PORT"
     url_variable = "KAFKA_BROKERS"
 
-    def __init__(self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True) -> None:
+    def __init__(
+        self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True, upkeep_seconds: float = 60.0
+    ) -> None:
         super().__init__(data_dir, port, log=log)
         self.durable = durable
+        self.upkeep_seconds = upkeep_seconds
 
     @property
     def url(self) -> str:
@@ -35,9 +41,10 @@ class EmbeddedKafka(EmbeddedServer):
     def spec(self) -> ProcessSpec:
         options = ("--port", str(self.port), "--data-dir", str(self.data_dir))
         fsync = ("--fsync", "interval" if self.durable else "never")
+        upkeep = ("--upkeep-seconds", str(self.upkeep_seconds))
         return ProcessSpec(
             name=self.name,
-            argv=(sys.executable, "-m", "bevyly.runtime.broker", *options, *fsync),
+            argv=(sys.executable, "-m", "bevyly.runtime.broker", *options, *fsync, *upkeep),
             log=self.log,
         )
 

@@ -88,6 +88,8 @@ class ApacheKafka(EmbeddedKafka):
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "auto.create.topics.enable": "false",
+            "log.initial.task.delay.ms": "500",
+            "log.retention.check.interval.ms": f"{self.upkeep_seconds * 1000:.0f}",
         }
 
 

@@ -34,6 +34,16 @@ class Wire:
         _, used = entity_reader(schema.__header_schema__)(answer, 0)
         return entity_reader(schema)(answer, used)[0]
 
+    def send_without_reading(self, request: Any, *, times: int) -> None:
+        """Send `request` again and again, and leave every answer where it is; stops when the peer takes no more."""
+        frame = _framed(request)
+        self._socket.settimeout(1.0)
+        try:
+            for _ in range(times):
+                self.send(struct.pack(">i", len(frame)) + frame)
+        except TimeoutError:
+            return
+
     def is_closed_by_peer(self) -> bool:
         try:
             return self._socket.recv(1) == b""

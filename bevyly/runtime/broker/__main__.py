@@ -19,6 +19,7 @@ def main() -> None:
         port=arguments.port,
         fsync=arguments.fsync,
         fsync_seconds=arguments.fsync_seconds,
+        upkeep_seconds=arguments.upkeep_seconds,
     )
     try:
         asyncio.run(_run(config))
@@ -32,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--fsync", type=Fsync, choices=list(Fsync), default=Fsync.INTERVAL)
     parser.add_argument("--fsync-seconds", type=float, default=1.0)
+    parser.add_argument("--upkeep-seconds", type=float, default=60.0)
     return parser
 
 
