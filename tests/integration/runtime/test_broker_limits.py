@@ -1,4 +1,4 @@
-"""What a broker does at its limits: retention, clients that are slow, stuck or dead, and too much at once. On both brokers."""
+"""What a broker does at its limits: retention, clients that are slow, stuck or dead, too much at once."""
 
 import subprocess
 import sys
