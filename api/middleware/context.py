@@ -61,7 +61,7 @@ class _Exchange:
 
         try:
             await app(self.scope, receive, answer)
-        except Exception:
+        except Exception:  # the outermost layer: whatever failed is logged once and answered
             log.exception("request_failed", request_id=self.state["request_id"], path=self.scope["path"])
             if self.status == 0:
                 await self._apologise()(self.scope, receive, answer)
