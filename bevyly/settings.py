@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = None
     jwt_expires_in: int = Field(default=900, ge=60, le=86_400)
     refresh_expires_in: int = Field(default=30 * 86_400, ge=3_600)
+    encryption_keys: SecretStr | None = None
+    """Fernet keys, separated by commas: the first encrypts, all decrypt."""
+
+    webhook_allow_private_addresses: bool = False
+    """For tests and development: plain HTTP, any port, and receivers on this machine or its networks."""
+    webhook_rotation_hours: int = Field(default=24, ge=0, le=720)
+    webhook_log_days: int = Field(default=30, ge=2, le=366)
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
@@ -103,6 +110,15 @@ class Settings(BaseSettings):
         if len(secret) < 32:
             raise MissingDependency("JWT_SECRET is shorter than 32 characters: set a longer one.")
         return secret
+
+    def require_encryption_keys(self) -> list[str]:
+        """Keys that seal secrets in the database, the one that encrypts first."""
+        keys = _required(
+            self.encryption_keys.get_secret_value() if self.encryption_keys else None,
+            "ENCRYPTION_KEYS",
+            "The key that encrypts stored secrets",
+        )
+        return [key.strip() for key in keys.split(",") if key.strip()]
 
 
 def as_role(url: str, role: str) -> str:

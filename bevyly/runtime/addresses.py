@@ -1,19 +1,24 @@
 """The addresses of what runs, in `.bevyly/runtime.env`: written by `bevyly up`, read by `bevyly.settings`.
 
-The token secret is the one line that stays when everything is stopped, so that a restart logs nobody out.
+The secrets are the lines that stay when everything is stopped, so that a restart logs nobody out and what was
+encrypted can be read again.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
 
+from bevyly.encryption import new_key
 from bevyly.runtime.files import replace_file
 from bevyly.runtime.ports import LOOPBACK
 from bevyly.settings import RUNTIME_ENV, Settings, as_role
 
-SECRET = "JWT_SECRET"  # noqa: S105 - the name of the setting
+SECRETS: dict[str, Callable[[], str]] = {
+    "JWT_SECRET": lambda: secrets.token_urlsafe(48),
+    "ENCRYPTION_KEYS": new_key,
+}
 
 
 def addresses(settings: Settings, servers: Mapping[str, str]) -> dict[str, str]:
@@ -29,7 +34,8 @@ def addresses(settings: Settings, servers: Mapping[str, str]) -> dict[str, str]:
         known["DATABASE_PIPELINE_URL"] = settings.database_pipeline_url or as_role(database, "bevyly_pipeline")
     known["API_URL"] = settings.api_url or f"http://{LOOPBACK}:{settings.api_port}"
     known["DAGSTER_URL"] = settings.dagster_url or f"http://{LOOPBACK}:{settings.dagster_port}"
-    known[SECRET] = settings.jwt_secret.get_secret_value() if settings.jwt_secret else _kept_secret(settings.home)
+    given = {"JWT_SECRET": settings.jwt_secret, "ENCRYPTION_KEYS": settings.encryption_keys}
+    known |= _kept_secrets(settings.home) | {name: one.get_secret_value() for name, one in given.items() if one}
     return {name: value for name, value in known.items() if value}
 
 
@@ -44,7 +50,7 @@ def publish(home: Path, known: Mapping[str, str]) -> None:
 
 
 def withdraw(home: Path) -> None:
-    publish(home, {SECRET: _kept_secret(home)})
+    publish(home, _kept_secrets(home))
 
 
 def read(home: Path) -> dict[str, str]:
@@ -52,5 +58,6 @@ def read(home: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(path).items() if value} if path.exists() else {}
 
 
-def _kept_secret(home: Path) -> str:
-    return read(home).get(SECRET) or secrets.token_urlsafe(48)
+def _kept_secrets(home: Path) -> dict[str, str]:
+    kept = read(home)
+    return {name: kept.get(name) or make() for name, make in SECRETS.items()}
