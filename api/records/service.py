@@ -4,6 +4,7 @@ An area subclasses `RecordService` and says how its event looks. Names of fields
 has another name, `columns` says so.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar, Generic
 
 from api.dependencies.work import WriteContext
@@ -20,6 +21,7 @@ class RecordService(Generic[Record]):
     kind: ClassVar[str]
     columns: ClassVar[dict[str, str]] = {}
     created_fields: ClassVar[tuple[str, ...]]
+    naming_fields: ClassVar[tuple[str, ...]]
 
     def __init__(self, context: WriteContext) -> None:
         self.context = context
@@ -64,12 +66,13 @@ class RecordService(Generic[Record]):
         """Hide a record; it can be restored."""
         row = await self.records.lock(record_id)
         require_version(row, expected_version)
-        await self._set_deleted(row, "deleted")
+        data = {"deleted_at": self.now} | {name: self.value(row, name) for name in self.naming_fields}
+        self._set_deleted(row, "deleted", self.now, data)
 
     async def restore(self, record_id: str) -> Record:
         """Bring a deleted record back as it was."""
         row = await self.records.lock(record_id, deleted=True)
-        await self._set_deleted(row, "restored")
+        self._set_deleted(row, "restored", None, await self.restored(row))
         return row
 
     def prepare(self, row: Record) -> None:
@@ -93,6 +96,10 @@ class RecordService(Generic[Record]):
         data = {f"{self.kind}_id": row.id, "before": plain(before), "after": plain(after)}
         return self.trail.emit(f"{self.kind}.updated", self.subject(row), sequence=row.version, data=data).id
 
+    async def restored(self, row: Record) -> Values:
+        """The data of the event of a record that is back: all of it, since readers may have dropped theirs."""
+        return self.payload(row)
+
     def payload(self, row: Record) -> Values:
         """The data of the event of a new record."""
         return {f"{self.kind}_id": row.id} | {name: self.value(row, name) for name in self.created_fields}
@@ -108,12 +115,15 @@ class RecordService(Generic[Record]):
     def _columns(self, values: Values) -> Values:
         return {self.columns.get(name, name): value for name, value in values.items()}
 
-    async def _set_deleted(self, row: Record, action: str) -> None:
-        before, after = row.deleted_at, self.now if action == "deleted" else None
-        row.deleted_at, row.updated_at = after, self.now
-        await self.changed(row, {"deleted_at": before}, {"deleted_at": after})
+    def _set_deleted(self, row: Record, action: str, deleted_at: datetime | None, data: Values) -> None:
+        before = row.deleted_at
+        row.deleted_at, row.updated_at = deleted_at, self.now
+        row.version += 1
+        self.trail.emit(
+            f"{self.kind}.{action}", self.subject(row), sequence=row.version, data={f"{self.kind}_id": row.id} | data
+        )
         self.trail.audit(
-            f"{self.kind}.{action}", self.subject(row), before={"deleted_at": before}, after={"deleted_at": after}
+            f"{self.kind}.{action}", self.subject(row), before={"deleted_at": before}, after={"deleted_at": deleted_at}
         )
 
 

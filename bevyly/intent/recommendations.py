@@ -29,13 +29,13 @@ class Transition:
     verb: str
     to: str
     allowed_from: tuple[str, ...]
-    event_type: str | None
+    event_type: str
 
 
 ACCEPT = Transition("accept", "accepted", ("pending", "snoozed"), "recommendation.accepted")
 DISMISS = Transition("dismiss", "dismissed", OPEN_STATES, "recommendation.dismissed")
 COMPLETE = Transition("complete", "completed", OPEN_STATES, "recommendation.completed")
-SNOOZE = Transition("snooze", "snoozed", OPEN_STATES, None)
+SNOOZE = Transition("snooze", "snoozed", OPEN_STATES, "recommendation.snoozed")
 TRANSITIONS = {transition.verb: transition for transition in (ACCEPT, DISMISS, COMPLETE, SNOOZE)}
 
 

@@ -23,6 +23,7 @@ class AccountService(RecordService[Account]):
         "owner_id",
         "custom",
     )
+    naming_fields: ClassVar[tuple[str, ...]] = ("name", "domain")
 
     def check(self, row: Account) -> None:
         require_currency(row.annual_revenue_minor, row.currency, "annual_revenue_minor")

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from api.dependencies.work import WriteContext
+from api.modules.activities.repository import ParticipantRepository
 from api.records.service import RecordService, require_version
 from api.records.trail import Values
 from bevyly.db.schema import Activity, ActivityParticipant
@@ -52,10 +53,20 @@ class ActivityService(RecordService[Activity]):
         "due_at",
         "custom",
     )
+    naming_fields: ClassVar[tuple[str, ...]] = (
+        "kind",
+        "direction",
+        "account_id",
+        "contact_id",
+        "lead_id",
+        "opportunity_id",
+        "subject",
+    )
 
     def __init__(self, context: WriteContext) -> None:
         super().__init__(context)
         self.participants: list[Values] = []
+        self.known = ParticipantRepository(self.session, self.customer_id)
 
     async def create(self, values: Values) -> Activity:
         fields = {name: value for name, value in values.items() if name != "participants"}
@@ -89,16 +100,15 @@ class ActivityService(RecordService[Activity]):
         row.duration_seconds = duration_seconds if duration_seconds is not None else row.duration_seconds
         row.updated_at = self.now
         row.version += 1
-        data = self.payload(row) | {"due_at": None}
+        data = await self.restored(row) | {"due_at": None}
         happened = min(row.completed_at, self.now)
         self.trail.emit(COMPLETED[row.kind], self.subject(row), sequence=row.version, data=data, occurred_at=happened)
         before, after = {"completed_at": None}, {"completed_at": row.completed_at}
         self.trail.audit("activity.completed", self.subject(row), before=before, after=after)
         return row
 
-    async def changed(self, row: Activity, before: Values, after: Values) -> None:
-        """Deleting and restoring is ours alone: what happened has happened, and no event takes it back."""
-        row.version += 1
+    async def restored(self, row: Activity) -> Values:
+        return self.payload(row) | {"participants": await self.known.of(row.id)}
 
     def _add_participants(self, row: Activity) -> None:
         self.session.add_all(

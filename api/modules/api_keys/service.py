@@ -7,11 +7,14 @@ from sqlalchemy import select
 from api.dependencies.work import WriteContext
 from api.permissions import MANAGERS, PERMISSIONS
 from api.records.repository import missing
-from api.records.trail import Trail
+from api.records.trail import Trail, Values
 from bevyly.db.schema import ApiKey
 from bevyly.errors import Forbidden, Invalid
 from bevyly.identity import keys
 from bevyly.ids import is_id, new_id
+
+# versions of a key: it has these two states, in this order
+CREATED, REVOKED = 1, 2
 
 
 class ApiKeyService:
@@ -44,6 +47,8 @@ class ApiKeyService:
         )
         self.session.add(row)
         self.trail.audit("api_key.created", ("api_key", row.id), after={"name": name, "scopes": row.scopes})
+        data = _public(row) | {"scopes": row.scopes, "expires_at": row.expires_at}
+        self.trail.emit("api_key.created", ("api_key", row.id), sequence=CREATED, data=data)
         return row, secret.text
 
     async def revoke(self, key_id: str) -> None:
@@ -55,3 +60,9 @@ class ApiKeyService:
         if row.revoked_at is None:
             row.revoked_at = self.trail.now
             self.trail.audit("api_key.revoked", ("api_key", row.id), after={"revoked_at": row.revoked_at})
+            data = _public(row) | {"revoked_at": row.revoked_at, "revoked_by": self.principal.user_id}
+            self.trail.emit("api_key.revoked", ("api_key", row.id), sequence=REVOKED, data=data)
+
+
+def _public(row: ApiKey) -> Values:
+    return {"api_key_id": row.id, "user_id": row.user_id, "name": row.name, "prefix": row.prefix}

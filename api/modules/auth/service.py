@@ -12,8 +12,10 @@ from api.modules.auth.errors import InvalidRefreshToken, RefreshRace, WrongLogin
 from api.modules.auth.repository import MAX_LOGINS, IdentityRepository, find_logins
 from api.modules.auth.schemas import Tokens
 from api.resources import Resources
+from bevyly.clock import FixedClock
 from bevyly.db.schema import Customer, RefreshToken, User
 from bevyly.db.unit_of_work import unit_of_work
+from bevyly.events.envelope import Event, new_event
 from bevyly.identity import keys
 from bevyly.identity.passwords import hash_password, matches, nobodys_hash
 from bevyly.ids import new_id
@@ -50,6 +52,7 @@ class AuthService:
             identity = IdentityRepository(work.session, customer.id)
             await identity.add_customer(customer, owner)
             identity.audit("user.signed_up", owner.id, request_id=self.request_id, now=self.now)
+            work.emit(self._created(owner))
             return self._tokens(identity, owner, family_id=new_id())
 
     async def log_in(self, *, email: str, password: str, customer_id: str | None) -> Tokens:
@@ -107,6 +110,17 @@ class AuthService:
         await identity.revoke_family(token.family_id, self.now)
         identity.audit("refresh_token.reused", token.user_id, request_id=self.request_id, now=self.now)
         return False
+
+    def _created(self, user: User) -> Event:
+        return new_event(
+            "user.created",
+            tenant_id=user.customer_id,
+            subject=("user", user.id),
+            sequence=1,
+            data={"user_id": user.id, "email": user.email, "name": user.name, "role": user.role},
+            clock=FixedClock(self.now),
+            correlation_id=self.request_id,
+        )
 
     def _tokens(self, identity: IdentityRepository, user: User, *, family_id: str) -> Tokens:
         secret = keys.mint(keys.REFRESH, user.customer_id)

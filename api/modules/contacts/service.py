@@ -23,3 +23,4 @@ class ContactService(RecordService[Contact]):
         "owner_id",
         "custom",
     )
+    naming_fields: ClassVar[tuple[str, ...]] = ("first_name", "last_name", "email", "account_id")

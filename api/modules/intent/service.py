@@ -10,7 +10,7 @@ from api.records.trail import Trail
 from bevyly.db.schema import Recommendation
 from bevyly.errors import Invalid
 from bevyly.events.envelope import Event
-from bevyly.ids import is_id
+from bevyly.ids import is_id, new_id
 from bevyly.intent.recommendations import NotOpen, Transition, answer
 
 
@@ -52,12 +52,12 @@ class IntentService:
         return await rendered(self.context.work.session, "recommendation", self.customer_id, recommendation_id)
 
     def request_briefing(self, reason: str | None) -> Event:
-        """Ask for a new briefing for the one who asks."""
+        """Ask for a new briefing for the one who asks. Each request is a subject of its own, in its only version."""
         user_id = self.context.principal.user_id
-        subject = ("briefing", user_id)
-        self.trail.audit("briefing.refresh_requested", subject, after={"reason": reason})
+        self.trail.audit("briefing.refresh_requested", ("briefing", user_id), after={"reason": reason})
         data = {"user_id": user_id, "reason": reason}
-        return self.trail.emit("briefing.refresh_requested", subject, sequence=0, data=data)
+        subject = ("briefing_request", new_id())
+        return self.trail.emit("briefing.refresh_requested", subject, sequence=1, data=data)
 
     def _tell(self, row: Recommendation, transition: Transition, before: str, feedback: dict[str, Any]) -> None:
         subject = ("recommendation", row.id)
@@ -68,8 +68,6 @@ class IntentService:
             after={"status": row.status, "feedback": feedback, "snoozed_until": row.snoozed_until},
             recommendation_id=row.id,
         )
-        if transition.event_type is None:
-            return
         data = {
             "recommendation_id": row.id,
             "entity_type": row.entity_type,
@@ -79,4 +77,6 @@ class IntentService:
             "reason": feedback.get("reason"),
             "comment": feedback.get("comment"),
         }
+        if row.snoozed_until is not None:
+            data["snoozed_until"] = row.snoozed_until
         self.trail.emit(transition.event_type, subject, sequence=row.version, data=data)

@@ -34,6 +34,7 @@ class LeadService(RecordService[Lead]):
         "contact_id",
         "custom",
     )
+    naming_fields: ClassVar[tuple[str, ...]] = ("company_name", "contact_name", "contact_email", "status")
 
     def prepare(self, row: Lead) -> None:
         row.status = row.status or "new"

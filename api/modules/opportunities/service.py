@@ -31,6 +31,7 @@ class OpportunityService(RecordService[Opportunity]):
         "owner_id",
         "custom",
     )
+    naming_fields: ClassVar[tuple[str, ...]] = ("name", "account_id", "stage", "status")
 
     def __init__(self, context: WriteContext) -> None:
         super().__init__(context)
@@ -49,6 +50,9 @@ class OpportunityService(RecordService[Opportunity]):
         for name, field in HISTORY.items():
             value = _text(self.value(row, name))
             self.history.open(row.id, field, None, value, at=self.now, event_id=event.id)
+
+    async def restored(self, row: Opportunity) -> Values:
+        return self.payload(row) | {"status": row.status}
 
     async def changed(self, row: Opportunity, before: Values, after: Values) -> None:
         event_ids: dict[str, str] = {}

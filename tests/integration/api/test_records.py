@@ -38,7 +38,7 @@ async def test_an_account_lives_and_leaves_a_trail(api: Api) -> None:
         assert (back.status_code, back.json()["version"]) == (200, 4)
 
     kinds = [(event.type, event.sequence) for event in api.events()]
-    assert kinds == [("account.created", 1), ("account.updated", 2), ("account.updated", 3), ("account.updated", 4)]
+    assert kinds == [("account.created", 1), ("account.updated", 2), ("account.deleted", 3), ("account.restored", 4)]
     assert api.events()[1].data["before"] == {"industry": None}
     assert api.events()[1].data["after"] == {"industry": "Steel"}
     audit = api.sql(

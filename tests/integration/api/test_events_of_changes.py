@@ -1,0 +1,293 @@
+"""Every route that changes something tells exactly the events it should, each under its subject's new version."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.orm import Session
+
+from api.main import create_app
+from bevyly.db.engine import make_engine
+from bevyly.events.envelope import Event
+from bevyly.settings import Settings
+from tests.integration.api.conftest import Api
+from tests.integration.api.seeds import recommendation
+from tests.integration.api.walk import operations
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+MUTATING = {operation.name for operation in operations(create_app(Settings())) if operation.method not in SAFE}
+
+# Routes that rightly tell nothing, and why.
+SILENT = {
+    "POST /api/v1/auth/log-in": "coming in changes no record; the audit knows",
+    "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
+    "POST /api/v1/auth/log-out": "a session ends; the audit knows",
+}
+
+
+@dataclass
+class World:
+    """A tenant with one record of each kind, made over HTTP."""
+
+    api: Api
+    client: httpx.AsyncClient
+    ids: dict[str, str] = field(default_factory=dict)
+
+    async def make(self, path: str, key: str, **values: Any) -> str:
+        answer = await self.client.post(f"/api/v1/{path}", json=values)
+        assert answer.status_code == 201, answer.text
+        self.ids[key] = answer.json()["id"]
+        return self.ids[key]
+
+    async def populate(self) -> None:
+        account = await self.make("accounts", "account_id", name="Acme", domain="acme.example")
+        contact = await self.make("contacts", "contact_id", account_id=account, email="ann@acme.example")
+        await self.make("leads", "lead_id", company_name="Acme", contact_email="bo@acme.example")
+        await self.make("opportunities", "opportunity_id", name="Deal", account_id=account)
+        people = [{"contact_id": contact, "role": "buyer"}]
+        await self.make("activities", "activity_id", kind="meeting", due_at="2199-01-01T00:00:00Z", participants=people)
+        await self.make("api-keys", "key_id", name="Sync", scopes=["accounts:read"])
+        self.ids["recommendation_id"] = self._advice()
+
+    async def delete(self, kind: str) -> None:
+        path = {"account": "accounts", "contact": "contacts", "lead": "leads", "activity": "activities"}
+        record = self.ids[f"{kind}_id"]
+        answer = await self.client.delete(f"/api/v1/{path.get(kind, 'opportunities')}/{record}")
+        assert answer.status_code == 204, answer.text
+
+    def _advice(self) -> str:
+        row = recommendation(self.api.a.customer_id, self.ids["lead_id"])
+        engine = make_engine(self.api.database.pipeline_url, pool_size=1)
+        with Session(engine) as session, session.begin():
+            session.add(row)
+            made = row.id
+        engine.dispose()
+        return made
+
+
+Told = list[tuple[str, int]]
+Check = Callable[[World, list[Event]], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call and what it tells, as (type, sequence)."""
+
+    route: str
+    told: Told
+    body: dict[str, Any] | None = None
+    before: Callable[[World], Awaitable[None]] | None = None
+    expect: dict[str, Any] = field(default_factory=dict)
+    """What the data of the last event holds, beside other things; names of ids stand for their values."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.route} {self.body or ''}".strip()
+
+
+def deleted(kind: str) -> Callable[[World], Awaitable[None]]:
+    async def prepare(world: World) -> None:
+        await world.delete(kind)
+
+    return prepare
+
+
+def record(
+    plural: str, kind: str, *, create: dict[str, Any], change: dict[str, Any], named: dict[str, Any]
+) -> list[Case]:
+    """The four cases that every kind of record has."""
+    path, one = f"/api/v1/{plural}", f"/api/v1/{plural}/{{{kind}_id}}"
+    itself = {f"{kind}_id": f"{kind}_id"}
+    return [
+        Case(f"POST {path}", [(f"{kind}.created", 1)], create),
+        Case(f"PATCH {one}", [(f"{kind}.updated", 2)], change, expect=itself | {"after": change}),
+        Case(f"DELETE {one}", [(f"{kind}.deleted", 2)], expect=itself | named),
+        Case(f"POST {one}/restore", [(f"{kind}.restored", 3)], before=deleted(kind), expect=itself | named),
+    ]
+
+
+ANSWER = "/api/v1/intent/recommendations/{recommendation_id}"
+ADVICE = {
+    "recommendation_id": "recommendation_id",
+    "entity_type": "lead",
+    "entity_id": "lead_id",
+    "action_type": "call",
+}
+CASES = [
+    *record("accounts", "account", create={"name": "x"}, change={"name": "y"}, named={"domain": "acme.example"}),
+    *record("contacts", "contact", create={}, change={"title": "y"}, named={"email": "ann@acme.example"}),
+    *record("leads", "lead", create={"company_name": "x"}, change={"source": "fair"}, named={"company_name": "Acme"}),
+    *record(
+        "opportunities",
+        "opportunity",
+        create={"name": "x", "account_id": "account_id"},
+        change={"name": "y"},
+        named={"name": "Deal", "stage": "prospecting", "status": "open"},
+    ),
+    Case(
+        "PATCH /api/v1/opportunities/{opportunity_id}",
+        [("opportunity.stage_changed", 2)],
+        {"stage": "won"},
+        expect={"from_stage": "prospecting", "to_stage": "won", "status": "won"},
+    ),
+    Case(
+        "PATCH /api/v1/opportunities/{opportunity_id}",
+        [("opportunity.stage_changed", 2), ("opportunity.updated", 3)],
+        {"stage": "proposal", "name": "Bigger deal"},
+        expect={"before": {"name": "Deal"}, "after": {"name": "Bigger deal"}},
+    ),
+    Case("POST /api/v1/leads/{lead_id}/convert", [("contact.created", 1), ("lead.converted", 2)], {}),
+    Case(
+        "POST /api/v1/leads/{lead_id}/convert",
+        [("contact.created", 1), ("opportunity.created", 1), ("lead.converted", 2)],
+        {"opportunity": {"name": "Deal"}},
+        expect={"lead_id": "lead_id", "account_id": "account_id"},
+    ),
+    Case("POST /api/v1/activities", [("note.created", 1)], {"kind": "note"}),
+    Case(
+        "POST /api/v1/activities/{activity_id}/complete",
+        [("meeting.completed", 2)],
+        {},
+        expect={
+            "activity_id": "activity_id",
+            "participants": [{"contact_id": "contact_id", "email": None, "role": "buyer"}],
+        },
+    ),
+    Case(
+        "DELETE /api/v1/activities/{activity_id}",
+        [("activity.deleted", 2)],
+        expect={"activity_id": "activity_id", "kind": "meeting", "direction": "outbound"},
+    ),
+    Case(
+        "POST /api/v1/activities/{activity_id}/restore",
+        [("activity.restored", 3)],
+        before=deleted("activity"),
+        expect={"kind": "meeting", "participants": [{"contact_id": "contact_id", "email": None, "role": "buyer"}]},
+    ),
+    Case("POST /api/v1/intent/briefing/refresh", [("briefing.refresh_requested", 1)], {"reason": "monday"}),
+    Case(f"POST {ANSWER}/accept", [("recommendation.accepted", 2)], {}, expect=ADVICE),
+    Case(f"POST {ANSWER}/dismiss", [("recommendation.dismissed", 2)], {"reason": "no_budget"}, expect=ADVICE),
+    Case(f"POST {ANSWER}/complete", [("recommendation.completed", 2)], {}, expect=ADVICE),
+    Case(
+        f"POST {ANSWER}/snooze",
+        [("recommendation.snoozed", 2)],
+        {"until": "2199-01-01T00:00:00Z"},
+        expect=ADVICE | {"snoozed_until": "2199-01-01T00:00:00+00:00"},
+    ),
+    Case(
+        "POST /api/v1/api-keys",
+        [("api_key.created", 1)],
+        {"name": "x", "scopes": ["leads:read"]},
+        expect={"name": "x", "scopes": ["leads:read"]},
+    ),
+    Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
+]
+
+
+def filled(value: Any, ids: dict[str, str]) -> Any:
+    """`value` with names of ids replaced by what they stand for."""
+    if isinstance(value, dict):
+        return {name: filled(one, ids) for name, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, ids) for one in value]
+    return ids.get(value, value) if isinstance(value, str) else value
+
+
+def test_every_route_that_changes_something_is_here() -> None:
+    covered = {case.route for case in CASES} | {"POST /api/v1/auth/sign-up"}
+    assert covered | SILENT.keys() == MUTATING, "say what a new route tells, or why it tells nothing"
+    assert not covered & SILENT.keys()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+async def test_a_change_tells_exactly_this(api: Api, case: Case) -> None:
+    async with api.client(api.a) as client:
+        world = World(api, client)
+        await world.populate()
+        if case.before is not None:
+            await case.before(world)
+        known = {event.id for event in api.events()}
+        method, path = filled(case.route, world.ids).split(" ")
+        answer = await client.request(method, path.format(**world.ids), json=filled(case.body, world.ids))
+    assert answer.status_code < 300, answer.text
+    told = [event for event in api.events() if event.id not in known]
+    assert [(event.type, event.sequence) for event in told] == case.told
+    expected = filled(case.expect, world.ids)
+    assert {name: told[-1].data.get(name) for name in expected} == expected
+    if "etag" in answer.headers:
+        assert answer.headers["etag"] == f'"{told[-1].sequence}"'
+    assert {event.correlation_id for event in told} == {answer.headers["x-request-id"]}
+    assert api.events(api.b) == []
+    versions_grow(api.events())
+
+
+def versions_grow(events: list[Event]) -> None:
+    """No subject is told twice under one version, nor an older one after a newer."""
+    versions = defaultdict(list)
+    for event in events:
+        versions[event.subject].append(event.sequence)
+    assert {subject: found for subject, found in versions.items() if found != sorted(set(found))} == {}
+    assert all(found[0] >= 1 for found in versions.values())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "{" in case.route], ids=lambda case: case.label)
+async def test_a_change_that_is_refused_tells_nothing(api: Api, case: Case) -> None:
+    async with api.client(api.a) as client:
+        world = World(api, client)
+        await world.populate()
+    method, path = case.route.split(" ")
+    async with api.client(api.b) as client:
+        body = filled(case.body, world.ids)
+        answer = await client.request(method, path.format(**world.ids), json=body)
+    assert answer.status_code == 404, answer.text
+    assert api.events(api.b) == []
+
+
+async def test_the_same_values_again_tell_nothing(api: Api) -> None:
+    async with api.client(api.a) as client:
+        world = World(api, client)
+        await world.populate()
+        known = len(api.events())
+        path = f"/api/v1/accounts/{world.ids['account_id']}"
+        assert (await client.patch(path, json={"name": "Acme"})).headers["etag"] == '"1"'
+        await client.delete(f"/api/v1/api-keys/{world.ids['key_id']}")
+        await client.delete(f"/api/v1/api-keys/{world.ids['key_id']}")
+    assert [event.type for event in api.events()[known:]] == ["api_key.revoked"]
+
+
+async def test_a_sign_up_tells_of_its_first_user(api: Api) -> None:
+    email = f"kim@{api.a.customer_id}.example"
+    body = {"company": "New", "name": "Kim", "email": email.upper(), "password": "long enough to pass"}
+    async with api.client() as client:
+        answer = await client.post("/api/v1/auth/sign-up", json=body)
+        assert answer.status_code == 201, answer.text
+    tenant, user_id = api.sql("select customer_id, id from users where email = %s", email)[0]
+    (row,) = api.sql("select envelope from outbox where customer_id = %s", tenant)
+    event = Event.from_json(row[0])
+    assert (event.type, event.subject, event.sequence) == ("user.created", f"user/{user_id}", 1)
+    assert event.data == {"user_id": user_id, "email": email, "name": "Kim", "role": "owner"}
+    assert answer.json()["access_token"] not in row[0]
+
+
+@pytest.mark.parametrize("path", ["auth/log-in", "auth/refresh", "auth/log-out"])
+async def test_sessions_tell_nothing(api: Api, path: str) -> None:
+    email, password = f"{path[-3:]}@{api.b.customer_id}.example", "long enough to pass"
+    async with api.client() as client:
+        tokens = (
+            await client.post("/api/v1/auth/sign-up", json={"company": "x", "email": email, "password": password})
+        ).json()
+        bodies = {
+            "auth/log-in": {"email": email, "password": password},
+            "auth/refresh": {"refresh_token": tokens["refresh_token"]},
+            "auth/log-out": {"refresh_token": tokens["refresh_token"]},
+        }
+        headers = {"authorization": f"Bearer {tokens['access_token']}"}
+        answer = await client.post(f"/api/v1/{path}", json=bodies[path], headers=headers)
+        assert answer.status_code < 300, answer.text
+    (count,) = api.sql(
+        "select count(*) from outbox where customer_id = (select customer_id from users where email = %s)", email
+    )
+    assert count == (1,), "the sign-up alone"
