@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "activities:read": EVERYONE,
     "activities:write": WORKERS,
     "activities:delete": MANAGERS,
+    "events:write": WORKERS,
     "intent:read": EVERYONE,
     "intent:act": WORKERS,
     "intent:refresh": WORKERS,

@@ -8,6 +8,7 @@ from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.enrichment import Enrichment
 from bevyly.db.schema.events import ConsumerOffset, JournalEntry, OutboxEvent, RawEvent, TenantSpread
 from bevyly.db.schema.identity import ApiKey, AuditEntry, Customer, IdempotencyRecord, RefreshToken, User
+from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
     ModelVersion,
@@ -37,6 +38,8 @@ __all__ = [
     "DeadLetterRow",
     "Enrichment",
     "IdempotencyRecord",
+    "InboundEvent",
+    "InboundRecord",
     "JournalEntry",
     "Lead",
     "ModelVersion",

@@ -1,0 +1,1 @@
+"""The area events of the API: changes that other systems send."""
