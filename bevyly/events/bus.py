@@ -30,6 +30,8 @@ def connection_config(settings: Settings) -> Config:
         "bootstrap.servers": settings.require_kafka(),
         "reconnect.backoff.max.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 30_000,
+        # small requests answered at once: waiting to fill a packet would add 40 ms
+        "socket.nagle.disable": True,
         "log_level": 0,
     }
     if settings.kafka_username:
@@ -102,7 +104,11 @@ class Publisher:
 
 
 def make_consumer(settings: Settings, *, group: str, **overrides: str | float | bool) -> Consumer:
-    """A consumer that never commits to Kafka: positions live in `raw.consumer_offsets`, beside their effect."""
+    """A consumer that never commits to Kafka: positions live in `raw.consumer_offsets`, beside their effect.
+
+    What it fetches ahead is bounded by bytes: a handler that is slow holds up Kafka, not memory. A fetch is answered as
+    soon as there is a message, so that a longer wait costs no latency; the short back-off of a full queue does.
+    """
     return Consumer(
         connection_config(settings)
         | {
@@ -110,9 +116,12 @@ def make_consumer(settings: Settings, *, group: str, **overrides: str | float | 
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
-            "partition.assignment.strategy": "range",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": 10_000,
+            "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 50,
             "fetch.error.backoff.ms": 100,
+            "fetch.queue.backoff.ms": 20,
             "queued.max.messages.kbytes": 65_536,
         }
         | overrides

@@ -46,18 +46,20 @@ where (known.closed_at is null or known.closed_at < excluded.last_seen_at)
       (excluded.last_seen_at, excluded.polarity, excluded.severity, excluded.strength, excluded.title, excluded.data,
        excluded.evidence, excluded.detector_version, excluded.expires_at, excluded.closed_at)
 """
+# Each signal ends with the first closing after it was seen, so that the rows do not hang on how events were batched.
 _CLOSE = """
 update signals set closed_at = over.at, close_reason = over.reason
 from (
-  select distinct on (customer_id, entity_type, entity_id, signal_type) *
+  select distinct on (open.customer_id, open.id) open.customer_id, open.id, given.at, given.reason
   from jsonb_to_recordset(%(rows)s::jsonb) as given (
     customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, reason varchar, at timestamptz
   )
-  order by customer_id, entity_type, entity_id, signal_type, at desc
+  join signals as open on open.customer_id = given.customer_id and open.entity_type = given.entity_type
+    and open.entity_id = given.entity_id and open.signal_type = coalesce(given.signal_type, open.signal_type)
+  where open.closed_at is null and open.last_seen_at <= given.at
+  order by open.customer_id, open.id, given.at
 ) as over
-where signals.customer_id = over.customer_id and signals.entity_type = over.entity_type
-  and signals.entity_id = over.entity_id and signals.signal_type = coalesce(over.signal_type, signals.signal_type)
-  and signals.closed_at is null and signals.last_seen_at <= over.at
+where signals.customer_id = over.customer_id and signals.id = over.id
 """
 _UNDECIDED = """
 select wanted.customer_id, wanted.entity_type, wanted.entity_id
