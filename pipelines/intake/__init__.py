@@ -3,6 +3,6 @@
 Shared by the Dagster asset, the streams and the tests. Does not belong here: what follows from an event.
 """
 
-from pipelines.intake.ingest import IngestResult, drain, follow
+from pipelines.intake.ingest import GROUP, IngestResult, drain, follow
 
-__all__ = ["IngestResult", "drain", "follow"]
+__all__ = ["GROUP", "IngestResult", "drain", "follow"]
