@@ -56,17 +56,26 @@ class StopLimit:
         self._batches: deque[tuple[int, int]] = deque()
 
     def note(self, *, handled: int, failed: int, reason: str) -> None:
-        """`handled` events took effect and `failed` became letters, the last for `reason`; what was parked counts as
-        neither. Raises `TooManyDeadLetters`, and forgets the window, so that the caller can undo this batch.
+        """`handled` events took effect and `failed` became letters, the last one for `reason`; what was parked is
+        neither. Raises `TooManyDeadLetters` as `check` does.
         """
+        self.check(handled=handled, failed=failed, reason=reason)
         self._batches.append((handled, failed))
         self._trim()
-        all_, bad = 0, 0
-        for good, poor in reversed(self._batches):
-            all_, bad = all_ + good + poor, bad + poor
-            if bad >= self._at_least and bad > self._ratio * all_:
+
+    def check(self, *, handled: int, failed: int, reason: str) -> None:
+        """Whether a batch with these numbers may be committed: raises `TooManyDeadLetters` if not.
+
+        The window is forgotten then: who is released begins anew.
+        """
+        if not failed:
+            return
+        seen, bad = 0, 0
+        for good, poor in ((handled, failed), *reversed(self._batches)):
+            seen, bad = seen + good + poor, bad + poor
+            if bad >= self._at_least and bad > self._ratio * seen:
                 self._batches.clear()
-                raise TooManyDeadLetters(f"{bad} of the last {all_} events of {self.consumer} fail: {reason}")
+                raise TooManyDeadLetters(f"{bad} of the last {seen} events of {self.consumer} fail: {reason}")
 
     def remember(self, connection: Connection) -> None:
         """Begin with the letters of the process before: restarts must not add up to a drained topic."""

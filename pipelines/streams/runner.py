@@ -7,47 +7,34 @@ same topics and dead-letters them once.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cached_property
-from typing import Any
 
 import psycopg
 import structlog
-from confluent_kafka import Consumer, Message, TopicPartition
 from prometheus_client import Counter
 
 from bevyly.clock import Clock, SystemClock
-from bevyly.db.leadership import DATABASE_AWAY, limit_silence
-from bevyly.errors import Conflict, Unavailable
-from bevyly.events import dead_letters
-from bevyly.events.bus import BrokerUnavailable, Publisher, make_consumer
-from bevyly.events.dead_letters import DeadLetter
-from bevyly.events.envelope import Event
-from bevyly.events.failpoints import failpoint
+from bevyly.db.leadership import limit_silence
+from bevyly.events.bus import Publisher, make_consumer
 from bevyly.settings import Settings
-from pipelines.intake.messages import Incoming, decode
-from pipelines.intake.offsets import Partition, move, partition_of, starting_points
+from pipelines.dead_letters.limit import StopLimit, TooManyDeadLetters, halt, standing_halt
+from pipelines.intake.messages import decode
 from pipelines.process import Outage
+from pipelines.streams.application import Application, Connection, Halted, Handler, is_outage
+from pipelines.streams.assignment import Assignment
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-Handler = Callable[[Connection, Sequence[Event]], None]
+__all__ = ["Connection", "Handler", "Stream"]
 
 BATCH = 500
-POLL_SECONDS = 0.05
-TRIES = 3
+# how long a stop waits for a stream that has nothing to do
+POLL_SECONDS = 0.2
+HALT_POLL_SECONDS = 1.0
 SILENCE_SECONDS = 30.0
-# when this share of a batch of this size is poison, the fault is ours
-STOP_RATIO, STOP_AT_LEAST = 0.5, 20
 
 handled = Counter("bevyly_stream_events", "Events that a stream was given", ["stream", "outcome"])
 _log = structlog.get_logger()
-
-
-class TooManyDeadLetters(Unavailable):
-    """So many events of one batch fail that the handler is at fault: wait for a person, lose nothing."""
-
-    code = "too_many_dead_letters"
 
 
 class Stream:
@@ -62,128 +49,95 @@ class Stream:
         settings: Settings,
         clock: Clock | None = None,
         batch: int = BATCH,
+        limit: StopLimit | None = None,
+        **consumer_options: str | float | bool,
     ) -> None:
-        self._name = name
-        self._topics = list(topics)
-        self._handler = handler
+        self.name = name
+        self.topics = tuple(topics)
+        self.handler = handler
         self._settings = settings
         self._clock = clock or SystemClock()
         self._batch = batch
+        self._limit = limit
+        self._consumer_options = consumer_options
+        self._tripped: str | None = None
 
     @cached_property
     def _publisher(self) -> Publisher:
         return Publisher(self._settings)
 
     def run(self, stop: threading.Event) -> None:
-        """Handle events until `stop` is set; outages are waited out."""
-        outage = Outage(self._name)
+        """Handle events until `stop` is set; outages are waited out, and a halt until a person releases it.
+
+        A batch under way is finished before it ends.
+        """
+        outage = Outage(self.name)
         while not stop.is_set():
             try:
                 self._session(stop, outage)
-            except (*DATABASE_AWAY, Unavailable, Conflict) as error:
+            except TooManyDeadLetters as error:
+                self._tripped = error.detail
+            except Halted:
+                continue
+            except Exception as error:
+                if not is_outage(error):
+                    raise
                 outage.failed(error, stop)
 
     def _session(self, stop: threading.Event, outage: Outage) -> None:
-        url = self._settings.require_pipeline_database()
-        with (
-            psycopg.connect(
-                url, autocommit=True, connect_timeout=5, application_name=f"bevyly-{self._name}"
-            ) as database,
-            closing(make_consumer(self._settings, group=f"bevyly-{self._name}")) as consumer,
-        ):
+        url, name = self._settings.require_pipeline_database(), f"bevyly-{self.name}"
+        with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name=name) as database:
             limit_silence(database, seconds=SILENCE_SECONDS)
-            session = _Session(self._name, database, consumer)
-            consumer.subscribe(self._topics, on_assign=session.assign, on_revoke=session.revoke, on_lost=session.revoke)
-            while not stop.is_set():
-                messages = session.keep(consumer.consume(self._batch, POLL_SECONDS))
-                if messages:
-                    self._apply(session, messages)
-                    outage.over()
+            self._wait_for_release(database, stop, outage)
+            if stop.is_set():
+                return
+            with closing(make_consumer(self._settings, group=name, **self._consumer_options)) as consumer:
+                assignment = Assignment(self.name, topics=self.topics, database=database, consumer=consumer)
+                application = self._application(database)
+                while not stop.is_set():
+                    if self._step(assignment, application):
+                        outage.over()
 
-    def _apply(self, session: "_Session", messages: list[Message]) -> None:
-        batch = decode(messages)
-        moves = session.moves(messages)
-        events = [incoming.event for incoming in batch.accepted]
-        failed: list[DeadLetter] = []
-        try:
-            with session.database.transaction():
-                move(session.database, self._name, moves)
-                self._handler(session.database, events)
-                failpoint("before_commit")
-        except (*DATABASE_AWAY, Unavailable, Conflict):
-            raise
-        except Exception as error:  # noqa: BLE001 - a handler may fail in any way; the batch is tried event by event
-            _log.warning("batch failed", stream=self._name, events=len(events), error=repr(error)[:300])
-            failed = self._apply_singly(session, batch.accepted, moves)
-        failpoint("after_commit")
-        session.moved(moves)
-        for outcome, number in {
-            "applied": len(events) - len(failed),
-            "dead_lettered": len(failed),
+    def _step(self, assignment: Assignment, application: Application) -> bool:
+        messages = assignment.read(self._batch, seconds=POLL_SECONDS)
+        if not messages:
+            return False
+        batch, moves = decode(messages), assignment.moves(messages)
+        outcome = application.apply(batch.accepted, moves)
+        assignment.moved(moves)
+        for label, number in {
+            "applied": outcome.applied,
+            "dead_lettered": len(outcome.failed),
+            "parked": len(outcome.parked),
             "unreadable": len(batch.letters),
         }.items():
-            handled.labels(stream=self._name, outcome=outcome).inc(number)
+            handled.labels(stream=self.name, outcome=label).inc(number)
+        return True
 
-    def _apply_singly(
-        self, session: "_Session", batch: list[Incoming], moves: Mapping[Partition, tuple[int, int]]
-    ) -> list[DeadLetter]:
-        """Apply each event in a savepoint of its own; those that fail `TRIES` times become dead letters."""
-        with session.database.transaction():
-            move(session.database, self._name, moves)
-            failed = [letter for one in batch if (letter := self._try(session.database, one)) is not None]
-            if len(failed) >= STOP_AT_LEAST and len(failed) > STOP_RATIO * len(batch):
-                raise TooManyDeadLetters(f"{len(failed)} of {len(batch)} events fail: {failed[0].reason}")
-            if failed:
-                dead_letters.publish(self._publisher, failed, consumer=self._name, at=self._clock.now())
-        return failed
+    def _application(self, database: Connection) -> Application:
+        if self._limit is None:
+            self._limit = StopLimit(self.name)
+            self._limit.remember(database)
+        return Application(
+            self.name,
+            handler=self.handler,
+            limit=self._limit,
+            make_publisher=lambda: self._publisher,
+            clock=self._clock,
+            database=database,
+        )
 
-    def _try(self, database: Connection, incoming: Incoming) -> DeadLetter | None:
-        reason = ""
-        for _ in range(TRIES):
-            try:
-                with database.transaction():
-                    self._handler(database, [incoming.event])
-            except (*DATABASE_AWAY, Unavailable, Conflict):
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever the handler raises is the reason of the dead letter
-                reason = f"{type(error).__name__}: {error}"
-            else:
-                return None
-        return DeadLetter(message=incoming.message, code="handler_failed", reason=reason, tries=TRIES)
-
-
-class _Session:
-    """Where one consumer stands in the partitions that it was given."""
-
-    def __init__(self, group: str, database: Connection, consumer: Consumer) -> None:
-        self.database = database
-        self._group = group
-        self._consumer = consumer
-        self._positions: dict[Partition, int] = {}
-
-    def assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._positions = starting_points(self.database, consumer, self._group, partitions)
-        consumer.assign([TopicPartition(*key, offset) for key, offset in self._positions.items()])
-
-    def revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
-        self._positions = {}
-
-    def keep(self, messages: list[Message]) -> list[Message]:
-        """Messages of partitions that are ours, from where we stand on."""
-        kept = []
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                raise BrokerUnavailable(f"Kafka: {error.str()}")
-            position = self._positions.get(partition_of(message))
-            if position is not None and (message.offset() or 0) >= position:
-                kept.append(message)
-        return kept
-
-    def moves(self, messages: list[Message]) -> dict[Partition, tuple[int, int]]:
-        """From and to which offset each partition moves once `messages` have taken effect."""
-        last = {partition_of(message): message.offset() or 0 for message in messages}
-        return {key: (self._positions[key], offset + 1) for key, offset in last.items()}
-
-    def moved(self, moves: Mapping[Partition, tuple[int, int]]) -> None:
-        self._positions.update({key: upto for key, (_, upto) in moves.items()})
+    def _wait_for_release(self, database: Connection, stop: threading.Event, outage: Outage) -> None:
+        """Return when no halt stands; one that this process is to make is made first."""
+        if self._tripped is not None:
+            halt(database, self.name, self._tripped)
+            self._tripped = None
+        reason = standing_halt(database, self.name)
+        if reason is None:
+            return
+        _log.error("halted", stream=self.name, reason=reason, release=f"bevyly streams release {self.name}")
+        outage.over()
+        while not stop.wait(HALT_POLL_SECONDS):
+            if standing_halt(database, self.name) is None:
+                _log.info("released", stream=self.name)
+                return
