@@ -18,13 +18,14 @@ from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
 from api.modules.leads.routes import router as leads
 from api.modules.opportunities.routes import router as opportunities
+from api.modules.webhooks.routes import router as webhooks
 from api.resources import make_resources
 from bevyly.clock import Clock, SystemClock
 from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
-AREAS = (intent, accounts, contacts, opportunities, leads, activities, auth, api_keys)
+AREAS = (intent, accounts, contacts, opportunities, leads, activities, auth, api_keys, webhooks)
 
 
 def create_app(

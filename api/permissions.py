@@ -37,6 +37,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:read": EVERYONE,
     "intent:act": WORKERS,
     "intent:refresh": WORKERS,
+    "webhooks:read": MANAGERS,
+    "webhooks:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

@@ -24,7 +24,7 @@ class Vault:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
             raise MissingDependency(
-                "ENCRYPTION_KEYS holds something that is no Fernet key (32 bytes in URL-safe base64; commas between keys)."
+                "ENCRYPTION_KEYS holds something that is no Fernet key (32 bytes in URL-safe base64)."
             ) from None
 
     @classmethod

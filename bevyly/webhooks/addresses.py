@@ -10,7 +10,9 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from bevyly.errors import Invalid
@@ -134,10 +136,19 @@ def is_public(address: Address) -> bool:
     return not any(address in network for network in _PRIVATE_V6)
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """What the machine's resolver answers."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
+class Resolver:
+    """Asks the machine's resolver, on threads of its own: it cannot be interrupted, and others need theirs."""
+
+    def __init__(self, *, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhook-names")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        return [str(one[4][0]) for one in found]
+
+
+def _look_up(host: str, port: int) -> list[Any]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _host(host: str) -> str:

@@ -23,6 +23,7 @@ from bevyly.settings import Settings
 from tests.support.databases import Database
 
 SECRET = "a secret for tests that is longer than 32 characters"
+ENCRYPTION_KEY = "dGVzdCBrZXkgdGVzdCBrZXkgdGVzdCBrZXkgdGVzdDA="
 UNLIMITED = RateLimits(
     reads=Rule("read", limit=1_000_000, lease=1000),
     writes=Rule("write", limit=1_000_000, lease=1000),
@@ -109,7 +110,9 @@ async def running(
     database: Database, redis_url: str, *, limits: RateLimits = UNLIMITED, clock: Clock | None = None
 ) -> AsyncIterator[Api]:
     """An API with two tenants, started and stopped."""
-    settings = Settings(database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET)
+    settings = Settings(
+        database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET, encryption_keys=ENCRYPTION_KEY
+    )
     app = create_app(settings, limits=limits, clock=clock)
     a, b = two_tenants(database)
     with pytest.MonkeyPatch.context() as patch:

@@ -32,6 +32,10 @@ from bevyly.db.schema import (
     RefreshToken,
     Score,
     Signal,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
 )
 from bevyly.ids import new_id
 
@@ -76,6 +80,8 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     t: dict[str, Any] = {"customer_id": customer_id}
     model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
+    event = new_id()
+    ids |= {"endpoint_id": new_id(), "delivery_id": new_id()}
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
     steps: list[list[Base]] = [
         [
@@ -117,6 +123,8 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 polarity="+", confidence=0.5, confidence_low=0.4, confidence_high=0.6, dedupe_key=new_id(),
                 first_seen_at=NOW, last_seen_at=NOW,
             ),
+            WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),
+            WebhookEvent(**t, event_id=event, type="note.created", envelope="{}"),
         ],
         [
             Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
@@ -128,9 +136,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 rank=1, band="B", model_version_id=model, feature_hash="h",
             ),
             advice,
+            WebhookDelivery(
+                **t, id=ids["delivery_id"], endpoint_id=ids["endpoint_id"], event_id=event, event_type="note.created"
+            ),
         ],
         [
             Lead(**t, id=ids["lead_id"], company_name="Secret lead", status="new"),
+            WebhookAttempt(**t, id=new_id(), delivery_id=ids["delivery_id"], started_at=NOW, latency_ms=1),
         ],
         [
             Opportunity(

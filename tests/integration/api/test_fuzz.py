@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from api.main import create_app
 from bevyly.settings import Settings
-from tests.integration.api.conftest import SECRET, UNLIMITED, Api, two_tenants
+from tests.integration.api.conftest import ENCRYPTION_KEY, SECRET, UNLIMITED, Api, two_tenants
 from tests.integration.api.seeds import seed as fill
 from tests.support.databases import Database
 
@@ -29,9 +29,10 @@ def cases(app: FastAPI) -> list[Any]:
 
 
 def test_no_generated_request_makes_the_api_fail(database: Database, redis_url: str) -> None:
-    app = create_app(
-        Settings(database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET), limits=UNLIMITED
+    settings_ = Settings(
+        database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET, encryption_keys=ENCRYPTION_KEY
     )
+    app = create_app(settings_, limits=UNLIMITED)
     tenant, other = two_tenants(database)
     ids = fill(database.pipeline_url, tenant.customer_id, tenant.users["owner"])
     sent, failures = [0], []

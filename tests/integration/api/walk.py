@@ -26,6 +26,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/intent/recommendations/{recommendation_id}/complete": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/snooze": {"until": "2199-01-01T00:00:00Z"},
     "POST /api/v1/api-keys": {"name": "x", "scopes": ["api_keys:write"]},
+    "POST /api/v1/webhooks": {"url": "https://93.184.215.14/hook", "event_types": ["opportunity.*"]},
+    "PATCH /api/v1/webhooks/{endpoint_id}": {"description": "y"},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "x" * 12},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},

@@ -1,0 +1,1 @@
+"""The area webhooks of the API."""
