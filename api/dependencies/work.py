@@ -6,6 +6,7 @@ leaves nothing behind.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Header
@@ -23,6 +24,16 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The event of another system that a change comes from. The clock of its context shows when it happened there."""
+
+    source: str
+    event_id: str
+    recorded_at: datetime
+    applied_at: datetime
+
+
+@dataclass(frozen=True)
 class WriteContext:
     """What a service needs to change something: the unit of work, who does it, when, under which request."""
 
@@ -30,6 +41,7 @@ class WriteContext:
     principal: Principal
     clock: Clock
     request_id: str | None
+    origin: Origin | None = None
 
 
 async def in_unit_of_work(resources: Resources, request: Request, principal: Principal, handle: Handler) -> Response:

@@ -9,14 +9,16 @@ from bevyly.events.envelope import Event, new_event
 from bevyly.ids import new_id
 
 Values = dict[str, Any]
+OUR_SOURCE = "bevyly/api"
 
 
 class Trail:
-    """Writes who changed what, and tells the rest of the system."""
+    """Writes who changed what, and tells the rest of the system. `now` is when it happened."""
 
     def __init__(self, context: WriteContext) -> None:
         self._context = context
         self.now = context.clock.now()
+        self.recorded_at = context.origin.recorded_at if context.origin else self.now
 
     def audit(
         self,
@@ -42,7 +44,7 @@ class Trail:
                 after=None if after is None else plain(after),
                 recommendation_id=recommendation_id,
                 request_id=context.request_id,
-                occurred_at=self.now,
+                occurred_at=context.origin.applied_at if context.origin else self.now,
             )
         )
 
@@ -57,16 +59,18 @@ class Trail:
         causation_id: str | None = None,
     ) -> Event:
         """One event about `entity`, published if the change is committed; `sequence` is its new version."""
+        origin = self._context.origin
         event = new_event(
             type_,
             tenant_id=self._context.principal.customer_id,
+            source=origin.source if origin else OUR_SOURCE,
             subject=entity,
             sequence=sequence,
             data=plain(data),
             clock=self._context.clock,
             occurred_at=occurred_at or self.now,
-            recorded_at=self.now,
-            causation_id=causation_id,
+            recorded_at=self.recorded_at,
+            causation_id=origin.event_id if origin else causation_id,
             correlation_id=self._context.request_id,
         )
         self._context.work.emit(event)

@@ -5,7 +5,7 @@ from typing import Any
 from api.dependencies.work import WriteContext
 from api.modules.accounts.service import AccountService
 from api.modules.contacts.service import ContactService
-from api.modules.leads.repository import ConversionRepository
+from api.modules.leads.repository import CONVERTIBLE, ConversionRepository
 from api.modules.leads.service import already_converted
 from api.modules.opportunities.service import OpportunityService
 from api.records.repository import missing
@@ -73,6 +73,23 @@ class LeadConversion:
         self._tell(lead, became)
         await self.context.work.session.flush()
         return {"lead_id": lead.id, **became, "account_created": account_created, "contact_created": contact_created}
+
+    async def record(self, lead: Lead, became: Values) -> None:
+        """A conversion that was done elsewhere, into records that exist; `lead` is held by the caller.
+
+        Raises `AlreadyConverted` or `NotConvertible`.
+        """
+        if lead.converted_at is not None:
+            raise already_converted(lead)
+        if lead.status not in CONVERTIBLE:
+            raise NotConvertible("A disqualified lead cannot be converted.")
+        lead.status, lead.converted_at, lead.updated_at = "converted", self.trail.now, self.trail.now
+        lead.version += 1
+        lead.account_id = became.get("account_id") or lead.account_id
+        lead.contact_id = became.get("contact_id") or lead.contact_id
+        lead.opportunity_id = became.get("opportunity_id")
+        lead.score_at_conversion = await self.leads.score(lead.id)
+        self._tell(lead, {name: getattr(lead, name) for name in ("account_id", "contact_id", "opportunity_id")})
 
     async def _why_not(self, lead_id: str) -> Exception:
         lead = await self.leads.find(lead_id) if is_id(lead_id) else None
