@@ -17,6 +17,8 @@ from bevyly.clock import Clock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.pagination import CursorCodec
 from bevyly.db.read import Reader, with_session_settings
+from bevyly.db.unit_of_work import with_nudge
+from bevyly.events.wakeup import Nudger
 from bevyly.settings import Settings
 
 REDIS_SECONDS = 0.05
@@ -36,6 +38,7 @@ class Resources:
     settings: Settings
     clock: Clock
     engine: AsyncEngine
+    nudger: Nudger
     reader: Reader
     redis: Redis
     tokens: AccessTokens
@@ -45,6 +48,7 @@ class Resources:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.nudger.close()
         await self.reader.close()
         await self.engine.dispose()
         await self.redis.aclose()
@@ -54,7 +58,8 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
     """All resources; nothing connects yet."""
     url = settings.require_app_database()
     secret = settings.require_jwt_secret()
-    engine = make_async_engine(with_session_settings(url, _WRITES))
+    nudger = Nudger(url)
+    engine = with_nudge(make_async_engine(with_session_settings(url, _WRITES)), nudger.nudge)
     reader = Reader(url)
     redis: Redis = Redis.from_url(
         settings.require_redis(),
@@ -68,6 +73,7 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
         settings=settings,
         clock=clock,
         engine=engine,
+        nudger=nudger,
         reader=reader,
         redis=redis,
         tokens=tokens,

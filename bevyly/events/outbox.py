@@ -12,6 +12,7 @@ from bevyly.errors import Invalid
 from bevyly.events import contracts
 from bevyly.events.catalogue import topic_of
 from bevyly.events.envelope import MAX_EVENT_BYTES, Event
+from bevyly.events.wakeup import NOTIFY
 
 # COPY refuses tables with row-level security, so rows take the way over a temporary table.
 _STAGE = """
@@ -44,7 +45,8 @@ def outbox_rows(events: Iterable[Event]) -> list[dict[str, str]]:
 def copy_to_outbox(connection: Connection, events: Iterable[Event]) -> int:
     """Write `events` to the outbox in the open transaction of `connection`, by COPY; how many there were.
 
-    For loaders. The order of `events` is the order of publication.
+    For loaders and pipeline steps, which commit rarely and may therefore wake the relay by their own commit. The order
+    of `events` is the order of publication.
     """
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
@@ -53,7 +55,9 @@ def copy_to_outbox(connection: Connection, events: Iterable[Event]) -> int:
             for event in events:
                 copy.write_row((event.tenant_id, event.id, topic_of(event.type), _wire(event)))
         cursor.execute(_MOVE)
-        return cursor.rowcount
+        written = cursor.rowcount
+        cursor.execute(NOTIFY)
+        return written
 
 
 def _wire(event: Event) -> str:
