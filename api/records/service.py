@@ -36,7 +36,7 @@ class RecordService(Generic[Record]):
     async def create(self, values: Values) -> Record:
         """A new record; its owner is who creates it unless said otherwise."""
         values = {"owner_id": self.context.principal.user_id} | values
-        row = self.table(customer_id=self.customer_id, id=new_id(), version=1, **self._columns(values))
+        row = self.table(**{"customer_id": self.customer_id, "id": new_id(), "version": 1} | self._columns(values))
         row.created_at = row.updated_at = self.now
         self.prepare(row)
         self.session.add(row)

@@ -73,7 +73,7 @@ class ActivityService(RecordService[Activity]):
         self.participants = values.get("participants", [])
         fields["direction"] = values.get("direction") or _DIRECTIONS.get(values["kind"], "outbound")
         fields["occurred_at"] = values.get("occurred_at") or self.now
-        return await super().create(fields | {"recorded_at": self.now})
+        return await super().create(fields | {"recorded_at": self.trail.recorded_at})
 
     async def created(self, row: Activity) -> None:
         """The time of the event is that of the touch, or of its completion; a planned one is told when entered."""
