@@ -30,6 +30,11 @@ class Topic:
     partitions: int
     retention_hours: int
     types: dict[str, list[int]]
+    producers: dict[str, list[str]]
+
+    def producers_of(self, type_: str) -> list[str]:
+        """Who publishes events of `type_`."""
+        return [producer for producer, types in self.producers.items() if type_ in types]
 
     @property
     def dead_letters(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jsonschema_rs import Draft202012Validator, RegexOptions, Registry
+from jsonschema_rs import Draft202012Validator, RegexOptions, Registry, dereference
 
 from bevyly.errors import Invalid
 from bevyly.events.catalogue import UnknownEventType, topics
@@ -21,6 +21,9 @@ from bevyly.events.envelope import Event
 SCHEMAS = Path(__file__).parent / "schemas"
 EXAMPLES = Path(__file__).parent / "examples"
 SHARED = "shared"
+PROSE = frozenset({"$schema", "$id", "title", "description", "examples", "$comment"})
+"""Words of a schema that accept or refuse nothing."""
+_UNORDERED = frozenset({"required", "enum", "type"})
 _BASE = "https://schemas.bevyly.com/events"
 # `\u0000` behind an even number of backslashes: a NUL, and not the six characters that spell one
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -77,6 +80,29 @@ def validator(type_: str, version: int) -> Draft202012Validator:
     return Draft202012Validator(
         json.loads(path.read_bytes()), registry=_registry(), pattern_options=RegexOptions(), validate_formats=True
     )
+
+
+def rules(type_: str, version: int) -> dict[str, Any]:
+    """What the schema of `type_` in `version` asks for: its references resolved, its prose left out."""
+    schema = json.loads((SCHEMAS / type_ / f"{version}.json").read_bytes())
+    found: dict[str, Any] = _without_prose(dereference(schema, registry=_registry()))
+    return found
+
+
+def _without_prose(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_prose(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    bare = {word: value for word, value in schema.items() if word not in PROSE}
+    return {
+        word: {name: _without_prose(one) for name, one in value.items()}
+        if word == "properties"
+        else sorted(value, key=str)
+        if word in _UNORDERED and isinstance(value, list)
+        else _without_prose(value)
+        for word, value in bare.items()
+    }
 
 
 @cache

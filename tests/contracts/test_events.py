@@ -3,6 +3,8 @@
 import copy
 import itertools
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import msgspec
 import pytest
 
 from bevyly.events import contracts
-from bevyly.events.catalogue import topic_of, topics
+from bevyly.events.catalogue import UnknownEventType, topic_of, topics
 from bevyly.events.compatibility import incompatibilities
 from bevyly.events.envelope import Event
+from bevyly.events.outbox import outbox_rows
+from bevyly.events.reference import render, subject_of
 
 ACCEPTED = [
     (type_, version) for topic in topics().values() for type_, versions in topic.types.items() for version in versions
@@ -98,11 +102,104 @@ def test_an_example_without_a_required_field_is_refused(path: Path) -> None:
             contracts.validate(msgspec.structs.replace(event, data=data))
 
 
+def near_misses(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Data that differ from an example in one field that cannot be right, with the path of the field."""
+    rules = contracts.rules(event.type, event.schema_version)
+    for field, rule in rules["properties"].items():
+        for value in wrong_values(rule):
+            yield f"{field}={value!r:.40}", event.data | {field: value}
+
+
+def wrong_values(rule: dict[str, Any]) -> list[Any]:
+    """Values that `rule` refuses: of another type, one step beyond a bound, of the wrong form."""
+    values: list[Any] = [[[1]]]
+    if "enum" in rule:
+        values += ["unheard_of", "", None]
+    if "maxLength" in rule:
+        values += ["x" * (rule["maxLength"] + 1), "a\0b", 1]
+    if "minLength" in rule:
+        values += [""]
+    if "maximum" in rule:
+        values += [rule["maximum"] + 1, "1"]
+    if "minimum" in rule:
+        values += [rule["minimum"] - 1]
+    if "format" in rule:
+        values += ["soon", 1]
+    if rule.get("type") == "array":
+        values += [{}, ["x" * 300] * 2, [{}] * (rule["maxItems"] + 1)]
+    if rule.get("type") == "object":
+        values += [{"": 1}] if "additionalProperties" not in rule else [{"surprise": {"deep": 1}}]
+    if isinstance(rule.get("type"), str):
+        values += [None]
+    return values
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_an_example_with_a_field_that_is_wrong_is_refused(path: Path) -> None:
+    event = Event.from_json(path.read_bytes())
+    taken = []
+    for what, data in near_misses(event):
+        try:
+            contracts.validate(msgspec.structs.replace(event, data=data))
+        except (contracts.ContractViolation, contracts.NulCharacter):
+            continue
+        taken.append(what)
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "1"), ("tenant_id", "acme"), ("subject", "account"), ("subject", "account/"), ("subject", "Account/1"),
+        ("source", "bevyly\0api"), ("causation_id", "\0"),
+    ],
+)  # fmt: skip
+def test_an_envelope_that_is_wrong_is_refused(field: str, value: str) -> None:
+    event = Event.from_json(EXAMPLES[0].read_bytes())
+    with pytest.raises((contracts.ContractViolation, contracts.NulCharacter)):
+        contracts.validate(msgspec.structs.replace(event, **{field: value}))
+
+
+def test_types_and_versions_that_are_not_in_the_catalogue_are_refused() -> None:
+    event = Event.from_json(EXAMPLES[0].read_bytes())
+    for changes, error in (
+        ({"type": "account.exploded"}, UnknownEventType),
+        ({"type": "../schemas/account.created"}, UnknownEventType),
+        ({"schema_version": 99}, contracts.UnknownSchemaVersion),
+    ):
+        stranger = msgspec.structs.replace(event, **changes)
+        with pytest.raises(error):
+            contracts.validate(stranger)
+        with pytest.raises(error):
+            outbox_rows([stranger])
+
+
+def test_each_type_has_a_producer_and_one_kind_of_subject() -> None:
+    for topic in topics().values():
+        assert {type_ for types in topic.producers.values() for type_ in types} == topic.types.keys(), topic.name
+        for type_ in topic.types:
+            who = topic.producers_of(type_)
+            assert len(who) == 1 or "nobody yet" not in who, type_
+            if type_ != "enrichment.completed":
+                assert "," not in subject_of(type_), type_
+
+
+def test_examples_of_one_type_stand_for_versions_that_exist() -> None:
+    assert [name(path) for path in EXAMPLES if Event.from_json(path.read_bytes()).sequence < 1] == []
+
+
+def test_the_page_of_the_catalogue_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs/guides/event-catalogue.md"
+    assert page.read_text() == render(), f"run `python -m bevyly.events.reference > docs/guides/{page.name}`"
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
 @pytest.mark.parametrize("type_", sorted({type_ for type_, _ in ACCEPTED}))
 def test_a_new_version_only_adds_optional_fields(type_: str) -> None:
     versions = sorted(version for known, version in ACCEPTED if known == type_)
     for old, new in itertools.pairwise(versions):
-        assert incompatibilities(schema_of(type_, old), schema_of(type_, new)) == []
+        assert incompatibilities(contracts.rules(type_, old), contracts.rules(type_, new)) == []
 
 
 def test_objects_are_closed_except_custom_fields() -> None:
