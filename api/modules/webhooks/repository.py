@@ -2,16 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, literal_column, select, text, update
+from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.records.repository import missing, rendered
 from bevyly.db.schema import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from bevyly.events.envelope import Event
 from bevyly.ids import is_id, new_id
-from bevyly.webhooks.subscriptions import CHANNEL
-
-_NOTIFY = text(f"select pg_notify('{CHANNEL}', '')")
 
 
 class WebhookRepository:
@@ -61,7 +58,7 @@ class WebhookRepository:
         )
         await self.session.flush()
         self.session.add(row)
-        await self._notify()
+        await self.session.flush()
         return row.id
 
     async def replay(self, endpoint_id: str, delivery_id: str, *, at: datetime) -> None:
@@ -78,7 +75,6 @@ class WebhookRepository:
         )
         if not is_id(delivery_id) or await self.session.scalar(statement) is None:
             raise missing("delivery")
-        await self._notify()
 
     async def replay_failed(self, endpoint_id: str, *, since: datetime | None, at: datetime, limit: int) -> int:
         """Let failed deliveries start over now, the oldest first; how many."""
@@ -100,7 +96,6 @@ class WebhookRepository:
             .returning(WebhookDelivery.id)
         )
         replayed = (await self.session.scalars(statement)).all()
-        await self._notify()
         return len(replayed)
 
     async def rendered(self, endpoint_id: str) -> bytes:
@@ -112,7 +107,3 @@ class WebhookRepository:
         await self.session.flush()
         function = func.api_get_webhook_delivery(self.customer_id, delivery_id, endpoint_id)
         return str(await self.session.scalar(select(literal_column("body")).select_from(function))).encode()
-
-    async def _notify(self) -> None:
-        await self.session.flush()
-        await self.session.execute(_NOTIFY)

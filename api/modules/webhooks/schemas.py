@@ -125,9 +125,7 @@ class Attempt(Output):
     started_at: datetime
     latency_ms: int
     status_code: int | None
-    error: str | None = Field(
-        description="`timeout`, `http_500`, `redirect_refused` …; null where it worked"
-    )
+    error: str | None = Field(description="`timeout`, `http_500`, `redirect_refused` …; null where it worked")
     address: str | None = Field(description="where the connection went")
     response_body: str | None = Field(description="its first kilobyte")
 
@@ -164,9 +162,7 @@ class DeliveryPage(Output):
 class ReplayQuery(Input):
     """Which failed deliveries to send again."""
 
-    since: Instant | None = Field(
-        default=None, description="created since then; all if left out"
-    )
+    since: Instant | None = Field(default=None, description="created since then; all if left out")
 
 
 class Replayed(Output):

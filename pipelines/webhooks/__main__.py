@@ -1,0 +1,49 @@
+"""`python -m pipelines.webhooks`: send webhooks until told to stop. Any number may run."""
+
+import asyncio
+import threading
+from datetime import timedelta
+from random import SystemRandom
+
+import httpx
+import typer
+
+from bevyly.clock import SystemClock
+from bevyly.encryption import Vault
+from bevyly.settings import Settings, get_settings
+from bevyly.telemetry import configure_logging
+from bevyly.webhooks.addresses import AddressRules, Resolver
+from pipelines.process import serve_metrics, stop_on_signals
+from pipelines.webhooks.deliverer import Deliverer, Policy
+from pipelines.webhooks.sender import Sender
+
+RESOLVER_THREADS = 32
+
+
+async def deliver(settings: Settings, stop: threading.Event) -> None:
+    """Deliver with what `settings` say, until `stop` is set."""
+    vault, url = Vault.of(settings), settings.require_pipeline_database()
+    policy = Policy(log_kept=timedelta(days=settings.webhook_log_days))
+    sender = Sender(
+        AddressRules(private=settings.webhook_allow_private_addresses),
+        Resolver(threads=RESOLVER_THREADS),
+        tls=httpx.create_ssl_context(trust_env=False),
+        connections=policy.room.total,
+    )
+    deliverer = Deliverer(sender, vault, clock=SystemClock(), policy=policy, chance=SystemRandom())
+    try:
+        await deliverer.run(url, stop)
+    finally:
+        await sender.close()
+
+
+def main(metrics_port: int | None = None) -> None:
+    """Send webhooks until told to stop."""
+    settings = get_settings()
+    configure_logging(settings.log_level)
+    serve_metrics(metrics_port)
+    asyncio.run(deliver(settings, stop_on_signals()))
+
+
+if __name__ == "__main__":
+    typer.run(main)
