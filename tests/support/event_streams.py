@@ -1,6 +1,8 @@
 """Builders for tests of the event path: events of entities, the outbox, messages, what arrived."""
 
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,12 +66,17 @@ def fill_outbox(settings: Settings, events: Iterable[Event]) -> int:
         return copy_to_outbox(connection, events)
 
 
-def relay_all(settings: Settings, *, batch: int = 500) -> int:
-    """Publish the outbox; how many events that were."""
-    import threading
-
+@contextmanager
+def leading(settings: Settings) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """The connection of the leading relay."""
     with leadership(settings.require_pipeline_database(), ROLE) as connection:
         assert connection is not None
+        yield connection
+
+
+def relay_all(settings: Settings, *, batch: int = 500) -> int:
+    """Publish the outbox; how many events that were."""
+    with leading(settings) as connection:
         return Relay(Publisher(settings), batch=batch).drain(connection, threading.Event())
 
 
