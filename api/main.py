@@ -14,6 +14,7 @@ from api.modules.activities.routes import router as activities
 from api.modules.api_keys.routes import router as api_keys
 from api.modules.auth.routes import router as auth
 from api.modules.contacts.routes import router as contacts
+from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
 from api.modules.leads.routes import router as leads
@@ -25,7 +26,7 @@ from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
-AREAS = (intent, accounts, contacts, opportunities, leads, activities, auth, api_keys, webhooks)
+AREAS = (intent, accounts, contacts, opportunities, leads, activities, events, auth, api_keys, webhooks)
 
 
 def create_app(

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 MAX_BODY_BYTES = 1024 * 1024
+# a batch of 1,000 events, each of up to about 4 KiB
+LARGER_BODIES = {"/api/v1/events": 4 * 1024 * 1024}
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
 BODY_SECONDS = 10.0
@@ -61,15 +63,15 @@ class RequestLimits:
         declared = {name: value for name, value in headers if name in (b"content-length", b"transfer-encoding")}
         if not declared or declared.get(b"content-length") == b"0":
             return None, receive
-        length = declared.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return _TOO_LARGE, receive
+        length, most = declared.get(b"content-length", b"0"), LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
+        if not length.isdigit() or int(length) > most:
+            return _too_large(most), receive
         try:
             async with asyncio.timeout(self.body_seconds):
-                body = await _read_body(receive)
+                body = await _read_body(receive, most)
         except TimeoutError:
             return (408, "body_too_slow", "The body did not arrive in time."), receive
-        return (_TOO_LARGE, receive) if body is None else (None, _replay(body, receive))
+        return (_too_large(most), receive) if body is None else (None, _replay(body, receive))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -88,17 +90,18 @@ class RequestLimits:
             await _refuse(scope, 503, "took_too_long", "The answer took too long.")(scope, receive, send)
 
 
-_TOO_LARGE = (413, "body_too_large", "The body is larger than 1 MiB.")
+def _too_large(most: int) -> tuple[int, str, str]:
+    return 413, "body_too_large", f"The body is larger than {most // 1024 // 1024} MiB."
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive, most: int) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return bytes(body)
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > most:
             return None
         if not message.get("more_body", False):
             return bytes(body)

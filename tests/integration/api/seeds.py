@@ -20,6 +20,8 @@ from bevyly.db.schema import (
     Contact,
     Enrichment,
     IdempotencyRecord,
+    InboundEvent,
+    InboundRecord,
     Lead,
     ModelVersion,
     Opportunity,
@@ -106,6 +108,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             Enrichment(
                 **t, id=new_id(), entity_type="account", entity_id=ids["account_id"], provider="x", status="matched",
                 credits=1, fetched_at=NOW, expires_at=LATER,
+            ),
+            InboundEvent(
+                **t, id=new_id(), source="x", event_id="1", type="lead.created", content_hash="h", status="created",
+                entity_type="lead", entity_id=ids["lead_id"], event_ids=[],
+            ),
+            InboundRecord(
+                **t, id=ids["lead_id"], source="x", entity_type="lead", external_id="1", source_time=NOW, version=1
             ),
             OutboxEvent(**t, event_id=new_id(), topic="bevyly.domain", envelope="{}"),
             RawEvent(

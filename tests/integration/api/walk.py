@@ -20,6 +20,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/leads/{lead_id}/convert": {},
     "POST /api/v1/activities": {"kind": "note"},
     "POST /api/v1/activities/{activity_id}/complete": {},
+    "POST /api/v1/events": {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "walk",
+        "type": "lead.created",
+        "data": {"lead_id": "1", "company_name": "x"},
+    },
     "POST /api/v1/intent/briefing/refresh": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/accept": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/dismiss": {},

@@ -1,0 +1,197 @@
+"""One event applied to a batch: through the services of the API, at the time and with the origin that it has.
+
+Which of two changes is the newer one is decided here: an event that is older than what is known takes no effect.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from api.dependencies.work import Origin, WriteContext
+from api.modules.accounts.service import AccountService
+from api.modules.contacts.service import ContactService
+from api.modules.events.activities import InboundActivities
+from api.modules.events.data import MAX_ID, REQUIRED
+from api.modules.events.errors import DeleteNotAllowed, RecordUnknown, invalid
+from api.modules.events.held import AnyRecord, Batch, HeldHistory, HeldRecords
+from api.modules.events.kinds import PLURALS
+from api.modules.events.reading import Change
+from api.modules.leads.conversion import LeadConversion
+from api.modules.leads.service import LeadService
+from api.modules.opportunities.service import OpportunityService
+from api.problems import ReferenceNotFound
+from api.records.service import RecordService
+from api.records.trail import Values
+from bevyly.clock import FixedClock
+from bevyly.db.schema import InboundRecord, Lead
+
+_SERVICES: dict[str, type[RecordService[Any]]] = {
+    "account": AccountService,
+    "contact": ContactService,
+    "lead": LeadService,
+    "opportunity": OpportunityService,
+}
+
+
+@dataclass
+class Known:
+    """What the database says about the records and names that a batch mentions."""
+
+    followed: dict[str, InboundRecord] = field(default_factory=dict)
+    existing: set[str] = field(default_factory=set)
+    taken: dict[str, set[str]] = field(default_factory=dict)
+    """External ids that other records have, by kind."""
+    owners: dict[str, str] = field(default_factory=dict)
+
+
+class Applier:
+    """Applies events to a batch, one after the other."""
+
+    def __init__(self, context: WriteContext, batch: Batch, known: Known) -> None:
+        self._context = context
+        self._batch = batch
+        self._known = known
+        self._now = context.clock.now()
+
+    async def apply(self, change: Change) -> str:
+        """The status of an event after its effect; raises what the services raise, and `DeleteNotAllowed`."""
+        row, followed = self._batch.records.get(change.entity_id), self._known.followed.get(change.entity_id)
+        if self._is_stale(change, row, followed):
+            return "stale"
+        if change.accepted.action == "delete":
+            status = await self._delete(change, row)
+        elif change.kind == "activity":
+            self._require_references(change)
+            status = await self._activity(change, row)
+        else:
+            self._require_references(change)
+            status = await self._record(change, row)
+        self._follow(change)
+        return status
+
+    def _is_stale(self, change: Change, row: AnyRecord | None, followed: InboundRecord | None) -> bool:
+        """Older than its source's latest event, or than what a person did since; what a person deleted stays so."""
+        if followed is not None and change.time < followed.source_time:
+            return True
+        if row is None or row.version == (followed.version if followed else 0):
+            return False
+        return row.deleted_at is not None or row.updated_at > change.time
+
+    async def _delete(self, change: Change, row: AnyRecord | None) -> str:
+        permission = f"{PLURALS[change.kind]}:delete"
+        if permission not in self._context.principal.permissions:
+            raise DeleteNotAllowed(f"This needs the permission {permission}.", permission=permission)
+        if row is None or row.deleted_at is not None:
+            return "unchanged"
+        await self._service(change).delete(row.id, expected_version=None)
+        return "deleted"
+
+    async def _record(self, change: Change, row: AnyRecord | None) -> str:
+        action, service = change.accepted.action, self._service(change)
+        if row is None and action != "create":
+            raise RecordUnknown(f"{change.source} has created no {change.kind} with this id here.")
+        if row is None:
+            await self._create(change, service)
+            return "created"
+        version = row.version
+        if row.deleted_at is not None:
+            await service.restore(row.id)
+        if action == "convert":
+            assert isinstance(row, Lead)
+            return await self._convert(change, row)
+        await service.update(row.id, self._changes(change, row), expected_version=None)
+        return "unchanged" if row.version == version else "updated"
+
+    async def _create(self, change: Change, service: RecordService[Any]) -> None:
+        fields = change.translation.fields
+        required = REQUIRED.get(change.kind, ())
+        lacking = [(f"data.{name}", "missing", "Field required") for name in required if name not in fields]
+        if lacking:
+            raise invalid(*lacking)
+        ours = {"id": change.entity_id, "external_id": self._external_id(change)}
+        row = await service.create({"custom": {}} | fields | {"owner_id": self._owner(change)} | ours)
+        self._batch.records[row.id] = row
+
+    async def _convert(self, change: Change, row: Lead) -> str:
+        became = {name: value for name, value in change.translation.fields.items() if value is not None}
+        if row.converted_at is not None and all(getattr(row, name) == value for name, value in became.items()):
+            return "unchanged"
+        await LeadConversion(self._of(change)).record(row, became)
+        return "updated"
+
+    async def _activity(self, change: Change, row: AnyRecord | None) -> str:
+        service = self._service(change)
+        assert isinstance(service, InboundActivities)
+        fields, owner = change.translation.fields, self._owner(change)
+        if row is None:
+            ours = {"owner_id": owner, "external_id": self._external_id(change)}
+            self._batch.records[change.entity_id] = await service.happened(change.entity_id, fields | ours)
+            return "created"
+        version = row.version
+        if row.deleted_at is not None:
+            await service.restore(row.id)
+        await service.told_again(row, fields | ({"owner_id": owner} if owner else {}))  # type: ignore[arg-type]
+        return "unchanged" if row.version == version else "updated"
+
+    def _changes(self, change: Change, row: AnyRecord) -> Values:
+        """Fields to change: own fields of the tenant are merged, a converted lead has no other status any more."""
+        changes = dict(change.translation.fields)
+        if "custom" in changes:
+            changes["custom"] = {**row.custom, **changes["custom"]}
+        owner = self._owner(change)
+        if change.translation.has_owner and (owner is not None or change.translation.owner is None):
+            changes["owner_id"] = owner
+        if isinstance(row, Lead) and row.converted_at is not None:
+            changes.pop("status", None)
+        return changes
+
+    def _owner(self, change: Change) -> str | None:
+        """The user behind the owner that the sender names; nobody where we have no such user."""
+        return self._known.owners.get(change.translation.owner or "")
+
+    def _external_id(self, change: Change) -> str | None:
+        """Their id, with the source before it where another record has it already; None where that is too long."""
+        taken, wanted = self._known.taken.setdefault(change.kind, set()), change.translation.external_id
+        if wanted in taken:
+            wanted = f"{change.source}#{wanted}"
+        if wanted in taken or len(wanted) > MAX_ID:
+            return None
+        taken.add(wanted)
+        return wanted
+
+    def _require_references(self, change: Change) -> None:
+        missing = [
+            {"field": path, "code": "not_found"}
+            for path, _, record_id in change.translation.references
+            if record_id not in self._batch.records and record_id not in self._known.existing
+        ]
+        if missing:
+            names = ", ".join(one["field"] for one in missing)
+            raise ReferenceNotFound(f"{change.source} has created no record with the id in {names}.", errors=missing)
+
+    def _follow(self, change: Change) -> None:
+        row = self._batch.records.get(change.entity_id)
+        self._known.followed[change.entity_id] = InboundRecord(
+            customer_id=self._context.principal.customer_id,
+            id=change.entity_id,
+            source=change.source,
+            entity_type=change.kind,
+            external_id=change.translation.external_id,
+            source_time=change.time,
+            version=row.version if row is not None else 0,
+        )
+
+    def _of(self, change: Change) -> WriteContext:
+        """The context in which services apply this event."""
+        origin = Origin(change.source, change.event_id, change.recorded_at, self._now)
+        return replace(self._context, work=self._batch.work, clock=FixedClock(change.time), origin=origin)
+
+    def _service(self, change: Change) -> RecordService[Any]:
+        context = self._of(change)
+        if change.kind == "activity":
+            service: RecordService[Any] = InboundActivities(context, self._batch, change.type)
+        else:
+            service = _SERVICES[change.kind](context)
+        if isinstance(service, OpportunityService):
+            service.history = HeldHistory(self._batch, change.recorded_at)
+        service.records = HeldRecords(self._batch, table=service.table, kind=service.kind)
+        return service
