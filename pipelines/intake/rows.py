@@ -1,32 +1,34 @@
 """Rows: events into `raw.events`, once each, in the order of their arrival.
 
-COPY refuses tables with row-level security, so rows are copied into a temporary table and moved from there.
+New events are copied straight into the table while they are decoded, so that PostgreSQL and this process work at the
+same time. COPY cannot skip what is there already: repeats take the way over a temporary table.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import psycopg
 
+from pipelines.intake import copy_rows
 from pipelines.intake.messages import Incoming
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+RepeatedEvent = psycopg.errors.UniqueViolation
+"""What `append` raises where an event is stored already, or twice among the given."""
 
-_TYPES = {
-    "n": "int4", "customer_id": "varchar", "event_id": "varchar", "type": "varchar", "schema_version": "int2",
-    "subject_type": "varchar", "subject_id": "varchar", "sequence": "int8", "occurred_at": "timestamptz",
-    "recorded_at": "timestamptz", "data": "text", "source": "varchar", "causation_id": "varchar",
-    "correlation_id": "varchar", "topic": "varchar", "partition": "int4", "offset": "int8",
-}  # fmt: skip
-_COLUMNS = ", ".join(f'"{name}"' for name in _TYPES if name != "n")
+# rows that are handed to libpq together: large enough for few system calls, small enough for the processor's cache
+_TOGETHER = 64
+_COLUMNS = ", ".join(f'"{name}"' for name in copy_rows.COLUMNS)
+_APPEND = f"copy raw.events ({_COLUMNS}) from stdin (format binary)"
 _STAGE = f"""
-create temporary table if not exists incoming (
-  {", ".join(f'"{name}" {type_}' for name, type_ in _TYPES.items())}
-) on commit delete rows
+create temporary table if not exists incoming on commit delete rows
+as select {_COLUMNS} from raw.events with no data
 """
-_COPY = f"copy incoming (n, {_COLUMNS}) from stdin (format binary)"
+_NUMBER = "alter table incoming add column if not exists n bigint generated always as identity"
+_FILL = f"copy incoming ({_COLUMNS}) from stdin (format binary)"
 _MOVE = f"""
-insert into raw.events ({_COLUMNS}) select {_COLUMNS.replace('"data"', '"data"::jsonb')} from incoming order by n
+insert into raw.events ({_COLUMNS}) select {_COLUMNS} from incoming order by n
 on conflict (customer_id, event_id) do nothing
 """
 _TENANTS = "select id from customers where id = any(%s)"
@@ -36,28 +38,30 @@ def prepare(connection: Connection) -> None:
     """Make the temporary table of this session, and room to sort a batch in memory."""
     connection.execute("set work_mem = '32MB'")
     connection.execute(_STAGE)
+    connection.execute(_NUMBER)
 
 
-def insert(connection: Connection, incoming: Sequence[Incoming]) -> int:
-    """Store `incoming` in the caller's transaction; how many of them were new."""
-    if not incoming:
+def append(connection: Connection, events: Iterable[Incoming]) -> int:
+    """Store `events`, which are all new, in the caller's transaction; how many there were. Raises `RepeatedEvent`."""
+    return _copy(connection, _APPEND, events)
+
+
+def merge(connection: Connection, events: Iterable[Incoming]) -> int:
+    """Store those of `events` that are new, in the caller's transaction; how many that were."""
+    if not _copy(connection, _FILL, events):
         return 0
+    return connection.execute(_MOVE).rowcount
+
+
+def _copy(connection: Connection, statement: str, events: Iterable[Incoming]) -> int:
+    left: Iterator[Incoming] = iter(events)
     with connection.cursor() as cursor:
-        with cursor.copy(_COPY) as copy:
-            copy.set_types(list(_TYPES.values()))
-            for number, one in enumerate(incoming):
-                copy.write_row(_row(number, one))
-        return cursor.execute(_MOVE).rowcount
-
-
-def _row(number: int, incoming: Incoming) -> tuple[Any, ...]:
-    message, event, data = incoming
-    subject_type, _, subject_id = event.subject.partition("/")
-    return (
-        number, event.tenant_id, event.id, event.type, event.schema_version, subject_type, subject_id, event.sequence,
-        event.time, event.recorded_time, data.decode(), event.source, event.causation_id, event.correlation_id,
-        message.topic(), message.partition(), message.offset(),
-    )  # fmt: skip
+        with cursor.copy(statement) as copy:
+            copy.write(copy_rows.HEADER)
+            while rows := b"".join(map(copy_rows.encode, islice(left, _TOGETHER))):
+                copy.write(rows)
+            copy.write(copy_rows.TRAILER)
+        return cursor.rowcount
 
 
 def known_tenants(connection: Connection, ids: Iterable[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """Positive controls: with a guard taken away, a death does lose or repeat. So the other tests can fail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import psycopg
@@ -8,7 +8,7 @@ import pytest
 
 from bevyly.events.envelope import Event
 from bevyly.settings import Settings
-from pipelines.intake import drain, ingest, offsets, rows
+from pipelines.intake import drain, offsets, rows, writing
 from pipelines.intake.messages import Incoming
 from pipelines.intake.offsets import Partition
 from tests.support.event_streams import count, fill_outbox, histories, relay_all
@@ -31,26 +31,30 @@ def sent(settings: Settings, tenants: list[str]) -> list[Event]:
 
 def _die_once(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
     """Die before or after the rows of the first batch are written, inside its transaction."""
-    insert, deaths = rows.insert, []
+    append, deaths = rows.append, []
 
-    def mortal(connection: Any, incoming: Sequence[Incoming]) -> int:
-        new = insert(connection, incoming) if after else 0
-        if not deaths:
+    def mortal(connection: Any, events: Iterable[Incoming]) -> int:
+        new = append(connection, events) if after else 0
+        if not deaths and (new or not after):
             deaths.append(True)
             raise Death
-        return new if after else insert(connection, incoming)
+        return new if after else append(connection, events)
 
-    monkeypatch.setattr(rows, "insert", mortal)
+    monkeypatch.setattr(rows, "append", mortal)
 
 
-def _move_elsewhere(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Move offsets in a transaction of their own, before the rows: what a consumer that commits to Kafka does."""
+def _move_elsewhere_and_die_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move offsets in a transaction of their own, before the rows commit: as whoever commits to Kafka."""
+    deaths: list[bool] = []
 
     def move(_connection: Any, group: str, moves: Mapping[Partition, tuple[int, int]]) -> None:
         with psycopg.connect(settings.require_pipeline_database(), autocommit=True) as other:
             offsets.move(other, group, moves)
+        if not deaths:
+            deaths.append(True)
+            raise Death
 
-    monkeypatch.setattr(ingest, "move", move)
+    monkeypatch.setattr(writing, "move", move)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -67,8 +71,7 @@ def test_with_the_guard_nothing_is_lost(
 def test_without_offsets_in_the_transaction_events_are_lost(
     settings: Settings, sent: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _move_elsewhere(settings, monkeypatch)
-    _die_once(monkeypatch, after=False)
+    _move_elsewhere_and_die_once(settings, monkeypatch)
     with pytest.raises(Death):
         drain(settings)
     drain(settings)
