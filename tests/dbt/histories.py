@@ -3,6 +3,7 @@ clock of the run, malformed, linked to what is not there yet. The seed decides e
 """
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -44,7 +45,29 @@ class History:
                     opportunity_id, lead_id, people, account_ids, at=at + timedelta(days=self.random.random() * 10)
                 )
             self._activities(lead_id, opportunity_id, people, contact_ids, account_ids, at=at)
+        self._withdrawals()
         return sorted(self.events, key=lambda pair: (pair[0], pair[1].event_id))
+
+    def _withdrawals(self) -> None:
+        """Some records of every kind are deleted, some of those come back, some go again."""
+        records = sorted({(event.type, event.subject_id) for _, event in self.events if event.version == 1})
+        for created, subject_id in records:
+            kind = created.partition(".")[0]
+            kind = kind if kind in ("account", "contact", "lead", "opportunity") else "activity"
+            at = self._instant(0.3, 0.9)
+            for action in ("deleted", "restored", "deleted"):
+                if self.random.random() > 0.3 + 0.3 * (action == "restored"):
+                    break
+                self._withdraw(kind, subject_id, action, at=at)
+                at += timedelta(days=self.random.random() * 12)
+
+    def _withdraw(self, kind: str, subject_id: str, action: str, *, at: datetime) -> None:
+        key, deleted_at = {f"{kind}_id": subject_id}, at.isoformat() if action == "deleted" else None
+        if kind != "activity" and self.random.random() < 0.3:
+            told_once = {"before": {"deleted_at": None}, "after": {"deleted_at": deleted_at}}
+            self._add(f"{kind}.updated", subject_id, at, key | told_once)
+        else:
+            self._add(f"{kind}.{action}", subject_id, at, key | ({"deleted_at": deleted_at} if deleted_at else {}))
 
     def _account(self, people: list[str]) -> str:
         account_id = self._id()
@@ -149,7 +172,11 @@ class History:
                 "duration_seconds": self._maybe_malformed(self.random.randrange(900)),
                 "due_at": self._maybe_malformed((at + timedelta(days=9)).isoformat()),
             }
-            self._add(self.random.choice(ACTIVITIES), data["activity_id"], at, data)
+            kind = self.random.choice(ACTIVITIES)
+            self._add(kind, data["activity_id"], at, data)
+            if kind in ("meeting.scheduled", "task.created") and self.random.random() < 0.5:
+                done = kind.partition(".")[0] + ".completed"
+                self._add(done, data["activity_id"], at + timedelta(days=self.random.random() * 5), data)
 
     def _add(self, event_type: str, subject_id: str, at: datetime, data: dict[str, Any]) -> None:
         version = self.versions[subject_id] = self.versions.get(subject_id, 0) + 1
@@ -168,3 +195,15 @@ class History:
 
     def _id(self) -> str:
         return str(UUID(int=self.random.getrandbits(128)))
+
+
+def shuffled(
+    arrivals: list[tuple[datetime, Event]], customer_id: str, *, seed: int, repeats: float = 0.2
+) -> list[tuple[datetime, Event]]:
+    """The same events for another tenant in an order that nothing excuses, some of them twice."""
+    chance = random.Random(f"{seed}/{customer_id}")
+    events = [replace(event, customer_id=customer_id) for _, event in arrivals]
+    events += chance.sample(events, round(len(events) * repeats))
+    chance.shuffle(events)
+    times = [arrival for arrival, _ in arrivals]
+    return [(chance.choice(times), event) for event in events]

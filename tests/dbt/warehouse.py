@@ -60,11 +60,18 @@ class Warehouse:
     folder: Path
 
     def load(self, events: Iterable[Event]) -> None:
-        """Append events, in the order given."""
-        statement = f"copy raw.events ({', '.join(COLUMNS)}) from stdin"
-        with psycopg.connect(self.database.owner_url) as connection, connection.cursor().copy(statement) as copy:
-            for event in events:
-                copy.write_row(event.row())
+        """Append events in the order given, each once."""
+        names = ", ".join(COLUMNS)
+        with psycopg.connect(self.database.owner_url) as connection, connection.cursor() as cursor:
+            cursor.execute("create temporary table arrived (like raw.events) on commit drop")
+            cursor.execute("alter table arrived add n bigint generated always as identity, alter seq drop not null")
+            cursor.execute("alter table arrived alter ingested_at set default now()")
+            with cursor.copy(f"copy arrived ({names}) from stdin") as copy:
+                for event in events:
+                    copy.write_row(event.row())
+            cursor.execute(
+                f"insert into raw.events ({names}) select {names} from arrived order by n on conflict do nothing"
+            )
 
     def dbt(self, command: str, *arguments: str, now: str | None = None) -> None:
         """Run dbt as the pipeline role; fails with its output when dbt fails."""
@@ -105,6 +112,14 @@ class Warehouse:
         """The only row of a query."""
         (row,) = self.rows(query, parameters)
         return row
+
+    def nameless(self, mart: str, tenant: str) -> list[dict[str, Any]]:
+        """The rows of a tenant without what names it."""
+        query = (
+            f"select to_jsonb(m) - 'customer_id' - 'feature_hash' as row from marts.{mart} as m "
+            "where customer_id = %s order by 1"
+        )
+        return [row["row"] for row in self.rows(query, (tenant,))]
 
     def contents(self) -> dict[str, list[str]]:
         """Every row of every mart as text, in a fixed order."""

@@ -42,7 +42,7 @@ records as materialized (
 
     from merged
 
-    where merged.created_event_id is not null
+    where merged.created_event_id is not null and not {{ is_deleted('merged.state') }}
 
 ),
 
@@ -95,7 +95,7 @@ current_members as materialized (
 
     select * from members
 
-    where coalesce(state ->> 'account_id' = account_id, false)
+    where coalesce(state ->> 'account_id' = account_id, false) and not {{ is_deleted('state') }}
 
 ),
 
@@ -140,6 +140,7 @@ touches as materialized (
             and members.entity_id = activities.entity_id
             and activities.known_at <= members.as_of
             and activities.occurred_at <= members.as_of
+            and {{ is_in_force('activities', 'members.as_of') }}
 
     order by members.customer_id, members.account_id, members.as_of, activities.event_id, activities.linked_via
 

@@ -80,18 +80,23 @@ opportunities as materialized (
 
 ),
 
+-- Deleted opportunities decide nothing; a lead that became nothing else has nothing left to be decided.
 conversions as materialized (
 
     select
         customer_id,
         lead_id,
         as_of,
-        min(opportunity_id) as opportunity_id,
-        min(opened_at) as opened_at,
+        min(opportunity_id) filter (where not {{ is_deleted('state') }}) as opportunity_id,
+        min(opened_at) filter (where not {{ is_deleted('state') }}) as opened_at,
         max(last_change_at) as last_change_at,
-        max({{ safe_text("state ->> 'stage'") }}) as opportunity_stage,
-        bool_or(coalesce(state ->> 'status', 'open') = 'won') as is_any_won,
-        bool_and(coalesce(state ->> 'status', 'open') = 'lost') as is_every_lost
+        max({{ safe_text("state ->> 'stage'") }}) filter (where not {{ is_deleted('state') }}) as opportunity_stage,
+        coalesce(
+            bool_or(coalesce(state ->> 'status', 'open') = 'won') filter (where not {{ is_deleted('state') }}), false
+        ) as is_any_won,
+        bool_and(coalesce(state ->> 'status', 'open') = 'lost') filter (where not {{ is_deleted('state') }})
+            as is_every_lost,
+        bool_and({{ is_deleted('state') }}) as is_every_deleted
 
     from opportunities
 
@@ -127,8 +132,10 @@ records as materialized (
 
     where
         merged.created_at is not null
+        and not {{ is_deleted('merged.state') }}
         and case
-            when conversions.lead_id is not null then not conversions.is_any_won and not conversions.is_every_lost
+            when not conversions.is_every_deleted then not conversions.is_any_won and not conversions.is_every_lost
+            when conversions.is_every_deleted and merged.converted_at is not null then false
             when merged.converted_at is not null and merged.state ->> 'opportunity_id' is null then false
             when merged.converted_at is not null then true
             else coalesce(merged.state ->> 'status', 'new') <> 'disqualified'
@@ -152,6 +159,7 @@ touches as materialized (
             and records.lead_id = activities.entity_id
             and activities.known_at <= records.as_of
             and activities.occurred_at <= records.as_of
+            and {{ is_in_force('activities', 'records.as_of') }}
 
 ),
 

@@ -92,6 +92,7 @@ records as materialized (
 
     where
         merged.opened_at is not null
+        and not {{ is_deleted('merged.state') }}
         and coalesce(merged.state ->> 'status', 'open') not in ('won', 'lost')
 
 ),
@@ -139,6 +140,7 @@ activities as materialized (
             and records.opportunity_id = activities.entity_id
             and activities.known_at <= records.as_of
             and activities.occurred_at <= records.as_of
+            and {{ is_in_force('activities', 'records.as_of') }}
 
 ),
 
@@ -224,6 +226,13 @@ account_contacts as materialized (
             records.customer_id = contact_changes.customer_id
             and records.account_id = contact_changes.account_id
             and contact_changes.recorded_at <= records.as_of
+    left join {{ ref('int_records_hidden') }} as hidden_contacts
+        on
+            contact_changes.customer_id = hidden_contacts.customer_id
+            and hidden_contacts.entity_type = 'contact'
+            and contact_changes.contact_id = hidden_contacts.entity_id
+
+    where {{ is_in_force('hidden_contacts', 'records.as_of') }}
 
     group by records.customer_id, records.opportunity_id, records.as_of
 
@@ -365,6 +374,7 @@ features as (
             records.customer_id = accounts.customer_id
             and records.opportunity_id = accounts.opportunity_id
             and records.as_of = accounts.as_of
+            and not {{ is_deleted('accounts.state') }}
     left join account_contacts
         on
             records.customer_id = account_contacts.customer_id

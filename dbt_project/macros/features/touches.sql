@@ -213,6 +213,7 @@
             and decisions.{{ known_at }} >= owner_days.as_of_day - interval '180 days'
             and decisions.decided_at < owner_days.as_of_day
             and decisions.decided_at >= owner_days.as_of_day - interval '180 days'
+            and {{ is_in_force('decisions', "owner_days.as_of_day - interval '1 microsecond'") }}
 
     group by owner_days.customer_id, owner_days.owner_id, owner_days.as_of_day
 {%- endmacro %}

@@ -25,6 +25,22 @@ links as not materialized (
 
 ),
 
+withdrawals as not materialized (
+
+    select * from {{ ref('int_records_withdrawn') }}
+
+    where entity_type = 'activity'
+
+),
+
+hidden_records as not materialized (
+
+    select * from {{ ref('int_records_hidden') }}
+
+    where entity_type = 'activity'
+
+),
+
 {% if is_incremental() %}
     seen as (
 
@@ -42,7 +58,7 @@ links as not materialized (
     ),
 
     -- A new link brings the activities of before it along.
-    unlinked_events as (
+    reached_events as (
 
         select
             activities.customer_id,
@@ -50,6 +66,19 @@ links as not materialized (
         from activities
         cross join seen
         where {{ is_loaded_since('activities', 'seen') }}
+
+        union
+
+        select
+            activities.customer_id,
+            activities.event_id
+        from withdrawals
+        cross join seen
+        inner join activities
+            on
+                withdrawals.customer_id = activities.customer_id
+                and withdrawals.entity_id = activities.activity_id
+        where {{ is_loaded_since('withdrawals', 'seen') }}
 
         union
 
@@ -68,6 +97,32 @@ links as not materialized (
         from new_links
         inner join activities
             on new_links.customer_id = activities.customer_id and new_links.opportunity_id = activities.opportunity_id
+
+    ),
+
+    -- The events of an activity that was ever withdrawn go together.
+    unlinked_events as (
+
+        select * from reached_events
+
+        union
+
+        select
+            siblings.customer_id,
+            siblings.event_id
+        from reached_events
+        inner join activities
+            on
+                reached_events.customer_id = activities.customer_id
+                and reached_events.event_id = activities.event_id
+        inner join hidden_records
+            on
+                activities.customer_id = hidden_records.customer_id
+                and activities.activity_id = hidden_records.entity_id
+        inner join activities as siblings
+            on
+                activities.customer_id = siblings.customer_id
+                and activities.activity_id = siblings.activity_id
 
     ),
 
@@ -159,7 +214,58 @@ linked as (
 
 ),
 
+-- A withdrawal is known wherever its activity is, and counts nowhere itself.
+linked_withdrawals as (
+
+    select
+        linked.customer_id,
+        linked.entity_type,
+        linked.entity_id,
+        linked.activity_id,
+        withdrawals.event_id,
+        withdrawals.event_type,
+        withdrawals.occurred_at,
+        withdrawals.recorded_at,
+        min(linked.linked_via) as linked_via,
+        greatest(withdrawals.recorded_at, min(linked.known_at)) as known_at
+
+    from linked
+    inner join withdrawals
+        on linked.customer_id = withdrawals.customer_id and linked.activity_id = withdrawals.entity_id
+
+    group by
+        linked.customer_id, linked.entity_type, linked.entity_id, linked.activity_id,
+        withdrawals.event_id, withdrawals.event_type, withdrawals.occurred_at, withdrawals.recorded_at
+
+),
+
 final as (
+
+    select
+        linked.customer_id,
+        linked.entity_type,
+        linked.entity_id,
+        linked.event_id,
+        linked.linked_via,
+        linked.known_at,
+        linked.event_type,
+        linked.activity_id,
+        linked.occurred_at,
+        linked.recorded_at,
+        linked.is_inbound,
+        linked.is_outbound,
+        linked.owner_id,
+        linked.contact_ids,
+        linked.duration_seconds,
+        linked.due_at,
+        hidden_records.hidden,
+        {{ current_run_id() }} as run_id
+
+    from linked
+    left join hidden_records
+        on linked.customer_id = hidden_records.customer_id and linked.activity_id = hidden_records.entity_id
+
+    union all
 
     select
         customer_id,
@@ -172,15 +278,16 @@ final as (
         activity_id,
         occurred_at,
         recorded_at,
-        is_inbound,
-        is_outbound,
-        owner_id,
-        contact_ids,
-        duration_seconds,
-        due_at,
+        false as is_inbound,
+        false as is_outbound,
+        null as owner_id,
+        array[]::text[] as contact_ids,
+        null as duration_seconds,
+        null as due_at,
+        '{(,)}'::tstzmultirange as hidden,
         {{ current_run_id() }} as run_id
 
-    from linked
+    from linked_withdrawals
 
 )
 

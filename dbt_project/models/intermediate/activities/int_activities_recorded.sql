@@ -5,6 +5,7 @@
             {'columns': ['customer_id', 'event_id'], 'unique': true},
             {'columns': ['customer_id', 'opportunity_id']},
             {'columns': ['customer_id', 'lead_id']},
+            {'columns': ['customer_id', 'activity_id']},
             {'columns': ['run_id']},
             {'columns': ['recorded_at']},
         ],

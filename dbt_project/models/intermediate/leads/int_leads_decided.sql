@@ -87,7 +87,8 @@ decisions as (
         changes.event_id,
         changes.status = 'converted' as is_won,
         changes.occurred_at as decided_at,
-        changes.recorded_at as known_at
+        changes.recorded_at as known_at,
+        null::tstzmultirange as hidden_opportunity
     from touched
     inner join changes
         on touched.customer_id = changes.customer_id and touched.lead_id = changes.lead_id
@@ -103,7 +104,8 @@ decisions as (
         opportunity_decisions.event_id,
         opportunity_decisions.is_won,
         opportunity_decisions.decided_at,
-        greatest(opportunity_decisions.recorded_at, links.linked_at) as known_at
+        greatest(opportunity_decisions.recorded_at, links.linked_at) as known_at,
+        opportunity_decisions.hidden as hidden_opportunity
     from touched
     inner join links
         on touched.customer_id = links.customer_id and touched.lead_id = links.lead_id
@@ -117,11 +119,24 @@ decisions as (
 with_owner as (
 
     select
-        decisions.*,
+        decisions.customer_id,
+        decisions.lead_id,
+        decisions.event_id,
+        decisions.is_won,
+        decisions.decided_at,
+        decisions.known_at,
         owners.owner_id,
+        coalesce(decisions.hidden_opportunity + hidden_records.hidden, decisions.hidden_opportunity, hidden_records.hidden)
+            as hidden,
         {{ current_run_id() }} as run_id
 
     from decisions
+
+    left join {{ ref('int_records_hidden') }} as hidden_records
+        on
+            decisions.customer_id = hidden_records.customer_id
+            and hidden_records.entity_type = 'lead'
+            and decisions.lead_id = hidden_records.entity_id
 
     left join lateral (
         select changes.owner_id

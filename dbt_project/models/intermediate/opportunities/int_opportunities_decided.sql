@@ -60,9 +60,16 @@ with_owner as (
         decisions.occurred_at as decided_at,
         decisions.recorded_at,
         owners.owner_id,
+        hidden_records.hidden,
         {{ current_run_id() }} as run_id
 
     from decisions
+
+    left join {{ ref('int_records_hidden') }} as hidden_records
+        on
+            decisions.customer_id = hidden_records.customer_id
+            and hidden_records.entity_type = 'opportunity'
+            and decisions.opportunity_id = hidden_records.entity_id
 
     left join lateral (
         select changes.owner_id

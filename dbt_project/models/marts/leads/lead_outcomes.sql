@@ -120,6 +120,8 @@ outcomes as (
     left join opportunities
         on merged.customer_id = opportunities.customer_id and merged.lead_id = opportunities.lead_id
 
+    where not {{ is_deleted('merged.state') }}
+
 )
 
 select * from outcomes

@@ -90,6 +90,7 @@ actions as (
             and activities.occurred_at > due.as_of
             and activities.occurred_at <= due.as_of + interval '7 days'
             and activities.known_at <= {{ now_at() }}
+            and {{ is_in_force('activities', now_at()) }}
 
     where due.as_of <= {{ now_at() }} - interval '7 days'
 

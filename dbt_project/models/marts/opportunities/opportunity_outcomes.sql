@@ -66,6 +66,8 @@ outcomes as (
 
     from merged
 
+    where not {{ is_deleted('state') }}
+
 )
 
 select * from outcomes

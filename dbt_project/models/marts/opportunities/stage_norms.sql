@@ -18,6 +18,7 @@ wins as (
     select
         customer_id,
         opportunity_id,
+        hidden,
         max(decided_at) as won_at,
         max(recorded_at) as recorded_at
 
@@ -25,7 +26,7 @@ wins as (
 
     where is_won
 
-    group by customer_id, opportunity_id
+    group by customer_id, opportunity_id, hidden
 
 ),
 
@@ -63,6 +64,7 @@ recent_wins as (
             wins.recorded_at < days.as_of_day::timestamp at time zone 'UTC'
             and wins.won_at < days.as_of_day::timestamp at time zone 'UTC'
             and wins.won_at >= (days.as_of_day - 365)::timestamp at time zone 'UTC'
+            and {{ is_in_force('wins', "days.as_of_day::timestamp at time zone 'UTC' - interval '1 microsecond'") }}
 
 ),
 

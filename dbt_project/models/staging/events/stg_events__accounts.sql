@@ -15,7 +15,10 @@ account_events as (
 
     from source
 
-    where source.type in ('account.created', 'account.updated')
+    where
+        source.type in (
+            'account.created', 'account.updated', 'account.deleted', 'account.restored', 'account.merged', 'account.unmerged'
+        )
 
 )
 

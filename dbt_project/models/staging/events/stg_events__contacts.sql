@@ -15,7 +15,10 @@ contact_events as (
 
     from source
 
-    where source.type in ('contact.created', 'contact.updated')
+    where
+        source.type in (
+            'contact.created', 'contact.updated', 'contact.deleted', 'contact.restored', 'contact.merged', 'contact.unmerged'
+        )
 
 ),
 

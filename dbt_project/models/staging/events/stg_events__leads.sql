@@ -25,7 +25,10 @@ lead_events as (
 
     from source
 
-    where source.type in ('lead.created', 'lead.updated', 'lead.converted')
+    where
+        source.type in (
+            'lead.created', 'lead.updated', 'lead.converted', 'lead.deleted', 'lead.restored', 'lead.merged', 'lead.unmerged'
+        )
 
 ),
 

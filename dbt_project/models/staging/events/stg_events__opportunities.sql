@@ -27,7 +27,11 @@ opportunity_events as (
 
     from source
 
-    where source.type in ('opportunity.created', 'opportunity.updated', 'opportunity.stage_changed')
+    where
+        source.type in (
+            'opportunity.created', 'opportunity.updated', 'opportunity.stage_changed',
+            'opportunity.deleted', 'opportunity.restored'
+        )
 
 ),
 
