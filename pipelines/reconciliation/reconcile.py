@@ -9,6 +9,7 @@ in raw events or a dead letter. Everything else waits.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
@@ -49,21 +50,27 @@ def reconcile(
 
 def conclude(connection: Connection, window: Window, compared: "Compared", *, most_named: int) -> Reconciliation:
     """The outcome of a comparison that is still at hand."""
+    rows = compare.days(connection)
+    notes = list(compared.notes)
+    if any(row.unjournaled for row in rows):
+        begins = f"begins at {compared.begins:%Y-%m-%d %H:%M:%S} UTC" if compared.begins else "is empty"
+        notes.append(f"The journal {begins}: it cannot speak for what came before.")
     return Reconciliation(
         window=window,
-        rows=compare.days(connection),
+        rows=rows,
         findings=compare.findings(connection, most=most_named),
-        notes=compared.notes,
+        notes=tuple(notes),
         seconds=time.monotonic() - compared.began,
     )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What is known about a comparison besides its tables."""
+    """What is known besides the tables: what Kafka has forgotten, and since when there is a journal."""
 
-    def __init__(self, *, notes: list[str], began: float) -> None:
-        self.notes = tuple(notes)
-        self.began = began
+    notes: list[str]
+    begins: datetime | None
+    began: float
 
 
 @contextmanager
@@ -81,7 +88,7 @@ def comparison(
         stretches = carried.read(connection, settings, window, progress=progress)
         progress(0, 0, "raw events, and comparing")
         begins = _compare(connection, window, started)
-        yield connection, Compared(notes=_notes(window, stretches, begins), began=began)
+        yield connection, Compared(notes=_notes(window, stretches), begins=begins, began=began)
 
 
 def _compare(connection: Connection, window: Window, started: datetime) -> datetime | None:
@@ -99,8 +106,8 @@ def _now(connection: Connection) -> datetime:
     return at
 
 
-def _notes(window: Window, stretches: list[Stretch], begins: datetime | None) -> list[str]:
-    """What the places could no longer show."""
+def _notes(window: Window, stretches: list[Stretch]) -> list[str]:
+    """What Kafka no longer has of the window."""
     notes = []
     for topic in sorted({one.partition.topic for one in stretches}):
         cut = [one for one in stretches if one.partition.topic == topic and one.cut]
@@ -109,8 +116,4 @@ def _notes(window: Window, stretches: list[Stretch], begins: datetime | None) ->
             notes.append(f"Kafka has forgotten what {topic} held before {max(gone):%Y-%m-%d %H:%M:%S} UTC.")
         if any(one.oldest is None for one in cut):
             notes.append(f"Kafka has forgotten all that some partitions of {topic} held.")
-    if begins is None:
-        notes.append("The journal is empty: what Kafka and raw events hold cannot be held against it.")
-    elif begins > window.since:
-        notes.append(f"The journal begins at {begins:%Y-%m-%d %H:%M:%S} UTC: it cannot speak for what came before.")
     return notes

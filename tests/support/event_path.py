@@ -9,10 +9,11 @@ import psycopg
 from bevyly.events.bus import make_consumer, partitions_of, watermarks
 from bevyly.events.catalogue import topics
 from bevyly.events.envelope import Event
+from bevyly.ids import new_id
 from bevyly.settings import Settings
 from pipelines.intake import drain
 from pipelines.reconciliation import Reconciliation, reconcile
-from tests.support.event_streams import fill_outbox, histories, relay_all
+from tests.support.event_streams import call, fill_outbox, relay_all
 
 GROUPS = ("raw", "signal-detector", "agent-trigger")
 
@@ -31,8 +32,9 @@ class EventPath:
         relay_all(self.settings)
 
     def run(self, events: int = 60) -> list[Event]:
-        """Events of both tenants from the outbox to raw events, in order."""
-        made = list(histories(self.tenants, entities=3, events=events))
+        """Events about six new opportunities, of both tenants in turn, from the outbox to raw events, in order."""
+        owners = [(tenant, new_id()) for _ in range(3) for tenant in self.tenants]
+        made = [call(*owners[number % len(owners)], number // len(owners) + 1) for number in range(events)]
         self.publish(*made)
         drain(self.settings)
         return made
