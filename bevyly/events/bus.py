@@ -118,6 +118,7 @@ def make_consumer(settings: Settings, *, group: str, **overrides: str | float | 
             "auto.offset.reset": "earliest",
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 1_000,
             "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 50,
             "fetch.error.backoff.ms": 100,
