@@ -13,7 +13,7 @@ INTERMEDIATE = (
     *("int_activities_recorded", "int_contacts_changed", "int_leads_changed", "int_leads_created"),
     *("int_leads_decided", "int_leads_linked", "int_leads_touched", "int_opportunities_changed"),
     *("int_opportunities_decided", "int_opportunities_opened", "int_opportunities_staged"),
-    "int_opportunities_touched",
+    *("int_opportunities_touched", "int_records_hidden", "int_records_withdrawn"),
 )
 MARTS = (
     *("account_features", "lead_features", "lead_next_actions", "lead_outcomes", "lead_snapshots"),
@@ -40,7 +40,7 @@ def assets(definitions: Any) -> dict[str, dg.AssetSpec]:
 
 
 def test_the_assets_are_these(definitions: Any) -> None:
-    assert set(assets(definitions)) == {*STAGING, "stg_events__opportunities", *INTERMEDIATE, *MARTS, *OURS}
+    assert set(assets(definitions)) == {*STAGING, "stg_events__opportunities", "stg_events__withdrawals", *INTERMEDIATE, *MARTS, *OURS}
 
 
 def test_every_asset_has_a_group_and_an_owner(definitions: Any) -> None:
