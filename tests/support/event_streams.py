@@ -1,5 +1,9 @@
 """Builders for tests of the event path: events of entities, the outbox, messages, what arrived."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +17,7 @@ from bevyly.clock import FixedClock
 from bevyly.db.leadership import leadership
 from bevyly.events.bus import Publisher
 from bevyly.events.envelope import Event, new_event
+from bevyly.events.failpoints import VARIABLE
 from bevyly.events.outbox import copy_to_outbox
 from bevyly.ids import derived_id, new_id
 from bevyly.settings import Settings
@@ -78,6 +83,27 @@ def relay_all(settings: Settings, *, batch: int = 500) -> int:
     """Publish the outbox; how many events that were."""
     with leading(settings) as connection:
         return Relay(Publisher(settings), batch=batch).drain(connection, threading.Event())
+
+
+@contextmanager
+def relay_process(settings: Settings, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """A relay that runs as a process of its own; killed at the end."""
+    environment = os.environ | {
+        "DATABASE_URL": settings.require_database(),
+        "KAFKA_BROKERS": settings.require_kafka(),
+        VARIABLE: failpoint,
+    }
+    with subprocess.Popen([sys.executable, "-m", "pipelines.streams.relay"], env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def relay_dies(settings: Settings, point: str) -> bool:
+    """Whether a relay that runs as a process of its own is killed at the failpoint `point`."""
+    with relay_process(settings, failpoint=point) as process:
+        return process.wait(60) == -signal.SIGKILL
 
 
 def send(settings: Settings, topic: str, *payloads: bytes, key: str = "k", partition: int = 0) -> None:

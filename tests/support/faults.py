@@ -25,6 +25,7 @@ from bevyly.runtime.ports import LOOPBACK
 from bevyly.runtime.postgres import EmbeddedPostgres
 from bevyly.settings import Settings
 from tests.support.kafka_reference import ApacheKafka
+from tests.support.tcp_proxy import TcpProxy
 
 BROKERS: dict[str, type[EmbeddedKafka]] = {"embedded": EmbeddedKafka, "apache": ApacheKafka}
 _PORTS = range(15_000, 32_000)
@@ -162,12 +163,20 @@ def paused(child: ChildProcess | None) -> Callable[[], None] | None:
 
 
 class Stage:
-    """PostgreSQL and a broker in a folder that vanishes, and the processes that were started on them."""
+    """PostgreSQL and a broker in a folder that vanishes, and the processes that were started on them.
 
-    def __init__(self, broker: str = "embedded", *, seed: int = 0, durable: bool = True) -> None:
+    With `proxied`, the processes reach both servers through `postgres_proxy` and `kafka_proxy` only. `durable=False`
+    is for tests that kill no server.
+    """
+
+    def __init__(self, broker: str = "embedded", *, seed: int = 0, durable: bool = True, proxied: bool = False) -> None:
         self._broker_kind = BROKERS[broker]
         self._durable = durable
         self._seed = seed
+        kafka_port, postgres_port = quiet_port(), quiet_port()
+        self._ports = postgres_port, kafka_port
+        self.postgres_proxy = TcpProxy(postgres_port) if proxied else None
+        self.kafka_proxy = TcpProxy(kafka_port, port=quiet_port()) if proxied else None
         self.processes: list[ProcessVictim] = []
         self._exit = ExitStack()
 
@@ -175,8 +184,14 @@ class Stage:
         with ExitStack() as exits:
             self.folder = Path(exits.enter_context(TemporaryDirectory(prefix="bevyly-faults-")))
             cluster = Path(exits.enter_context(TemporaryDirectory(prefix="bevyly-faults-postgres-")))
-            self.postgres = EmbeddedPostgres(cluster, quiet_port(), durable=self._durable)
-            self.broker = self._broker_kind(self.folder / "kafka", quiet_port(), durable=self._durable)
+            for proxy in filter(None, (self.postgres_proxy, self.kafka_proxy)):
+                exits.enter_context(proxy)
+            advertised = self.kafka_proxy.port if self.kafka_proxy else None
+            postgres_port, kafka_port = self._ports
+            self.postgres = EmbeddedPostgres(cluster, postgres_port, durable=self._durable)
+            self.broker = self._broker_kind(
+                self.folder / "kafka", kafka_port, durable=self._durable, advertised_port=advertised
+            )
             for server in (self.postgres, self.broker):
                 exits.callback(server.stop)
                 server.start()
@@ -189,14 +204,23 @@ class Stage:
 
     @property
     def settings(self) -> Settings:
-        """Settings that lead to both servers."""
+        """Settings that lead to both servers, for the test itself."""
         return Settings(database_url=self.postgres.url, kafka_brokers=self.broker.url)
+
+    @property
+    def _settings_of_processes(self) -> Settings:
+        if self.postgres_proxy is None or self.kafka_proxy is None:
+            return self.settings
+        real, proxied = f":{self.postgres.port}/", f":{self.postgres_proxy.port}/"
+        return Settings(
+            database_url=self.postgres.url.replace(real, proxied), kafka_brokers=f"{LOOPBACK}:{self.kafka_proxy.port}"
+        )
 
     def spec(
         self, name: str, module: str, *arguments: str, failpoint: str = "", environment: dict[str, str] | None = None
     ) -> ProcessSpec:
         """How to start `module` on these servers."""
-        settings = self.settings
+        settings = self._settings_of_processes
         return ProcessSpec(
             name=name,
             argv=(sys.executable, "-m", module, *arguments),
@@ -212,12 +236,18 @@ class Stage:
         )
 
     def add(
-        self, name: str, module: str, *arguments: str, weight: float = 1.0, failpoints: tuple[str, ...] = ()
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        weight: float = 1.0,
+        failpoints: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
     ) -> ProcessVictim:
         """Start `module` as a process that may be killed."""
         victim = ProcessVictim(
             name,
-            lambda point: self.spec(name, module, *arguments, failpoint=point),
+            lambda point: self.spec(name, module, *arguments, failpoint=point, environment=environment),
             weight=weight,
             chance=random.Random(f"{self._seed}/{name}"),
             failpoints=failpoints,

@@ -98,7 +98,7 @@ class Killer(threading.Thread):
         delay = self._chance.choice((0.0, self._chance.uniform(0, 1)))
         if victim is None or self.deaths.total() >= self._kills or not victim.busy.acquire(blocking=False):
             return
-        if stalls and (go_on := victim.pause()):
+        if stalls and self.deaths[victim.kind] and (go_on := victim.pause()):
             self.stalls[victim.kind] += 1
             self._later(victim, length, go_on)
             return

@@ -4,9 +4,9 @@ Set-based, in the database that was under test; the effects of the signal detect
 handler over the same events, in order and without faults, in a database of its own.
 """
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from bevyly.events.envelope import Event
 from bevyly.settings import Settings
 from pipelines.intake.ingest import GROUP
 from pipelines.intake.lag import total_lag
+from pipelines.reconciliation import reconcile
 from pipelines.streams.signal_detector import NAME as DETECTOR
 from pipelines.streams.signal_detector import SignalDetector
 from tests.support import faults_tally
@@ -114,7 +115,7 @@ def judge(settings: Settings, ledgers: Sequence[Path], *, oracle_url: str | None
         verdict.behind = behind(settings)
         if oracle_url:
             verdict.signals, verdict.signals_wrong = _signals_wrong(connection, oracle_url)
-    verdict.unproven, verdict.notes = _reconciled(settings)
+    verdict.unproven, verdict.notes = _reconciled(settings, verdict.sent)
     return verdict
 
 
@@ -187,11 +188,16 @@ def _messages(settings: Settings, *, dead_letters: bool) -> int:
         consumer.close()
 
 
-def _reconciled(settings: Settings) -> tuple[int, list[str]]:
-    """What the product's own reconciliation could not prove."""
-    if importlib.util.find_spec("pipelines.reconciliation") is None:
-        return 0, ["no reconciliation to ask"]
-    return 0, ["reconciliation not asked"]
+def _reconciled(settings: Settings, sent: int) -> tuple[int, list[str]]:
+    """How many events the product's own reconciliation finds damaged, or does not find at all; and what it says."""
+    now = datetime.now(UTC)
+    found = reconcile(settings, since=now - timedelta(days=1), until=now + timedelta(minutes=1))
+    damaged = sum(sum(row.damage.values()) for row in found.rows)
+    elsewhere = [f"{found.total(name):,} of {sent:,} events in {name}" for name in ("journal", "kafka", "raw")
+                 if found.total(name) != sent]  # fmt: skip
+    proven = found.proven and found.complete and found.settled and not elsewhere
+    notes = [*found.notes, *elsewhere, *(f"{one.kind}: {one.event_id}: {one.detail}" for one in found.findings[:5])]
+    return (0, []) if proven else (max(1, damaged), notes)
 
 
 def _rows_of(connection: psycopg.Connection[Any], table: str) -> int:

@@ -71,12 +71,13 @@ class ApacheKafka(EmbeddedKafka):
 
     def _settings(self, controller_port: int) -> dict[str, str]:
         broker, controller = f"PLAINTEXT://{self.url}", f"CONTROLLER://{LOOPBACK}:{controller_port}"
+        advertised = f"PLAINTEXT://{LOOPBACK}:{self.advertised_port}"
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller_port}",
             "listeners": f"{broker},{controller}",
-            "advertised.listeners": f"{broker},{controller}",
+            "advertised.listeners": f"{advertised},{controller}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "log.dirs": str(self.data_dir / "data"),

@@ -1,9 +1,5 @@
 """The journal: exactly what was published, a partition a day, dropped when old, closed to everybody else."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +8,6 @@ import psycopg
 import pytest
 
 from bevyly.events.bus import BrokerUnavailable, Publisher
-from bevyly.events.failpoints import VARIABLE
 from bevyly.events.keys import message_key
 from bevyly.events.outbox import copy_to_outbox
 from bevyly.ids import new_id
@@ -20,7 +15,7 @@ from bevyly.settings import Settings
 from pipelines.streams.relay import Relay
 from pipelines.streams.relay.journal import JournalKeeper
 from tests.support.databases import Database
-from tests.support.event_streams import call, count, fill_outbox, histories, leading, messages, relay_all
+from tests.support.event_streams import call, count, fill_outbox, histories, leading, messages, relay_all, relay_dies
 
 JOURNAL = "select count(*) from event_journal"
 OUTBOX = "select count(*) from outbox"
@@ -73,21 +68,10 @@ def test_without_acknowledgement_it_holds_nothing(settings: Settings, tenants: l
 def test_a_relay_that_dies_leaves_each_event_in_it_once(settings: Settings, tenants: list[str], point: str) -> None:
     sent = list(histories(tenants, entities=3, events=40))
     fill_outbox(settings, sent)
-    assert died(settings, point)
+    assert relay_dies(settings, point)
     assert (count(settings, JOURNAL), count(settings, OUTBOX)) == (0, 40)
     relay_all(settings)
     assert [row[0] for row in journal(settings)] == [event.id for event in sent]
-
-
-def died(settings: Settings, point: str) -> bool:
-    """Whether a relay that runs as a process of its own was killed at `point`."""
-    environment = os.environ | {
-        "DATABASE_URL": settings.require_database(),
-        "KAFKA_BROKERS": settings.require_kafka(),
-        VARIABLE: point,
-    }
-    command = [sys.executable, "-m", "pipelines.streams.relay"]
-    return subprocess.run(command, env=environment, timeout=60, check=False).returncode == -signal.SIGKILL
 
 
 def test_a_row_that_commits_late_is_published(settings: Settings, tenants: list[str]) -> None:
