@@ -27,6 +27,7 @@ _UNORDERED = frozenset({"required", "enum", "type"})
 _BASE = "https://schemas.bevyly.com/events"
 # `\u0000` behind an even number of backslashes: a NUL, and not the six characters that spell one
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_BACKSLASH = ord("\\")
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # id, tenant, subject and the free texts between NULs, which none may hold: one match instead of one per field
 _ENVELOPE = re.compile(rf"{_UUID}\0{_UUID}\0[a-z_]{{1,50}}/[0-9A-Za-z_.-]{{1,36}}\0[^\0]*")
@@ -61,7 +62,7 @@ def validate(event: Event) -> bytes:
         raise ContractViolation(f"{event.type}: id, tenant, subject or source is not as the envelope asks", path="")
     check = _checker(event.type, event.schema_version)
     encoded = _encode(event.data)
-    if b"\\u0000" in encoded and _NUL.search(encoded):
+    if _BACKSLASH in encoded and _NUL.search(encoded):
         raise NulCharacter(f"the data of {event.type} holds a NUL character")
     if not check(event.data):
         raise _violation(event)
