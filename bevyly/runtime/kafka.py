@@ -20,7 +20,8 @@ from bevyly.runtime.server import EmbeddedServer
 class EmbeddedKafka(EmbeddedServer):
     """`durable=False` leaves fsync to the operating system; a killed process loses nothing either way.
 
-    `upkeep_seconds` is how often retention is enforced.
+    `upkeep_seconds` is how often retention is enforced; `advertised_port` is what clients are told to use, where
+    something stands between them and `port`.
     """
 
     name = "kafka"
@@ -28,18 +29,27 @@ class EmbeddedKafka(EmbeddedServer):
     url_variable = "KAFKA_BROKERS"
 
     def __init__(
-        self, data_dir: Path, port: int, *, log: Path | None = None, durable: bool = True, upkeep_seconds: float = 60.0
+        self,
+        data_dir: Path,
+        port: int,
+        *,
+        log: Path | None = None,
+        durable: bool = True,
+        upkeep_seconds: float = 60.0,
+        advertised_port: int | None = None,
     ) -> None:
         super().__init__(data_dir, port, log=log)
         self.durable = durable
         self.upkeep_seconds = upkeep_seconds
+        self.advertised_port = advertised_port or port
 
     @property
     def url(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 
     def spec(self) -> ProcessSpec:
-        options = ("--port", str(self.port), "--data-dir", str(self.data_dir))
+        ports = ("--port", str(self.port), "--advertised-port", str(self.advertised_port))
+        options = (*ports, "--data-dir", str(self.data_dir))
         fsync = ("--fsync", "interval" if self.durable else "never")
         upkeep = ("--upkeep-seconds", str(self.upkeep_seconds))
         return ProcessSpec(

@@ -11,35 +11,17 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic, sleep
 from types import FrameType
 from typing import Any
 
-import psycopg
-
-from bevyly.db.leadership import DATABASE_AWAY
-from bevyly.db.migrate import upgrade
-from bevyly.errors import Unavailable
-from bevyly.events.topics import create_topics
-from bevyly.settings import as_role
-from tests.support import faults_tally, faults_writer
-from tests.support.databases import Database, named
-from tests.support.faults import BROKERS, BackendVictim, ServerVictim, Stage, Victim
+from tests.support.faults import BROKERS, BackendVictim, ServerVictim, Stage
 from tests.support.faults_killer import Killer
-from tests.support.faults_verdict import Verdict, behind, judge
-from tests.support.faults_writer import Pace, World, Writer
+from tests.support.faults_path import POLL_SECONDS, REPORT_SECONDS, EventPath, silent
+from tests.support.faults_verdict import Verdict
+from tests.support.faults_writer import Pace
 from tests.support.kafka_reference import missing_tools
-
-ORACLE = "oracle"
-RELAY_POINTS = ("after_fetch", "after_produce", "after_flush", "before_commit")
-CONSUMER_POINTS = ("before_commit", "after_commit")
-REPORT_SECONDS = 4.0
-POLL_SECONDS = 0.25
-_PROGRESS = """
-select (select count(*) from outbox), consumer_group, sum(next_offset) from raw.consumer_offsets group by 2
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +32,10 @@ class Plan:
     events: int = 30_000
     kills: int = 10
     seed: int = 1
-    tenants: int = 12
-    entities: int = 60
-    writers: int = 4
     seconds: float = 1.2
     patience: float = 150.0
     ingest: str = "pipelines.intake"
-    say: Callable[[str], None] = field(default=lambda _line: None)
+    say: Callable[[str], None] = silent
 
 
 @dataclass(kw_only=True)
@@ -87,145 +66,65 @@ class Outcome:
         return {"passed": self.passed, **plan, "deaths": self.kills, **own, **verdict}
 
 
-class _Run:
-    """One soak at work on its stage."""
-
-    def __init__(self, stage: Stage, plan: Plan) -> None:
-        self.stage = stage
-        self.plan = plan
-        self.began = monotonic()
-        world = _prepare(stage, plan)
-        rate = plan.events / (plan.kills * plan.seconds) if plan.kills else 0.0
-        self.pace = Pace(plan.events, progress=lambda: self.killer.share_done, rate=rate)
-        self.killer = Killer(
-            _start(stage, plan),
-            kills=plan.kills,
-            chance=random.Random(plan.seed),
-            seconds=plan.seconds,
-            progress=lambda: self.pace.taken,
-            step=plan.events // (plan.kills + 1),
-        )
-        self.writers = [self._writer(number, world) for number in range(plan.writers)]
-
-    def _writer(self, number: int, world: World) -> Writer:
-        chance = random.Random(f"{self.plan.seed}/writer/{number}")
-        return Writer(number, self.stage.settings, world, pace=self.pace, chance=chance, folder=self.stage.folder)
-
-    def kill_and_write(self) -> None:
-        """Until all is killed and written, and all that died is back."""
-        threads = (self.killer, *self.writers)
-        for thread in threads:
-            thread.start()
-        try:
-            self._watch()
-        finally:
-            for thread in threads:
-                thread.stop()
-        self.killer.settle()
-
-    def _watch(self) -> None:
-        said = self.began
-        while any(thread.is_alive() for thread in (self.killer, *self.writers)):
-            failures = [one.failure for one in (self.killer, *self.writers) if one.failure]
-            if failures:
-                raise failures[0]
-            if monotonic() - said > REPORT_SECONDS:
-                said = monotonic()
-                self._say(
-                    f"kills {self.killer.deaths.total()}/{self.plan.kills}  "
-                    f"written {self.pace.taken:,}/{self.plan.events:,}"
-                )
-            sleep(POLL_SECONDS)
-
-    def drain(self) -> bool:
-        """Whether nothing waits anywhere within the patience of the plan."""
-        self._say("killed and written; draining")
-        deadline, said = monotonic() + self.plan.patience, monotonic()
-        while monotonic() < deadline:
-            try:
-                left = behind(self.stage.settings)
-            except (*DATABASE_AWAY, Unavailable):
-                left = -1
-            if left == 0:
-                return True
-            if monotonic() - said > REPORT_SECONDS:
-                said = monotonic()
-                self._say(f"waiting {left:,}")
-            sleep(POLL_SECONDS)
-        return False
-
-    def judge(self) -> Verdict:
-        """What arrived and took effect, against what was committed."""
-        oracle_url = as_role(named(self.stage.postgres.url, ORACLE), "bevyly_pipeline")
-        return judge(self.stage.settings, [writer.ledger for writer in self.writers], oracle_url=oracle_url)
-
-    def _say(self, line: str) -> None:
-        self.plan.say(f"{monotonic() - self.began:5.0f} s  {line}  {_progress(self.stage)}")
-
-
 def soak(plan: Plan) -> Outcome:
     """Run `plan` on servers of its own."""
+    began = monotonic()
     with Stage(plan.broker, seed=plan.seed) as stage:
-        run = _Run(stage, plan)
-        run.kill_and_write()
+        path = EventPath(stage, seed=plan.seed, say=plan.say)
+        killer = _kill_and_write(path, plan)
         stopped = monotonic()
-        drained = run.drain()
+        path.say("killed and written; draining")
+        drained = path.drain(patience=plan.patience)
         drain_seconds = monotonic() - stopped
-        verdict = run.judge()
+        verdict = path.judge()
     return Outcome(
         plan=plan,
         verdict=verdict,
-        kills=dict(run.killer.deaths),
-        stalls=dict(run.killer.stalls),
-        gave_up=run.killer.gave_up,
-        commits=sum(writer.commits.acknowledged for writer in run.writers),
-        asked_after=sum(writer.commits.asked_after for writer in run.writers),
-        seconds=round(monotonic() - run.began, 1),
+        kills=dict(killer.deaths),
+        stalls=dict(killer.stalls),
+        gave_up=killer.gave_up,
+        commits=sum(writer.commits.acknowledged for writer in path.writers),
+        asked_after=sum(writer.commits.asked_after for writer in path.writers),
+        seconds=round(monotonic() - began, 1),
         drain_seconds=round(drain_seconds, 1),
         drained=drained,
     )
 
 
-def _prepare(stage: Stage, plan: Plan) -> World:
-    """Tables, topics, tenants; and a copy of the database as it is now for the oracle."""
-    settings = stage.settings
-    url = settings.require_database()
-    upgrade(url)
-    create_topics(settings)
-    world = World.create(Database(url), tenants=plan.tenants, entities=plan.entities)
-    with psycopg.connect(named(url, "postgres"), autocommit=True) as connection:
-        name = url.rpartition("/")[2]
-        connection.execute(f"create database {ORACLE} template {name}")
-        connection.execute(f"grant create, temporary on database {ORACLE} to bevyly_pipeline")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(faults_writer.TABLE)
-        connection.execute(faults_tally.TABLE)
-    return world
-
-
-def _start(stage: Stage, plan: Plan) -> list[Victim]:
-    """Every process of the event path; what weighs more dies more often."""
-    for number in (1, 2):
-        stage.add(f"relay-{number}", "pipelines.streams.relay", weight=2, failpoints=RELAY_POINTS)
-    stage.add("ingest-1", plan.ingest, "--follow", weight=3, failpoints=CONSUMER_POINTS)
-    for number in (1, 2):
-        stage.add(f"detector-{number}", "pipelines.streams.signal_detector", weight=1, failpoints=CONSUMER_POINTS)
-        stage.add(f"tally-{number}", "tests.support.faults_tally", weight=1, failpoints=CONSUMER_POINTS)
-    return [
-        *stage.processes,
-        ServerVictim(stage.broker, "broker", weight=1.5),
-        ServerVictim(stage.postgres, "postgres", weight=1),
-        BackendVictim(stage.postgres, weight=0.5, chance=random.Random(f"{plan.seed}/backend")),
-    ]
-
-
-def _progress(stage: Stage) -> str:
+def _kill_and_write(path: EventPath, plan: Plan) -> Killer:
+    """Until all is killed and written, and all that died is back."""
+    rate = plan.events / (plan.kills * plan.seconds) if plan.kills else 0.0
+    pace = Pace(plan.events, progress=lambda: killer.share_done, rate=rate)
+    stage = path.stage
+    killer = Killer(
+        [
+            *path.start(ingest=plan.ingest, failpoints=plan.kills > 0),
+            ServerVictim(stage.broker, "broker", weight=1.5),
+            ServerVictim(stage.postgres, "postgres", weight=1),
+            BackendVictim(stage.postgres, weight=0.5, chance=random.Random(f"{plan.seed}/backend")),
+        ],
+        kills=plan.kills,
+        chance=random.Random(plan.seed),
+        seconds=plan.seconds,
+        progress=lambda: pace.taken,
+        step=plan.events // (plan.kills + 1),
+    )
+    killer.start()
+    path.write(pace)
     try:
-        with closing(psycopg.connect(stage.settings.require_database(), connect_timeout=1)) as connection:
-            rows = connection.execute(_PROGRESS).fetchall()
-    except DATABASE_AWAY:
-        return "PostgreSQL is down"
-    return "  ".join([f"outbox {rows[0][0]:,}" if rows else "", *sorted(f"{group} {at:,}" for _, group, at in rows)])
+        said = monotonic()
+        while killer.is_alive() or path.writing():
+            if monotonic() - said > REPORT_SECONDS:
+                said = monotonic()
+                path.say(f"kills {killer.deaths.total()}/{plan.kills}  written {pace.taken:,}/{plan.events:,}")
+            if killer.failure:
+                raise killer.failure
+            sleep(POLL_SECONDS)
+    finally:
+        killer.stop()
+        path.stop_writing()
+    killer.settle()
+    return killer
 
 
 def report(outcome: Outcome) -> str:

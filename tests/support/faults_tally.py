@@ -1,12 +1,13 @@
 """`python -m tests.support.faults_tally`: a stream whose effect shows how often and in which order it was applied.
 
-Rows of `soak_tally` hold, for every subject, how many events took effect and a chain of their ids: a lost, repeated or
-overtaken event changes it for good. Most effects of the product are idempotent and would hide a repeat.
+Rows of `soak_tally` hold, for every subject, how many events took effect, a chain of their ids in order, and how many
+messages were applied in all. A lost or overtaken event breaks the chain for good. The relay may publish an event twice,
+which the sequence tells; a message that a stream applies twice shows in the sum of the messages.
 """
 
 from collections.abc import Sequence
 from hashlib import md5
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -19,19 +20,36 @@ from pipelines.streams.runner import Stream
 NAME = "soak-tally"
 TABLE = """
 create table soak_tally (
-  tenant varchar(36), subject varchar(100), events bigint not null, chain text not null, primary key (tenant, subject)
+  tenant varchar(36), subject varchar(100), sequence bigint not null, events bigint not null, chain text not null,
+  messages bigint not null, primary key (tenant, subject)
 );
 grant select, insert, update on soak_tally to bevyly_pipeline
 """
 _READ = """
-select tenant, subject, events, chain
+select tenant, subject, sequence, events, chain, messages
 from soak_tally join unnest(%s::varchar[], %s::varchar[]) as wanted (tenant, subject) using (tenant, subject)
 """
 _WRITE = """
-insert into soak_tally (tenant, subject, events, chain)
-select * from unnest(%s::varchar[], %s::varchar[], %s::bigint[], %s::text[])
-on conflict (tenant, subject) do update set events = excluded.events, chain = excluded.chain
+insert into soak_tally (tenant, subject, sequence, events, chain, messages)
+select * from unnest(%s::varchar[], %s::varchar[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
+on conflict (tenant, subject) do update
+set sequence = excluded.sequence, events = excluded.events, chain = excluded.chain, messages = excluded.messages
 """
+
+
+class State(NamedTuple):
+    """What is known of one subject."""
+
+    sequence: int = 0
+    events: int = 0
+    chain: str = ""
+    messages: int = 0
+
+    def after(self, event: Event) -> "State":
+        """With one message more, which may repeat an event."""
+        if event.sequence <= self.sequence:
+            return self._replace(messages=self.messages + 1)
+        return State(event.sequence, self.events + 1, linked(self.chain, event.id), self.messages + 1)
 
 
 def linked(chain: str, event_id: str) -> str:
@@ -45,10 +63,10 @@ def tally(connection: psycopg.Connection[tuple[Any, ...]], events: Sequence[Even
     if not subjects:
         return
     rows = connection.execute(_READ, [list(column) for column in zip(*subjects, strict=True)]).fetchall()
-    known: dict[tuple[str, str], tuple[int, str]] = {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    known = {(row[0], row[1]): State(*row[2:]) for row in rows}
     for event in events:
-        number, chain = known.get((event.tenant_id, event.subject), (0, ""))
-        known[event.tenant_id, event.subject] = (number + 1, linked(chain, event.id))
+        subject = (event.tenant_id, event.subject)
+        known[subject] = known.get(subject, State()).after(event)
     changed = [(*subject, *state) for subject, state in known.items()]
     connection.execute(_WRITE, [list(column) for column in zip(*changed, strict=True)])
 

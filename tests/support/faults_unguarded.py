@@ -1,7 +1,7 @@
 """`python -m tests.support.faults_unguarded`: the ingest without its guard, for positive controls.
 
-Offsets move in a transaction of their own before that of the rows commits, as a consumer does that commits to Kafka; and
-the process dies once in between.
+Offsets move in a transaction of their own before that of the rows commits, as a consumer does that commits to Kafka;
+and the process dies once in between.
 """
 
 import os

@@ -79,6 +79,7 @@ class Verdict:
     gaps: int = 0
     versions_wrong: int = 0
     effects_wrong: int = 0
+    applied_wrong: int = 0
     signals: int = 0
     signals_wrong: int = 0
     dead_letters: int = 0
@@ -112,6 +113,8 @@ def judge(settings: Settings, ledgers: Sequence[Path], *, oracle_url: str | None
         verdict.halts = _rows_of(connection, "raw.consumer_halts")
         verdict.dead_letters = _rows_of(connection, "raw.dead_letters") + _messages(settings, dead_letters=True)
         verdict.published = _messages(settings, dead_letters=False)
+        applied = _number(connection, "select coalesce(sum(messages), 0) from soak_tally")
+        verdict.applied_wrong = abs(applied - verdict.published)
         verdict.behind = behind(settings)
         if oracle_url:
             verdict.signals, verdict.signals_wrong = _signals_wrong(connection, oracle_url)

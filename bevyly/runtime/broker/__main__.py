@@ -17,6 +17,7 @@ def main() -> None:
     config = BrokerConfig(
         data_dir=arguments.data_dir.absolute(),
         port=arguments.port,
+        advertised_port=arguments.advertised_port,
         fsync=arguments.fsync,
         fsync_seconds=arguments.fsync_seconds,
         upkeep_seconds=arguments.upkeep_seconds,
@@ -30,6 +31,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bevyly.runtime.broker", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--advertised-port", type=int)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--fsync", type=Fsync, choices=list(Fsync), default=Fsync.INTERVAL)
     parser.add_argument("--fsync-seconds", type=float, default=1.0)

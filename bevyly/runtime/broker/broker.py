@@ -35,6 +35,8 @@ class BrokerConfig:
     data_dir: Path
     port: int
     host: str = "127.0.0.1"
+    advertised_port: int | None = None
+    """The port that clients are told to use, where something stands between them and `port`."""
     fsync: Fsync = Fsync.INTERVAL
     fsync_seconds: float = 1.0
     upkeep_seconds: float = 60.0

@@ -13,7 +13,9 @@ NO_ID = -1
 
 
 def node(broker: Broker) -> dict[str, Any]:
-    return {"node_id": NODE_ID, "broker_id": NODE_ID, "host": broker.config.host, "port": broker.config.port}
+    config = broker.config
+    port = config.advertised_port or config.port
+    return {"node_id": NODE_ID, "broker_id": NODE_ID, "host": config.host, "port": port}
 
 
 async def metadata(broker: Broker, request: Request) -> Answer:

@@ -1,0 +1,39 @@
+"""A bounded soak in every run: all that can die does, on both brokers; and a control that the verdict can be bad."""
+
+import random
+
+import pytest
+
+from tests.faults.soak import Outcome, Plan, report, soak
+from tests.support.kafka_reference import missing_tools
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+
+
+def _soak(plan: Plan, capsys: pytest.CaptureFixture[str]) -> Outcome:
+    outcome = soak(plan)
+    with capsys.disabled():
+        print(f"\n{report(outcome)}")  # noqa: T201 - the seed, to repeat it
+    return outcome
+
+
+def test_random_kills(seed: random.Random, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = _soak(Plan(events=30_000, kills=12, seed=seed.randrange(2**32)), capsys)
+    assert outcome.passed, report(outcome)
+    assert {"relay", "ingest", "broker", "postgres"} <= outcome.kills.keys()
+
+
+@pytest.mark.kafka
+def test_random_kills_around_apache_kafka(seed: random.Random, capsys: pytest.CaptureFixture[str]) -> None:
+    if missing_tools():
+        pytest.skip(f"Apache Kafka needs {' and '.join(missing_tools())}, which this machine lacks")
+    outcome = _soak(Plan(broker="apache", events=15_000, kills=8, seed=seed.randrange(2**32)), capsys)
+    assert outcome.passed, report(outcome)
+    assert outcome.kills.get("broker")
+
+
+def test_an_ingest_without_its_guard_fails_the_soak(seed: random.Random, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = Plan(events=8_000, kills=2, seed=seed.randrange(2**32), ingest="tests.support.faults_unguarded")
+    outcome = _soak(plan, capsys)
+    assert not outcome.passed
+    assert outcome.verdict.lost
