@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 
 from pipelines.assets import activation, enrichment, export, features, ingest, scores
-from pipelines.checks import blocking
-from pipelines.jobs import refresh
+from pipelines.checks import blocking, reconciliation
+from pipelines.jobs import reconcile, refresh
 from pipelines.resources import Folder, Warehouse
-from pipelines.schedules import morning
+from pipelines.schedules import day_before, morning
 from pipelines.sensors import events_waiting, stale_after_failure
 
 
@@ -24,9 +24,9 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
     }
     return dg.Definitions(
         assets=[dbt_models, *dg.load_assets_from_modules([ingest, enrichment, scores, activation, export])],
-        asset_checks=blocking.build_checks(),
-        jobs=[refresh],
-        schedules=[morning],
+        asset_checks=[*blocking.build_checks(), *reconciliation.build_checks()],
+        jobs=[refresh, reconcile],
+        schedules=[morning, day_before],
         sensors=[events_waiting, stale_after_failure],
         resources=resources | dict(overrides or {}),
         executor=dg.in_process_executor,

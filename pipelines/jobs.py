@@ -10,3 +10,10 @@ refresh = dg.define_asset_job(
     description="Everything, incrementally: events in, features, scores, signals, recommendations, briefings, export.",
     tags={"dagster/max_runtime": 3600},
 )
+
+reconcile = dg.define_asset_job(
+    "reconcile",
+    selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("raw_events"), "reconciled")),
+    description="Proves that outbox, Kafka and raw events hold the same events; changes nothing.",
+    tags={"dagster/max_runtime": 3600},
+)

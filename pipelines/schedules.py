@@ -1,8 +1,11 @@
 """Schedules: what runs by the clock, whether or not anything happened."""
 
+from datetime import timedelta
+
 import dagster as dg
 
-from pipelines.jobs import refresh
+from pipelines.checks.reconciliation import SINCE_TAG, UNTIL_TAG
+from pipelines.jobs import reconcile, refresh
 
 # time alone changes what is worth doing: deals grow silent, close dates pass
 morning = dg.ScheduleDefinition(
@@ -12,3 +15,13 @@ morning = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+
+
+@dg.schedule(
+    job=reconcile, cron_schedule="30 1 * * *", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+def day_before(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Reconcile all of the day before, once what was published at its end has had time to arrive."""
+    today = context.scheduled_execution_time.replace(hour=0, minute=0, second=0, microsecond=0)
+    tags = {SINCE_TAG: (today - timedelta(days=1)).isoformat(), UNTIL_TAG: today.isoformat()}
+    return dg.RunRequest(run_key=today.date().isoformat(), tags=tags)
