@@ -2,7 +2,7 @@
 
 One caller at a time works under a key (an advisory lock of its transaction); another with the same key is told so. The
 same key with another request is an error, the same request again gets the same bytes. Only what took effect is kept:
-after an error the key is free again.
+after an error the key is free again. An answer that shows a secret (`no-store`) is kept encrypted.
 """
 
 import re
@@ -17,11 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bevyly.db.schema import IdempotencyRecord
+from bevyly.encryption import Vault
 from bevyly.errors import Conflict, Invalid
+from bevyly.settings import Settings
 
 KEPT = timedelta(hours=24)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_KEPT_HEADERS = ("content-type", "etag", "location")
+_KEPT_HEADERS = ("content-type", "etag", "location", "cache-control")
+_SECRET = "no-store"  # noqa: S105 - what the header says
 
 
 class KeyReused(Invalid):
@@ -44,7 +47,7 @@ class Repeatable:
     key: str
     request_hash: str
 
-    async def earlier_answer(self, session: AsyncSession, now: datetime) -> Response | None:
+    async def earlier_answer(self, session: AsyncSession, now: datetime, settings: Settings) -> Response | None:
         """The kept answer, or None for the first time; raises `StillRunning` or `KeyReused`."""
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{self.customer_id}:{self.key}", 0))
         if not await session.scalar(select(lock)):
@@ -55,19 +58,25 @@ class Repeatable:
         if record.request_hash != self.request_hash:
             raise KeyReused("This Idempotency-Key was used for another request.")
         headers = {name: str(value) for name, value in (record.response_headers or {}).items()}
+        body = record.response_body or b""
+        if headers.get("cache-control") == _SECRET:
+            body = Vault.of(settings).open(body.decode()).encode()
         return Response(
-            record.response_body or b"",
+            body,
             status_code=record.response_status or 200,
             headers=headers | {"idempotency-replayed": "true"},
         )
 
-    async def keep(self, session: AsyncSession, response: Response, now: datetime) -> None:
+    async def keep(self, session: AsyncSession, response: Response, now: datetime, settings: Settings) -> None:
         """Keep the answer with the effect."""
+        body = bytes(response.body)
+        if response.headers.get("cache-control") == _SECRET:
+            body = Vault.of(settings).seal(body.decode()).encode()
         values = {
             "request_hash": self.request_hash,
             "response_status": response.status_code,
             "response_headers": {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
-            "response_body": bytes(response.body),
+            "response_body": body,
             "created_at": now,
             "expires_at": now + KEPT,
         }

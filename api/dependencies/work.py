@@ -50,14 +50,14 @@ async def in_unit_of_work(resources: Resources, request: Request, principal: Pri
     async with unit_of_work(resources.engine, principal.customer_id) as work:
         now = resources.clock.now()
         if again is not None:
-            earlier = await again.earlier_answer(work.session, now)
+            earlier = await again.earlier_answer(work.session, now, resources.settings)
             if earlier is not None:
                 return earlier
         request_id = request.scope["state"].get("request_id")
         request.scope["state"]["write"] = WriteContext(work, principal, resources.clock, request_id)
         response = await handle(request)
         if again is not None:
-            await again.keep(work.session, response, now)
+            await again.keep(work.session, response, now, resources.settings)
         return response
 
 
