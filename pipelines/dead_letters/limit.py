@@ -4,6 +4,7 @@ Belongs here: counting, and the halts that outlive a process. Which failures cou
 """
 
 from collections import deque
+from collections.abc import Collection
 from typing import Any
 
 import psycopg
@@ -29,6 +30,7 @@ select o.next_offset - min(d."offset"), count(*)
 from raw.dead_letters d
 join raw.consumer_offsets o on o.consumer_group = d.consumer and o.topic = d.topic and o.partition = d.partition
 where d.consumer = %s and d.code <> 'parked' and d."offset" >= o.next_offset - %s
+  and (%s::text[] is null or d.code = any(%s))
   and d.created_at > coalesce((select max(h.released_at) from raw.consumer_halts h where h.consumer = d.consumer),
                               '-infinity')
 group by d.topic, d.partition, o.next_offset
@@ -77,11 +79,15 @@ class StopLimit:
                 self._batches.clear()
                 raise TooManyDeadLetters(f"{bad} of the last {seen} events of {self.consumer} fail: {reason}")
 
-    def remember(self, connection: Connection) -> None:
-        """Begin with the letters of the process before: restarts must not add up to a drained topic."""
+    def remember(self, connection: Connection, *, codes: Collection[str] | None = None) -> None:
+        """Begin with the letters of the process before: restarts must not add up to a drained topic.
+
+        `codes`: those that the consumer counts as failures, where it does not count all.
+        """
         self._batches.clear()
         reach = int(self._at_least / self._ratio)
-        for passed, failed in connection.execute(_RECENT, (self.consumer, reach)).fetchall():
+        counted = None if codes is None else list(codes)
+        for passed, failed in connection.execute(_RECENT, (self.consumer, reach, counted, counted)).fetchall():
             self._batches.append((max(int(passed) - int(failed), 0), int(failed)))
 
     def _trim(self) -> None:
