@@ -13,6 +13,7 @@ from api.modules.events.activities import InboundActivities
 from api.modules.events.data import MAX_ID, REQUIRED
 from api.modules.events.errors import DeleteNotAllowed, RecordUnknown, invalid
 from api.modules.events.held import AnyRecord, Batch, HeldHistory, HeldRecords
+from api.modules.events.kept import Followed
 from api.modules.events.kinds import PLURALS
 from api.modules.events.reading import Change
 from api.modules.leads.conversion import LeadConversion
@@ -22,7 +23,7 @@ from api.problems import ReferenceNotFound
 from api.records.service import RecordService
 from api.records.trail import Values
 from bevyly.clock import FixedClock
-from bevyly.db.schema import InboundRecord, Lead
+from bevyly.db.schema import Lead
 
 _SERVICES: dict[str, type[RecordService[Any]]] = {
     "account": AccountService,
@@ -36,7 +37,7 @@ _SERVICES: dict[str, type[RecordService[Any]]] = {
 class Known:
     """What the database says about the records and names that a batch mentions."""
 
-    followed: dict[str, InboundRecord] = field(default_factory=dict)
+    followed: dict[str, Followed] = field(default_factory=dict)
     existing: set[str] = field(default_factory=set)
     taken: dict[str, set[str]] = field(default_factory=dict)
     """External ids that other records have, by kind."""
@@ -55,6 +56,7 @@ class Applier:
     async def apply(self, change: Change) -> str:
         """The status of an event after its effect; raises what the services raise, and `DeleteNotAllowed`."""
         row, followed = self._batch.records.get(change.entity_id), self._known.followed.get(change.entity_id)
+        change = _timed(change, row, followed)
         if self._is_stale(change, row, followed):
             return "stale"
         if change.accepted.action == "delete":
@@ -68,7 +70,7 @@ class Applier:
         self._follow(change)
         return status
 
-    def _is_stale(self, change: Change, row: AnyRecord | None, followed: InboundRecord | None) -> bool:
+    def _is_stale(self, change: Change, row: AnyRecord | None, followed: Followed | None) -> bool:
         """Older than its source's latest event, or than what a person did since; what a person deleted stays so."""
         if followed is not None and change.time < followed.source_time:
             return True
@@ -170,8 +172,7 @@ class Applier:
 
     def _follow(self, change: Change) -> None:
         row = self._batch.records.get(change.entity_id)
-        self._known.followed[change.entity_id] = InboundRecord(
-            customer_id=self._context.principal.customer_id,
+        self._known.followed[change.entity_id] = Followed(
             id=change.entity_id,
             source=change.source,
             entity_type=change.kind,
@@ -195,3 +196,11 @@ class Applier:
             service.history = HeldHistory(self._batch, change.recorded_at)
         service.records = HeldRecords(self._batch, table=service.table, kind=service.kind)
         return service
+
+
+def _timed(change: Change, row: AnyRecord | None, followed: Followed | None) -> Change:
+    """The event; one without a time of its own happens after all that is known, however long it waited for others."""
+    if change.is_timed:
+        return change
+    latest = max(change.time, followed.source_time if followed else change.time, row.updated_at if row else change.time)
+    return replace(change, time=latest, recorded_at=max(latest, change.recorded_at))

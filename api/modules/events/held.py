@@ -160,8 +160,9 @@ class HeldParticipants(ParticipantRepository):
 
 
 def columns_of(row: Base) -> Values:
-    """The values of all columns of a row; what was never set is None."""
-    return {name: getattr(row, name) for name in _columns(type(row))}
+    """The values of all columns of a row that no session holds; what was never set is None."""
+    values = row.__dict__
+    return {name: values.get(name) for name in _columns(type(row))}
 
 
 @cache

@@ -53,6 +53,8 @@ class Change:
     type: str
     accepted: Accepted
     time: datetime
+    is_timed: bool
+    """Whether the sender said when it happened; otherwise it happens when it takes effect."""
     recorded_at: datetime
     key: str
     """Id of the row that keeps it."""
@@ -118,6 +120,7 @@ def _read(index: int, raw: Any, customer_id: str, now: datetime) -> Change:
         type=event.type,
         accepted=accepted,
         time=time,
+        is_timed=event.time is not None,
         recorded_at=recorded_at,
         key=derived_id(customer_id, "inbound", event.source, event.id),
         content_hash=sha256(orjson.dumps([raw.get(name) for name in _HASHED], option=orjson.OPT_SORT_KEYS)).hexdigest(),

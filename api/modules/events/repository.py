@@ -5,6 +5,7 @@ two batches with the same records wait for each other instead of blocking each o
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.modules.events.held import AnyRecord, Batch, Interval, columns_of
+from api.modules.events.kept import Followed, Kept, values_of
 from api.modules.events.kinds import RANKS
 from api.records.trail import Values
 from bevyly.db.schema import (
@@ -52,6 +54,8 @@ TABLES: dict[str, type[AnyRecord]] = {
     "opportunity": Opportunity,
     "activity": Activity,
 }
+_EVENTS: Any = InboundEvent.__table__
+_RECORDS: Any = InboundRecord.__table__
 _AFTER_RECORDS: tuple[type[Base], ...] = (OpportunityChange, ActivityParticipant, AuditEntry)
 _LOCK_TIMEOUT = text("select set_config('lock_timeout', '8s', true)")
 
@@ -97,13 +101,13 @@ class IngestRepository:
             found.setdefault(person.pop("activity_id"), []).append(person)
         return found
 
-    async def events(self, keys: set[str]) -> dict[str, InboundEvent]:
+    async def events(self, keys: set[str]) -> dict[str, Kept]:
         """Events that were dealt with before, by their key."""
-        return {row.id: row for row in await self._detached(InboundEvent, keys)}
+        return {row["id"]: Kept(**row) for row in await self._kept(InboundEvent, Kept, keys)}
 
-    async def followed(self, record_ids: set[str]) -> dict[str, InboundRecord]:
+    async def followed(self, record_ids: set[str]) -> dict[str, Followed]:
         """How far records were followed, by their id."""
-        return {row.id: row for row in await self._detached(InboundRecord, record_ids)}
+        return {row["id"]: Followed(**row) for row in await self._kept(InboundRecord, Followed, record_ids)}
 
     async def existing(self, kind: str, ids: set[str]) -> set[str]:
         """Which of `ids` are records of `kind`, deleted or not."""
@@ -136,7 +140,7 @@ class IngestRepository:
             known |= {email: user_id, user_id: user_id}
         return {name: known[key] for name in names for key in (name, name.lower()) if key in known}
 
-    async def write(self, batch: Batch, events: Sequence[InboundEvent], followed: Iterable[InboundRecord]) -> None:
+    async def write(self, batch: Batch, events: Sequence[Kept], followed: Iterable[Followed]) -> None:
         """Everything that the batch holds: parents before children, each table in the order of its keys."""
         new = [row for row in batch.work.held.rows if isinstance(row, tuple(TABLES.values()))]
         for table in TABLES.values():
@@ -146,7 +150,9 @@ class IngestRepository:
         others = [row for row in batch.work.held.rows if isinstance(row, _AFTER_RECORDS)] + opened
         for after in _AFTER_RECORDS:
             await self._insert(after, [row for row in others if isinstance(row, after)])
-        await self._insert(InboundEvent, events)
+        kept = [values_of(event, self.customer_id) for event in sorted(events, key=lambda event: event.id)]
+        if kept:
+            await self.session.execute(insert(_EVENTS), kept)
         await self._follow(sorted(followed, key=lambda row: row.id))
 
     async def _end_intervals(self, history: Sequence[OpportunityChange | Interval]) -> list[Base]:
@@ -188,14 +194,13 @@ class IngestRepository:
             .execution_options(synchronize_session=False)
         )
 
-    async def _follow(self, rows: Sequence[InboundRecord]) -> None:
+    async def _follow(self, rows: Sequence[Followed]) -> None:
         if not rows:
             return
-        table = InboundRecord.__table__
-        statement = upsert(table)
+        statement = upsert(_RECORDS)
         changes = {name: statement.excluded[name] for name in ("source_time", "version")}
         conflict = statement.on_conflict_do_update(index_elements=["customer_id", "id"], set_=changes)
-        await self.session.execute(conflict, [columns_of(row) for row in rows])
+        await self.session.execute(conflict, [values_of(row, self.customer_id) for row in rows])
 
     async def _insert(self, table: type[Base], rows: Sequence[Any]) -> None:
         if rows:
@@ -213,14 +218,13 @@ class IngestRepository:
         for (table, names), rows in alike.items():
             columns: Any = table.__table__.c
             this = (columns.customer_id == bindparam("of_customer"), columns.id == bindparam("of_record"))
-            changes = {name: bindparam(name) for name in names}
+            changes: dict[str, Any] = {name: bindparam(name) for name in names}
             await self.session.execute(update(columns.id.table).where(*this).values(changes), rows)
 
-    async def _detached(self, table: Any, ids: set[str]) -> list[Any]:
-        statement = select(table).where(table.customer_id == self.customer_id, _among(table.id, ids))
-        rows = list(await self.session.scalars(statement.execution_options(populate_existing=True)))
-        self.session.expunge_all()
-        return rows
+    async def _kept(self, table: Any, shape: type[Any], ids: set[str]) -> Sequence[Any]:
+        columns = [getattr(table, one.name) for one in fields(shape)]
+        statement = select(*columns).where(table.customer_id == self.customer_id, _among(table.id, ids))
+        return (await self.session.execute(statement)).mappings().all()
 
 
 def _among(value: InstrumentedAttribute[Any], wanted: Iterable[str]) -> ColumnElement[bool]:

@@ -18,11 +18,11 @@ from api.dependencies.work import WriteContext
 from api.modules.events.applying import Applier, Known
 from api.modules.events.errors import IdReused, as_problem
 from api.modules.events.held import Batch, HeldWork
+from api.modules.events.kept import Kept
 from api.modules.events.kinds import RECORDS
 from api.modules.events.reading import Change, Refusal, in_order
 from api.modules.events.repository import IngestRepository
 from api.problems import translate
-from bevyly.db.schema import InboundEvent
 from bevyly.errors import BevylyError
 from bevyly.events.outbox import outbox_rows
 
@@ -125,7 +125,7 @@ class EventIngest:
             result.warnings = [{"field": "data.owner_id", "code": "owner_unknown"}]
         return result
 
-    def _again(self, change: Change, seen: InboundEvent | None) -> Result | None:
+    def _again(self, change: Change, seen: Kept | None) -> Result | None:
         """The answer to an event that was dealt with before; None for the first time."""
         if seen is None:
             return None
@@ -136,7 +136,7 @@ class EventIngest:
         result.event_ids, result.first_status = list(seen.event_ids), seen.status
         return result
 
-    async def _prefetch(self, changes: Sequence[Change], batch: Batch) -> tuple[Known, dict[str, InboundEvent]]:
+    async def _prefetch(self, changes: Sequence[Change], batch: Batch) -> tuple[Known, dict[str, Kept]]:
         """What the batch must know. Records first: only what is read under their locks cannot change any more."""
         ids = _by_kind((change.kind, change.entity_id) for change in changes)
         batch.load(await self.repository.lock_records(ids))
@@ -158,9 +158,8 @@ class EventIngest:
             known.owners = await self.repository.owners({owner for owner in owners if owner})
         return known, seen
 
-    def _row(self, change: Change, result: Result) -> InboundEvent:
-        return InboundEvent(
-            customer_id=self.customer_id,
+    def _row(self, change: Change, result: Result) -> Kept:
+        return Kept(
             id=change.key,
             source=change.source,
             event_id=change.event_id,

@@ -99,7 +99,7 @@ async def test_older_state_never_overwrites_newer(api: Api) -> None:
         (late,) = await send(
             client, event("3", "account.updated", "2026-03-04T00:00:00Z", account_id="A", name="Fourth")
         )
-        assert (late["status"], late["event_ids"] if "event_ids" in late else []) == ("stale", [])
+        assert (late["status"], late.get("event_ids", [])) == ("stale", [])
         path = f"/api/v1/accounts/{results[0]['entity']['id']}"
         assert (await client.patch(path, json={"name": "A person's"})).status_code == 200
         (behind,) = await send(
@@ -255,14 +255,26 @@ async def test_a_history_is_recorded_when_its_system_learned_of_it(api: Api) -> 
         (event("1", "account.created", account_id="A" * 256, name="A"), "invalid_event", "data.account_id"),
         (event("1", "opportunity.created", opportunity_id="O", name="x"), "invalid_event", "data.account_id"),
         (event("1", "opportunity.stage_changed", opportunity_id="O"), "invalid_event", "data.to_stage"),
-        (event("1", "opportunity.stage_changed", opportunity_id="O", to_stage="won", status="open"), "invalid_event", "data.status"),
+        (
+            event("1", "opportunity.stage_changed", opportunity_id="O", to_stage="won", status="open"),
+            "invalid_event",
+            "data.status",
+        ),
         (event("1", "opportunity.stage_changed", opportunity_id="O", to_stage="maybe"), "invalid_event", "data.stage"),
         (event("1", "lead.created", lead_id="L", status="converted"), "invalid_event", "data.status"),
         (event("1", "lead.converted", lead_id="L"), "record_unknown", None),
         (event("1", "call.completed", activity_id="T", kind="email"), "invalid_event", "data.kind"),
         (event("1", "email.sent", activity_id="T", direction="inbound"), "invalid_event", "data.direction"),
-        (event("1", "call.completed", activity_id="T", participants=[{"user_id": "x"}]), "invalid_event", "data.participants.0.user_id"),
-        (event("1", "call.completed", activity_id="T", participants=[{"contact_id": "C"}]), "reference_not_found", "data.participants.0.contact_id"),
+        (
+            event("1", "call.completed", activity_id="T", participants=[{"user_id": "x"}]),
+            "invalid_event",
+            "data.participants.0.user_id",
+        ),
+        (
+            event("1", "call.completed", activity_id="T", participants=[{"contact_id": "C"}]),
+            "reference_not_found",
+            "data.participants.0.contact_id",
+        ),
         (event("1", "account.updated", account_id="A", after=3), "invalid_event", "data.after"),
     ],
 )  # fmt: skip
