@@ -64,6 +64,17 @@ APPLICATIONS = (
         needs=("migrations", "topics"),
     ),
     Row(
+        name="webhook-fan-out",
+        argv=lambda _: (PYTHON, "-m", "pipelines.webhooks.fan_out"),
+        needs=("migrations", "topics"),
+    ),
+    Row(
+        name="webhooks",
+        argv=lambda _: (PYTHON, "-m", "pipelines.webhooks"),
+        needs=("migrations",),
+        grace_seconds=20.0,
+    ),
+    Row(
         name="dagster",
         argv=lambda settings: (
             *(str(SCRIPTS / "dagster-webserver"), "-w", "workspace.yaml"),

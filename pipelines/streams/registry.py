@@ -12,6 +12,7 @@ from pipelines.streams.runner import Stream
 STREAMS: Mapping[str, str] = {
     "agent-trigger": "pipelines.streams.agent_trigger",
     "signal-detector": "pipelines.streams.signal_detector",
+    "webhook-fan-out": "pipelines.webhooks.fan_out",
 }
 
 

@@ -10,6 +10,7 @@ import typer
 
 from bevyly.clock import SystemClock
 from bevyly.encryption import Vault
+from bevyly.errors import MissingDependency
 from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 from bevyly.webhooks.addresses import AddressRules, Resolver
@@ -42,7 +43,11 @@ def main(metrics_port: int | None = None) -> None:
     settings = get_settings()
     configure_logging(settings.log_level)
     serve_metrics(metrics_port)
-    asyncio.run(deliver(settings, stop_on_signals()))
+    try:
+        asyncio.run(deliver(settings, stop_on_signals()))
+    except MissingDependency as error:
+        typer.echo(error.detail, err=True)
+        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":
