@@ -8,7 +8,7 @@ import pytest
 from bevyly.errors import Invalid
 from bevyly.ids import new_id
 from pipelines.intake import drain
-from pipelines.reconciliation import Reconciliation, tables
+from pipelines.reconciliation import Reconciliation, reconcile, tables
 from pipelines.reconciliation.result import KINDS
 from tests.support.event_path import EventPath
 from tests.support.event_streams import call, fill_outbox, relay_all, send
@@ -272,8 +272,6 @@ def test_a_day_is_the_one_of_publication(path: EventPath) -> None:
 
 
 def test_names_are_bounded_and_counts_are_not(path: EventPath) -> None:
-    from pipelines.reconciliation import reconcile
-
     path.run(40)
     path.execute("delete from raw.events")
     found = reconcile(path.settings, since=path.began, until=datetime.now(UTC) + timedelta(minutes=1), most_named=3)
@@ -283,3 +281,22 @@ def test_names_are_bounded_and_counts_are_not(path: EventPath) -> None:
 def test_an_empty_window_is_refused(path: EventPath) -> None:
     with pytest.raises(Invalid, match="Nothing lies between"):
         path.reconcile(since=datetime.now(UTC) + timedelta(days=1))
+
+
+def test_what_came_before_the_journal_is_no_stranger(path: EventPath) -> None:
+    path.run(20)
+    path.execute("delete from event_journal")
+    found = path.reconcile()
+    assert (found.proven, found.complete, found.total("unjournaled")) == (True, False, 20)
+    assert "The journal is empty: it cannot speak for what came before." in found.notes
+    path.run(10)
+    found = path.reconcile()
+    assert (found.proven, found.complete, found.total("unjournaled")) == (True, False, 20)
+    assert any(note.startswith("The journal begins at") for note in found.notes)
+
+
+def test_a_window_before_everything_is_empty(path: EventPath) -> None:
+    path.run(20)
+    since = path.began - timedelta(days=30)
+    found = reconcile(path.settings, since=since, until=since + timedelta(days=1))
+    assert (found.proven, found.rows) == (True, ())

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -73,24 +73,3 @@ def test_what_the_ingest_never_got_and_kafka_forgot_is_missing(path: EventPath) 
     drain(path.settings)
     found = path.reconcile()
     assert {one.event_id for one in found.named("missing_in_raw")} == {event.id for event in lost}
-
-
-def test_what_came_before_the_journal_is_no_stranger(path: EventPath) -> None:
-    path.run(20)
-    path.execute("delete from event_journal")
-    found = path.reconcile()
-    assert (found.proven, found.complete, found.total("unjournaled")) == (True, False, 20)
-    assert "The journal is empty: it cannot speak for what came before." in found.notes
-    path.run(10)
-    found = path.reconcile()
-    assert (found.proven, found.complete, found.total("unjournaled")) == (True, False, 20)
-    assert any(note.startswith("The journal begins at") for note in found.notes)
-
-
-def test_a_window_before_everything_is_empty(path: EventPath) -> None:
-    path.run(20)
-    since = path.began - timedelta(days=30)
-    from pipelines.reconciliation import reconcile
-
-    found = reconcile(path.settings, since=since, until=since + timedelta(days=1))
-    assert (found.proven, found.rows) == (True, ())
