@@ -6,7 +6,7 @@ from datetime import datetime
 from confluent_kafka import Message
 from prometheus_client import Counter
 
-from bevyly.events.bus import Publisher
+from bevyly.events.bus import MAX_MESSAGE_BYTES, Publisher
 from bevyly.events.catalogue import DEAD_LETTER_SUFFIX
 
 REASON_LENGTH = 500
@@ -26,14 +26,15 @@ class DeadLetter:
 def publish(publisher: Publisher, letters: list[DeadLetter], *, consumer: str, at: datetime) -> None:
     """Send `letters` to the dead-letter topics of their origin and wait for the acknowledgement.
 
-    Call it before the offsets move: a crash in between repeats a letter, and never loses one.
+    Call it before the offsets move: a crash in between repeats a letter, and never loses one. Of a message that is
+    larger than our topics take, the beginning is sent; its size is in the header `origin-bytes`.
     """
     for letter in letters:
         topic = str(letter.message.topic())
         publisher.send(
             topic + DEAD_LETTER_SUFFIX,
             key=letter.message.key() or b"",
-            value=letter.message.value() or b"",
+            value=(letter.message.value() or b"")[:MAX_MESSAGE_BYTES],
             headers=_headers(letter, consumer=consumer, at=at),
         )
     if letters:
@@ -51,6 +52,7 @@ def _headers(letter: DeadLetter, *, consumer: str, at: datetime) -> list[tuple[s
         ("origin-topic", str(origin.topic())),
         ("origin-partition", str(origin.partition())),
         ("origin-offset", str(origin.offset())),
+        ("origin-bytes", str(len(origin))),
         ("tries", str(letter.tries)),
         ("time", at.isoformat()),
     ]

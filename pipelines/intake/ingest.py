@@ -21,6 +21,7 @@ from bevyly.events.bus import Publisher, partitions_of
 from bevyly.events.catalogue import topics
 from bevyly.settings import Settings
 from pipelines.intake import metrics
+from pipelines.intake.messages import no_collection
 from pipelines.intake.offsets import starting_points
 from pipelines.intake.reading import Reader, ingest_consumer
 from pipelines.intake.writing import Writer
@@ -60,11 +61,12 @@ class Intake:
 
     def step(self, limit: int = BATCH) -> int:
         """Store one batch, or keep the lease where nothing came; how many messages there were."""
-        batch = self._reader.read(limit)
-        if not batch.messages:
-            self._writer.ping()
-            return 0
-        self._writer.store(batch)
+        with no_collection():
+            batch = self._reader.read(limit)
+            if not batch.messages:
+                self._writer.ping()
+                return 0
+            self._writer.store(batch)
         for partition in batch.moves:
             waiting = self._reader.waiting(partition)
             metrics.waiting.labels(topic=partition.topic, partition=partition.number).set(waiting)

@@ -16,6 +16,10 @@ from pipelines.intake.messages import Incoming
 Connection = psycopg.Connection[tuple[Any, ...]]
 RepeatedEvent = psycopg.errors.UniqueViolation
 """What `append` raises where an event is stored already, or twice among the given."""
+UNSTORABLE = (
+    psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex,
+)  # fmt: skip
+"""What PostgreSQL raises where an event that keeps its contract does not fit into its columns."""
 
 # rows that are handed to libpq together: large enough for few system calls, small enough for the processor's cache
 _TOGETHER = 64

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -28,17 +29,21 @@ from pipelines.intake.reading import Batch
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # later than this, and the clock that wrote the event is wrong
-SKEW_SECONDS = 600.0
+SKEW = timedelta(minutes=10)
 # what a wrong deployment would make of healthy events
 DEPLOYMENT_CODES = frozenset(
-    {"bad_envelope", "unknown_event_type", "unknown_schema_version", "contract_violation", "wrong_topic"}
+    {
+        *("bad_envelope", "unknown_event_type", "unknown_schema_version", "contract_violation", "wrong_topic"),
+        "unstorable",
+    }
 )
 
 
 @dataclass
 class Outcome:
-    """What became of a batch."""
+    """What became of a batch, and whether its events were stored one by one."""
 
+    singly: bool = False
     new: int = 0
     from_the_future: int = 0
     letters: list[DeadLetter] = field(default_factory=list)
@@ -66,17 +71,10 @@ class Writer:
         self.counts: Counter[str] = Counter()
 
     def store(self, batch: Batch) -> None:
-        """Apply `batch` whole or not at all.
-
-        Repeats come in runs (a relay that died, a group that was reset), so where one was found they are expected until
-        a batch has none. Raises `TooManyDeadLetters` and notes the halt where the fault is probably ours.
-        """
+        """Apply `batch` whole or not at all. Raises `TooManyDeadLetters` and notes the halt where we are at fault."""
         with metrics.batch_seconds.time():
             try:
-                outcome = self._apply(batch)
-            except rows.RepeatedEvent:
-                self._repeats = True
-                outcome = self._apply(batch)
+                outcome = self._apply_somehow(batch)
             except TooManyDeadLetters as error:
                 halt(self._connection, self._consumer, error.detail)
                 raise
@@ -87,8 +85,18 @@ class Writer:
         """Keep the lease while nothing arrives."""
         self._connection.execute("select 1")
 
-    def _apply(self, batch: Batch) -> Outcome:
-        outcome = Outcome()
+    def _apply_somehow(self, batch: Batch) -> Outcome:
+        """Repeats come in runs (a relay that died, a group that was reset), so where one was found they are expected
+        until a batch has none. One event that does not fit must not hold up the others."""
+        try:
+            return self._apply(batch, Outcome())
+        except rows.RepeatedEvent:
+            self._repeats = True
+            return self._apply_somehow(batch)
+        except rows.UNSTORABLE:
+            return self._apply(batch, Outcome(singly=True))
+
+    def _apply(self, batch: Batch, outcome: Outcome) -> Outcome:
         with self._connection.transaction():
             self._write(readable(batch.messages, outcome.letters), outcome)
             if outcome.strangers:
@@ -101,14 +109,28 @@ class Writer:
         return outcome
 
     def _write(self, events: Iterable[Incoming], outcome: Outcome) -> None:
-        store = rows.merge if self._repeats else rows.append
-        outcome.new += store(self._connection, self._of_known_tenants(events, outcome))
+        known = self._of_known_tenants(events, outcome)
+        if outcome.singly:
+            self._write_singly(known, outcome)
+        else:
+            outcome.new += (rows.merge if self._repeats else rows.append)(self._connection, known)
+
+    def _write_singly(self, events: Iterable[Incoming], outcome: Outcome) -> None:
+        for incoming in events:
+            try:
+                with self._connection.transaction():
+                    outcome.new += rows.append(self._connection, [incoming])
+            except rows.RepeatedEvent:
+                continue
+            except rows.UNSTORABLE as error:
+                reason = " ".join(str(error).split())
+                outcome.letters.append(DeadLetter(message=incoming.message, code="unstorable", reason=reason))
 
     def _of_known_tenants(self, events: Iterable[Incoming], outcome: Outcome) -> Iterator[Incoming]:
-        horizon, tenants = self._clock.now().timestamp() + SKEW_SECONDS, self._tenants
+        horizon, tenants = self._clock.now() + SKEW, self._tenants
         for incoming in events:
             if incoming.event.tenant_id in tenants:
-                outcome.from_the_future += incoming.event.time.timestamp() > horizon
+                outcome.from_the_future += incoming.event.time > horizon
                 yield incoming
             else:
                 outcome.strangers.append(incoming)
