@@ -4,7 +4,11 @@ import random
 
 import pytest
 
+from bevyly.runtime.waiting import wait_until
 from tests.faults.soak import Outcome, Plan, report, soak
+from tests.support.faults import Stage
+from tests.support.faults_path import EventPath
+from tests.support.faults_writer import Pace
 from tests.support.kafka_reference import missing_tools
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
@@ -32,8 +36,14 @@ def test_random_kills_around_apache_kafka(seed: random.Random, capsys: pytest.Ca
     assert outcome.kills.get("broker")
 
 
-def test_an_ingest_without_its_guard_fails_the_soak(seed: random.Random, capsys: pytest.CaptureFixture[str]) -> None:
-    plan = Plan(events=8_000, kills=2, seed=seed.randrange(2**32), ingest="tests.support.faults_unguarded")
-    outcome = _soak(plan, capsys)
-    assert not outcome.passed
-    assert outcome.verdict.lost
+def test_an_ingest_without_its_guard_fails_the_verdict() -> None:
+    with Stage(durable=False) as stage:
+        path = EventPath(stage)
+        unguarded = next(one for one in path.start(ingest="tests.support.faults_unguarded") if one.kind == "ingest")
+        path.write(Pace(6_000, rate=1_500))
+        assert wait_until(unguarded.died_by_itself, seconds=60)
+        stage.add("ingest-2", "pipelines.intake", "--follow")
+        verdict = path.finish()
+    assert verdict.lost
+    assert verdict.unproven >= verdict.lost
+    assert not verdict.effects_wrong

@@ -17,7 +17,7 @@ from pipelines.intake import __main__ as intake
 from pipelines.intake import offsets, writing
 from pipelines.intake.offsets import Partition
 
-DIES_AT = 3
+DIES_AT = 2
 _moves: list[bool] = []
 
 
