@@ -4,8 +4,8 @@ Shared by the command line, the asset check and the fault tests. Does not belong
 relay's and the ingest's affair.
 """
 
-from pipelines.reconciliation.reconcile import reconcile
-from pipelines.reconciliation.replay import replay
+from pipelines.reconciliation.playback import replay
+from pipelines.reconciliation.proof import reconcile
 from pipelines.reconciliation.result import Finding, Reconciliation, TenantDay
 
 __all__ = ["Finding", "Reconciliation", "TenantDay", "reconcile", "replay"]

@@ -27,8 +27,8 @@ def reconcile(
 
     from bevyly.settings import get_settings
     from pipelines.console import Steps, make_console
-    from pipelines.reconciliation.reconcile import MOST_NAMED
-    from pipelines.reconciliation.reconcile import reconcile as compare
+    from pipelines.reconciliation.proof import MOST_NAMED
+    from pipelines.reconciliation.proof import reconcile as compare
     from pipelines.reconciliation.render import render
     from pipelines.reconciliation.repair import repair as mend
     from pipelines.reconciliation.result import Window
@@ -81,7 +81,7 @@ def replay(
     from bevyly.settings import get_settings
     from pipelines.console import Steps, make_console
     from pipelines.process import stop_on_signals
-    from pipelines.reconciliation.replay import replay as put_back
+    from pipelines.reconciliation.playback import replay as put_back
 
     console = make_console()
     with Steps(console).step("Counting" if dry_run else "Replaying") as step:

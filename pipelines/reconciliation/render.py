@@ -64,7 +64,9 @@ def _verdict(row: TenantDay) -> str:
         return "[red]" + ", ".join(f"{number:,} {_WORDS[kind]}" for kind, number in row.damage.items()) + "[/]"
     partly = [f"{row.forgotten:,} gone from Kafka"] if row.forgotten else []
     partly += [f"{row.unjournaled:,} older than the journal"] if row.unjournaled else []
-    return f"[yellow]the same ({', '.join(partly)})[/]" if partly else "[green]the same[/]"
+    if partly:
+        return f"[yellow]the same ({', '.join(partly)})[/]"
+    return "[green]nothing missing so far[/]" if row.waiting else "[green]the same[/]"
 
 
 def _names(found: Reconciliation) -> Iterator[str]:
@@ -85,10 +87,14 @@ def _name(one: Finding) -> str:
 
 def _conclusion(found: Reconciliation) -> str:
     took = f"[dim]({found.seconds:.1f} s)[/]"
-    events, waiting = max(found.total("journal"), found.total("kafka"), found.total("raw")), found.total("waiting")
-    on_the_way = f"; {waiting:,} on their way" if waiting else ""
+    arrived, waiting = found.total("raw"), found.total("waiting")
+    on_the_way = f" {waiting:,} are on their way." if waiting else ""
     if not found.proven:
-        return f"[red bold]Not proven.[/] {events:,} events{on_the_way}. {took}"
+        return f"[red bold]Not proven.[/]{on_the_way} {took}"
     if not found.complete:
-        return f"[yellow bold]The same as far as each place remembers.[/] {events:,} events{on_the_way}. {took}"
-    return f"[green bold]Proven.[/] {events:,} events are the same in each place{on_the_way}. {took}"
+        said = "[yellow bold]Proven as far as each place remembers:[/]"
+    elif waiting and not arrived:
+        return f"[green bold]Nothing is missing so far.[/]{on_the_way} {took}"
+    else:
+        said = "[green bold]Proven:[/]"
+    return f"{said} {arrived:,} events are the same in each place.{on_the_way} {took}"

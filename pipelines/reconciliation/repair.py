@@ -13,8 +13,8 @@ import psycopg
 from bevyly.settings import Settings
 from pipelines.console import Step
 from pipelines.intake import drain
-from pipelines.reconciliation.reconcile import MOST_NAMED, comparison, conclude, reconcile, silent
-from pipelines.reconciliation.replay import Pace, Replay, prepare, put_back
+from pipelines.reconciliation.playback import Pace, Replay, prepare, put_back
+from pipelines.reconciliation.proof import MOST_NAMED, comparison, conclude, reconcile, silent
 from pipelines.reconciliation.result import Reconciliation, Window
 from pipelines.reconciliation.tables import Connection
 

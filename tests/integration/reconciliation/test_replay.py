@@ -14,7 +14,7 @@ from bevyly.events.envelope import Event, new_event
 from bevyly.ids import new_id
 from pipelines.intake import drain
 from pipelines.reconciliation import replay
-from pipelines.reconciliation.replay import OutboxNotEmptied, Pace, Replay
+from pipelines.reconciliation.playback import OutboxNotEmptied, Pace, Replay
 from pipelines.repositories.signals import close_signals, upsert_signals
 from pipelines.streams.agent_trigger import AgentTrigger
 from pipelines.streams.relay import run as run_relay

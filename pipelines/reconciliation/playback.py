@@ -20,7 +20,7 @@ from bevyly.ids import new_id
 from bevyly.settings import Settings
 from pipelines.console import Step
 from pipelines.reconciliation.audit import record
-from pipelines.reconciliation.reconcile import silent
+from pipelines.reconciliation.proof import silent
 from pipelines.reconciliation.result import Window
 from pipelines.reconciliation.tables import Connection
 
