@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import psycopg
+import structlog
 import typer
 from rich.table import Table
 
 from bevyly.db.leadership import limit_silence
 from bevyly.errors import NotFound
 from bevyly.settings import get_settings
+from bevyly.telemetry import configure_logging
 from pipelines.console import make_console
 from pipelines.dead_letters import letters
 from pipelines.dead_letters.letters import DISCARDED, OPEN, Letter, Selection
@@ -52,7 +54,7 @@ def list_letters(
         for letter in found:
             print(json.dumps(letter.__dict__, default=str))
         return
-    console = make_console(width=160)
+    console = make_console(width=200)
     console.print(_table(found))
     for name, why, state, number in totals:
         console.print(f"{name}: {number} {state}, {why}")
@@ -89,6 +91,7 @@ def redrive(
     with _connection() as connection:
         chosen = _chosen(connection, ids, consumer=consumer, code=code, subject=subject)
         settings = get_settings()
+        configure_logging(settings.log_level)
         work = Redrive(
             connection, find_handler=lambda name: make_named(name, settings).handler, actor=getpass.getuser()
         )
@@ -107,6 +110,9 @@ def discard(
         chosen = _chosen(connection, ids)
         how = f"discarded by {getpass.getuser()}: {reason}"
         done = letters.resolve(connection, [one.id for one in chosen], status=DISCARDED, resolution=how)
+        configure_logging(get_settings().log_level)
+        for letter_id in done:
+            structlog.get_logger().info("discard", letter=letter_id, reason=reason)
     _report(
         Result(one.id, DISCARDED, how) if one.id in done else Result(one.id, one.status, one.resolution or "")
         for one in chosen
@@ -147,13 +153,11 @@ def _report(results: Iterator[Result]) -> int:
 
 def _table(found: list[Letter]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("id", "consumer", "origin", "type", "subject", "code", "reason", "tries", "status"):
-        table.add_column(title, no_wrap=title in ("id", "code"), overflow="ellipsis")
+    for title in ("id", "consumer", "type", "subject", "code", "reason", "tries", "status"):
+        table.add_column(title, no_wrap=title == "id", overflow="fold")
     for one in found:
-        origin = f"{one.topic}/{one.partition}/{one.offset}"
-        table.add_row(
-            one.id, one.consumer, origin, one.type, one.subject, one.code, one.reason[:60], str(one.tries), one.status
-        )
+        reason = one.reason[:60]
+        table.add_row(one.id, one.consumer, one.type, one.subject, one.code, reason, str(one.tries), one.status)
     return table
 
 

@@ -157,17 +157,16 @@ class Redrive:
         ]
         return {
             id_: Result(
-                id_, OPEN, f"version {newest} of {events[id_].subject} has arrived, this is {events[id_].sequence}; "
-                "--out-of-order sends it nevertheless"
+                id_,
+                OPEN,
+                f"version {newest} of {events[id_].subject} has arrived, this is {events[id_].sequence}; {OVERRIDE}",
             )
             for id_, newest in self._connection.execute(_NEWER, columns).fetchall()
-        }  # fmt: skip
+        }
 
     def _earlier(self, events: Mapping[str, Event]) -> dict[str, Result]:
         return {
-            id_: Result(
-                id_, OPEN, f"{first} comes first on {events[id_].subject}; --out-of-order sends it nevertheless"
-            )
+            id_: Result(id_, OPEN, f"{first} comes first on {events[id_].subject}; {OVERRIDE}")
             for id_, first in self._connection.execute(_EARLIER, {"ids": list(events)}).fetchall()
         }
 

@@ -1,7 +1,7 @@
 """`bevyly streams`: how far consumers are, which of them stand still and why, and letting one go on."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from pipelines.streams.registry import STREAMS, make_named
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 INGEST = "raw"
+KAFKA_SECONDS = 3.0
 _OPEN = "select consumer, count(*) from raw.dead_letters where status = 'open' group by consumer"
 _HALTS = "select consumer, since, reason from raw.consumer_halts where released_at is null"
 
@@ -87,15 +88,22 @@ def release(consumer: Annotated[str, typer.Argument(help="Name of the consumer."
 
 def positions(settings: Settings, connection: psycopg.Connection[Any]) -> list[State]:
     """Every partition of every consumer that it has a position in, or that holds messages for it."""
+    lags = _lags(settings)
     found = []
     for consumer in _consumers():
-        known, waiting = stored(connection, consumer), _lag(settings, consumer)
+        known, waiting = stored(connection, consumer), lags.get(consumer, {})
         mine = _topics(settings, consumer)
-        for key in sorted(key for key in {*known, *(waiting or ())} if key.topic in mine):
-            left = waiting.get(key) if waiting is not None else None
-            found.append(
-                State(consumer=consumer, topic=key.topic, partition=key.number, position=known.get(key, 0), lag=left)
+        found += [
+            State(
+                consumer=consumer,
+                topic=key.topic,
+                partition=key.number,
+                position=known.get(key, 0),
+                lag=waiting.get(key),
             )
+            for key in sorted({*known, *waiting})
+            if key.topic in mine
+        ]
     return found
 
 
@@ -122,11 +130,12 @@ def _topics(settings: Settings, consumer: str) -> Iterable[str]:
     return topics() if consumer == INGEST else make_named(consumer, settings).topics
 
 
-def _lag(settings: Settings, consumer: str) -> dict[Partition, int] | None:
+def _lags(settings: Settings) -> Mapping[str, dict[Partition, int]]:
+    """By consumer; empty where Kafka does not answer."""
     try:
-        return lag(settings, group=consumer, timeout=5.0)
+        return {consumer: lag(settings, group=consumer, timeout=KAFKA_SECONDS) for consumer in _consumers()}
     except BrokerUnavailable:
-        return None
+        return {}
 
 
 def _table(states: Iterable[State]) -> Table:
