@@ -8,9 +8,11 @@ from datetime import datetime
 
 import orjson
 import polars as pl
+from psycopg.rows import dict_row
 
 from bevyly.errors import NotFound
 from pipelines.briefing.compose import etag_of, moment, to_json
+from pipelines.repositories.announcements import briefing_published, tell
 from pipelines.repositories.staging import Connection, rows, stage
 
 _COLUMNS = {
@@ -34,6 +36,10 @@ left join lateral (
 ) latest on true
 where g.version = coalesce(latest.version, 0) + 1 and g.etag is distinct from latest.etag
 on conflict do nothing
+returning customer_id, user_id, version, as_of, status, left(stale_reason, 10000) as stale_reason, etag,
+  left(document::json ->> 'headline', 10000) as headline,
+  case when json_typeof(document::json -> 'items') = 'array' then json_array_length(document::json -> 'items') end
+    as items_shown
 """
 _LATEST = """
 select distinct on (customer_id, user_id) customer_id, user_id, version, etag, status, stale_reason, document
@@ -63,7 +69,10 @@ def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) ->
     if "stale_reason" not in changed.columns:
         changed = changed.with_columns(pl.lit(None, dtype=pl.String).alias("stale_reason"))
     stage(connection, "briefings_given", changed, _COLUMNS)
-    return connection.execute(_PUBLISH.encode(), {"at": at}).rowcount
+    with connection.cursor(row_factory=dict_row) as cursor:
+        published = cursor.execute(_PUBLISH.encode(), {"at": at}).fetchall()
+    tell(connection, (briefing_published(row, at=at) for row in published))
+    return len(published)
 
 
 def latest_briefings(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:

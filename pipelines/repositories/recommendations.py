@@ -13,11 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from bevyly.clock import FixedClock
-from bevyly.events.envelope import Event, new_event
-from bevyly.events.outbox import copy_to_outbox
 from bevyly.ids import new_id
 from models.ranking.catalogue import BY_TYPE
+from pipelines.repositories.announcements import execute_and_tell
 from pipelines.repositories.staging import Connection, rows, stage
 
 DISMISSED_REST = timedelta(days=14)
@@ -65,6 +63,14 @@ _CONTENT = (
 )  # fmt: skip
 _KEY = ("customer_id", "id", "entity_type", "entity_id", "action_type", "dedupe_key")
 
+# What events tell of every recommendation, and of a new one.
+_TOLD = "known.customer_id, known.id, known.version, known.entity_type, known.entity_id, known.action_type"
+_TOLD_NEW = (
+    f"{_TOLD}, known.title, left(known.rationale, 10000) as rationale, known.priority, known.owner_id, known.rank, "
+    "known.expected_value_minor, known.currency, known.probability, known.probability_with_action, known.signal_id, "
+    "known.pattern_id, known.expires_at"
+)
+
 _RESOLVE = f"""
 create temporary table wanted on commit drop as
 select {", ".join(f"r.{name}" for name in (*_KEY, "as_of", "cause"))},
@@ -91,14 +97,15 @@ where past.customer_id = w.customer_id and past.dedupe_key = w.dedupe_key
     or (past.status = 'completed' and past.acted_at > %(completed_since)s))
 """
 _INSERT = f"""
-insert into recommendations ({", ".join((*_KEY, "as_of", *_CONTENT))}, status, created_at, updated_at)
+insert into recommendations as known ({", ".join((*_KEY, "as_of", *_CONTENT))}, status, created_at, updated_at)
 select {", ".join(f"w.{name}" for name in (*_KEY, "as_of", *_CONTENT))}, 'pending', %(at)s, %(at)s
 from wanted w
 where not exists ({_RESTING})
 on conflict (customer_id, dedupe_key) where status in ('pending', 'accepted', 'snoozed') do nothing
+returning {_TOLD_NEW}
 """
 # `cause` is not a column: the actions of each cause are given as a table.
-_SUPERSEDE = """
+_SUPERSEDE = f"""
 update recommendations known set
   status = 'superseded', superseded_by = successor.id, version = known.version + 1, updated_at = %(at)s
 from wanted w
@@ -108,23 +115,27 @@ join causes c on c.cause = w.cause
 where known.customer_id = w.customer_id and known.entity_type = w.entity_type and known.entity_id = w.entity_id
   and known.action_type = c.action_type and known.dedupe_key <> w.dedupe_key
   and known.status = 'pending' and known.as_of <= w.as_of
+returning {_TOLD}, known.superseded_by
 """
-_EXPIRE = """
+_EXPIRE = f"""
 update recommendations known set status = 'expired', version = known.version + 1, updated_at = %(at)s
 where known.customer_id = any(%(customers)s) and known.status = 'pending' and known.as_of <= %(at)s
   and not exists (select from wanted w where w.customer_id = known.customer_id and w.dedupe_key = known.dedupe_key)
+returning {_TOLD}
 """
-_WAKE = """
-update recommendations set status = 'pending', snoozed_until = null, version = version + 1, updated_at = %(at)s
-where customer_id = any(%(customers)s) and status = 'snoozed' and snoozed_until <= %(at)s
+_WAKE = f"""
+update recommendations known set
+  status = 'pending', snoozed_until = null, version = known.version + 1, updated_at = %(at)s
+where known.customer_id = any(%(customers)s) and known.status = 'snoozed' and known.snoozed_until <= %(at)s
+returning {_TOLD}
 """
-_COMPLETE = """
+_COMPLETE = f"""
 update recommendations known set
   status = 'completed', acted_at = %(at)s, version = known.version + 1, updated_at = %(at)s
 from done_found d
 where known.customer_id = d.customer_id and known.dedupe_key = d.dedupe_key
   and known.status in ('pending', 'accepted', 'snoozed')
-returning known.customer_id, known.id, known.entity_type, known.entity_id, known.action_type, known.version
+returning {_TOLD}, null as user_id, 'seen_done' as reason
 """
 _OPEN = """
 select r.customer_id, r.id, r.owner_id, r.pattern_id, r.signal_id, r.entity_type, r.entity_id, r.action_type,
@@ -185,21 +196,27 @@ def replace_recommendations(
     connection.execute("drop table if exists pg_temp.wanted")
     connection.execute(_RESOLVE.encode())
     parameters = {"at": at, "customers": list(customers), **_rests(at)}
-    steps = {"refreshed": _REFRESH, "inserted": _INSERT, "superseded": _SUPERSEDE, "expired": _EXPIRE}
-    return {name: connection.execute(step.encode(), parameters).rowcount for name, step in steps.items()}
+    refreshed = connection.execute(_REFRESH.encode(), parameters).rowcount
+    steps = {
+        "inserted": (_INSERT, "recommendation.created"),
+        "superseded": (_SUPERSEDE, "recommendation.superseded"),
+        "expired": (_EXPIRE, "recommendation.expired"),
+    }
+    return {"refreshed": refreshed} | {
+        name: execute_and_tell(connection, step, parameters, type_, at=at) for name, (step, type_) in steps.items()
+    }
 
 
 def wake_snoozed(connection: Connection, customers: Sequence[str], *, at: datetime) -> int:
     """Snoozed recommendations whose time has come are pending again; how many."""
-    return connection.execute(_WAKE, {"customers": list(customers), "at": at}).rowcount
+    parameters = {"customers": list(customers), "at": at}
+    return execute_and_tell(connection, _WAKE, parameters, "recommendation.reopened", at=at)
 
 
 def complete_done(connection: Connection, done: pl.DataFrame, *, at: datetime) -> int:
     """Complete open recommendations whose work was seen to be done (`models.ranking.done`), and announce it."""
     stage(connection, "done_found", done, {"customer_id": "varchar(36)", "dedupe_key": "varchar(300)"})
-    completed = connection.execute(_COMPLETE.encode(), {"at": at}).fetchall()
-    copy_to_outbox(connection, [_completed(row, at) for row in completed])
-    return len(completed)
+    return execute_and_tell(connection, _COMPLETE, {"at": at}, "recommendation.completed", at=at)
 
 
 def open_recommendations(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
@@ -218,19 +235,3 @@ def decisions(connection: Connection, customers: Sequence[str], *, at: datetime)
 
 def _rests(at: datetime) -> dict[str, datetime]:
     return {"dismissed_since": at - DISMISSED_REST, "completed_since": at - COMPLETED_REST}
-
-
-def _completed(row: tuple[Any, ...], at: datetime) -> Event:
-    customer_id, recommendation_id, entity_type, entity_id, action_type, version = row
-    return new_event(
-        "recommendation.completed",
-        tenant_id=customer_id,
-        subject=("recommendation", recommendation_id),
-        sequence=version,
-        data={
-            "recommendation_id": recommendation_id, "entity_type": entity_type, "entity_id": entity_id,
-            "action_type": action_type, "user_id": None, "reason": "seen_done",
-        },
-        clock=FixedClock(at),
-        source="bevyly/pipelines",
-    )  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from models.signals.registry import SIGNAL_TYPES
+from pipelines.repositories.signals import CLOSED, close_and_tell
 from pipelines.repositories.staging import Connection, rows, stage
 
 # Streams raise these from single events that a pass over states does not see; they end by time or with the deal.
@@ -26,7 +27,7 @@ OPEN_SCHEMA = {
     **dict.fromkeys(("first_seen_at", "last_seen_at", "expires_at"), pl.Datetime("us", "UTC")),
 }
 
-_CLOSE = """
+_CLOSE = f"""
 update signals s set closed_at = %(at)s, close_reason = case
     when e.entity_id is null then 'no longer open'
     when s.expires_at <= %(at)s then 'expired'
@@ -45,6 +46,7 @@ where s.customer_id = o.customer_id and s.id = o.id
     o.found_by = 'stream' and o.signal_type = any(%(by_event)s) and e.entity_id is not null
     and coalesce(o.expires_at > %(at)s, true)
   )
+returning {", ".join(f"s.{name}" for name in CLOSED)}
 """
 _OPEN = """
 select customer_id, id, entity_type, entity_id, signal_type, polarity, severity, title, data::text, strength::float8,
@@ -74,7 +76,7 @@ def close_missing(
         "by_event": list(BY_EVENT),
         "at": at,
     }
-    return connection.execute(_CLOSE, parameters).rowcount
+    return close_and_tell(connection, _CLOSE, parameters)
 
 
 def open_signals(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:

@@ -11,14 +11,23 @@ from typing import Any
 
 import polars as pl
 import psycopg
+from psycopg.rows import dict_row
 
 from bevyly.ids import new_id
+from pipelines.repositories.announcements import signal_closed, signal_raised, tell
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SignalRows = pl.DataFrame | Sequence[Mapping[str, Any]]
 
+# What events tell of a signal.
+CLOSED = (
+    *("id", "customer_id", "entity_type", "entity_id", "signal_type", "polarity", "severity", "title"),
+    *("closed_at", "close_reason"),
+)
+TOLD = "id, customer_id, entity_type, entity_id, signal_type, polarity, severity, left(title, 10000) as title"
 # A finding that is older than the closing does not open the row again; an equal finding changes nothing.
-_UPSERT = """
+_UPSERT = f"""
+with written as (
 insert into signals as known (
   id, customer_id, entity_type, entity_id, signal_type, polarity, severity, strength, title, data, evidence,
   dedupe_key, detector_version, found_by, first_seen_at, last_seen_at, expires_at
@@ -45,9 +54,19 @@ where (known.closed_at is null or known.closed_at < excluded.last_seen_at)
     is distinct from
       (excluded.last_seen_at, excluded.polarity, excluded.severity, excluded.strength, excluded.title, excluded.data,
        excluded.evidence, excluded.detector_version, excluded.expires_at, excluded.closed_at)
+returning known.*, known.xmax = 0 as is_new
+)
+select
+  {TOLD}, least(strength, 1000000)::float8 as strength, found_by, first_seen_at, last_seen_at, expires_at,
+  array(select jsonb_array_elements_text(evidence) limit 1000) as evidence,
+  is_new or coalesce((
+    select before.closed_at is not null from signals before
+    where before.customer_id = written.customer_id and before.id = written.id
+  ), false) as is_raised
+from written
 """
 # Each signal ends with the first closing after it was seen, so that the rows do not hang on how events were batched.
-_CLOSE = """
+_CLOSE = f"""
 update signals set closed_at = over.at, close_reason = over.reason
 from (
   select distinct on (open.customer_id, open.id) open.customer_id, open.id, given.at, given.reason
@@ -60,6 +79,7 @@ from (
   order by open.customer_id, open.id, given.at
 ) as over
 where signals.customer_id = over.customer_id and signals.id = over.id
+returning {", ".join(f"signals.{name}" for name in CLOSED)}
 """
 _UNDECIDED = """
 select wanted.customer_id, wanted.entity_type, wanted.entity_id
@@ -78,7 +98,12 @@ def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str
     if not rows:
         return 0
     document = json.dumps([_document(row) for row in rows], default=_text)
-    return connection.execute(_UPSERT, {"rows": document, "found_by": found_by, "at": at}).rowcount
+    parameters = {"rows": document, "found_by": found_by, "at": at}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        written = cursor.execute(_UPSERT.encode(), parameters).fetchall()
+    raised = [row for row in written if row.pop("is_raised")]
+    tell(connection, (signal_raised(row, at=row["last_seen_at"]) for row in raised))
+    return len(written)
 
 
 def close_signals(connection: Connection, closings: Sequence[Mapping[str, Any]]) -> int:
@@ -86,7 +111,18 @@ def close_signals(connection: Connection, closings: Sequence[Mapping[str, Any]])
     signal_type (None for all of them), reason, at. What was seen after `at` stays open."""
     if not closings:
         return 0
-    return connection.execute(_CLOSE, {"rows": json.dumps([dict(row) for row in closings], default=_text)}).rowcount
+    parameters = {"rows": json.dumps([dict(row) for row in closings], default=_text)}
+    return close_and_tell(connection, _CLOSE, parameters)
+
+
+def close_and_tell(connection: Connection, statement: str, parameters: Mapping[str, Any]) -> int:
+    """Run a statement that closes signals and returns `CLOSED`, and announce each of them; how many."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        closed = cursor.execute(statement.encode(), parameters).fetchall()
+    for row in closed:
+        row["reason"] = row.pop("close_reason")
+    tell(connection, (signal_closed(row, at=row["closed_at"]) for row in closed))
+    return len(closed)
 
 
 def undecided(connection: Connection, entities: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
