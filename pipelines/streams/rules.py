@@ -234,6 +234,13 @@ def _lead_converted(event: Event) -> Iterator[Closing]:
     yield _closing(event, ("lead", event.data["lead_id"]), None, "the lead is converted")
 
 
+def _deleted(event: Event) -> Iterator[Closing]:
+    """Also where a deletion was told as an update, as it once was."""
+    kind = event.subject_type
+    if event.type == f"{kind}.deleted" or event.data["after"].get("deleted_at"):
+        yield _closing(event, (kind, event.data[f"{kind}_id"]), None, f"the {kind} was deleted")
+
+
 _ACTIVITIES = (
     "email.sent",
     "email.received",
@@ -263,7 +270,8 @@ _CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
     "meeting.scheduled": (_contact_was_made, _next_step_planned),
     "task.created": (_next_step_planned,),
     "opportunity.stage_changed": (_stage_changed,),
-    "opportunity.updated": (_opportunity_corrected,),
-    "lead.updated": (_lead_changed,),
+    "opportunity.updated": (_opportunity_corrected, _deleted),
+    "lead.updated": (_lead_changed, _deleted),
     "lead.converted": (_lead_converted,),
+    **dict.fromkeys(("opportunity.deleted", "lead.deleted", "account.deleted", "account.updated"), (_deleted,)),
 }

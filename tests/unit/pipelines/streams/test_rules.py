@@ -108,6 +108,21 @@ def test_a_decision_ends_everything_on_the_deal(status: str, ended: str | None) 
     assert [(one["entity_id"], one["signal_type"]) for one in close(event)] == [(DEAL, ended)]
 
 
+@pytest.mark.parametrize("kind", ["opportunity", "lead", "account"])
+def test_a_deletion_ends_everything_however_it_is_told(kind: str) -> None:
+    event = change(TENANT, DEAL, before={}, after={})
+    for type_, data, ended in (
+        (f"{kind}.deleted", {"deleted_at": NOW.isoformat()}, [None]),
+        (f"{kind}.updated", {"before": {}, "after": {"deleted_at": NOW.isoformat()}}, [None]),
+        (f"{kind}.updated", {"before": {}, "after": {"deleted_at": None}}, []),
+        (f"{kind}.restored", {}, []),
+    ):
+        told = msgspec.structs.replace(event, type=type_, subject=f"{kind}/{DEAL}", data={f"{kind}_id": DEAL} | data)
+        closings = close(told)
+        assert [one["signal_type"] for one in closings] == ended, type_
+        assert {(one["entity_type"], one["entity_id"]) for one in closings} <= {(kind, DEAL)}
+
+
 @pytest.mark.parametrize(
     ("strength", "polarity", "expected"),
     [(1, "-", "low"), (1.5, "-", "medium"), (2, "-", "high"), (3, "-", "critical"), (3, "+", "high")],
