@@ -69,7 +69,7 @@ class Receiver:
                     await self._answer(reader, writer)
         finally:
             writer.close()
-            with suppress(ConnectionError, ssl.SSLError):
+            with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
                 await writer.wait_closed()
             self.serving.discard(task)
 
