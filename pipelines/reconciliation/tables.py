@@ -1,7 +1,7 @@
 """Statements that gather what each place holds into temporary tables of one session.
 
-`body_of` and `body` hash what an envelope and a row of raw events have in common, in one form. The exception in
-`body_of` is for an envelope that somebody broke: it is a finding, not the end of the reconciliation.
+`body` hashes what an envelope and a row of raw events have in common, by value: 64 bits, which compare one with one and
+never many with many. The exception in `body_of` is for an envelope that somebody broke: that is a finding, not the end.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _PREPARE = """
 set work_mem = '64MB';
 set jit = off;
-create function pg_temp.body(text, int, text, bigint, timestamptz, timestamptz, text, text, text, jsonb) returns text
+create function pg_temp.body(text, int, text, bigint, timestamptz, timestamptz, text, text, text, jsonb) returns bigint
 language sql stable as $$
-  select left(encode(sha256(convert_to(row($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text, 'UTF8')), 'hex'), 32)
+  select hash_record_extended(row($1, $2, $3, $4, $5, $6, $7, $8, $9, $10), 0)
 $$;
-create function pg_temp.body_of(envelope text) returns text language plpgsql stable as $$
+create function pg_temp.body_of(envelope text) returns bigint language plpgsql stable as $$
 declare e jsonb;
 begin
   e := envelope::jsonb;
@@ -28,11 +28,11 @@ begin
     (e->>'time')::timestamptz, (e->>'recordedtime')::timestamptz, e->>'source', e->>'causationid', e->>'correlationid',
     e->'data');
 exception when data_exception then
-  return 'unreadable';
+  return null;
 end $$;
 create temporary table journaled (
   customer_id varchar(36), event_id varchar(36), published_at timestamptz, wire text collate "C",
-  other_wire text collate "C", body text collate "C"
+  other_wire text collate "C", body bigint
 );
 create temporary table ends (topic varchar(100), partition int, "low" bigint, start bigint, stop bigint, high bigint);
 create temporary table messages (
@@ -57,7 +57,7 @@ select customer_id, event_id, min(published_at), min(wire), max(wire), min(body)
 from (
   select customer_id, event_id, published_at,
          left(encode(sha256(convert_to(envelope, 'UTF8')), 'hex'), 32) collate "C" as wire,
-         pg_temp.body_of(envelope) collate "C" as body
+         pg_temp.body_of(envelope) as body
   from event_journal
   where published_at >= %(first)s and published_at < %(last)s
     and (%(tenant)s::varchar is null or customer_id = %(tenant)s)
