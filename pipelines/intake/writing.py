@@ -101,9 +101,9 @@ class Writer:
             self._write(readable(batch.messages, outcome.letters), outcome)
             if outcome.strangers:
                 self._write_strangers(outcome)
+            self._note_failures(len(batch.messages), outcome.letters)
             if outcome.letters:
                 self._set_aside(outcome.letters)
-            self._note_failures(len(batch.messages), outcome.letters)
             failpoint("before_commit")
             move(self._connection, self._consumer, batch.moves)
         return outcome
