@@ -77,6 +77,7 @@ class Engine:
         self._now = now
         self._company = company
         self._problems: dict[Problem, None] = {}
+        self._begun: dict[str, str | None] = {}
         self.custom: dict[str, set[str]] = {}
         """Columns that became fields of the tenant's own, by file."""
         self.skipped: Counter[str] = Counter()
@@ -92,6 +93,7 @@ class Engine:
             data = {"account_id": WITHOUT_COMPANY, "name": self._company}
             yield Prepared("", 0, "companies", WITHOUT_COMPANY, "account.created", None, data)
         for kind, is_conversion in (*PASSES, LAST):
+            self._begun.clear()
             made = [
                 event
                 for mapping in self._mappings
@@ -112,11 +114,18 @@ class Engine:
                         skipped += 1
                         continue
                     for event in reader.events(number, row):
-                        yield self._with_company(event)
+                        yield self._with_company(self._not_before_it_began(event))
                 except _RowError as error:
                     self._problems[Problem(table.path.name, number, error.column, error.code, error.message)] = None
             self.custom[table.path.name] = reader.custom_seen
             self.skipped[table.path.name] = skipped
+
+    def _not_before_it_began(self, event: Prepared) -> Prepared:
+        """The event, no earlier than the first of its record: dates without a time of day often say so."""
+        began = self._begun.setdefault(event.record_id, event.time)
+        if began is None or event.time is None:
+            return replace(event, time=None)
+        return event if event.time >= began else replace(event, time=began)
 
     def _with_company(self, event: Prepared) -> Prepared:
         if self._company and event.type == "opportunity.created" and "account_id" not in event.data:
