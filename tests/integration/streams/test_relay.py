@@ -11,7 +11,7 @@ from bevyly.events.bus import BrokerUnavailable, Publisher
 from bevyly.events.envelope import Event
 from bevyly.ids import new_id
 from bevyly.settings import Settings
-from pipelines.streams.relay import ROLE, Relay, run
+from pipelines.streams.relay import ROLE, Relay, metrics, run
 from tests.support.databases import Database
 from tests.support.event_streams import call, count, fill_outbox, histories, messages, relay_all
 
@@ -90,6 +90,39 @@ def test_an_event_that_is_not_committed_is_not_published(settings: Settings, ten
         assert relay_all(settings) == 0
         connection.rollback()
     assert relay_all(settings) == 0
+
+
+def test_the_gauges_say_what_waits(settings: Settings, tenants: list[str]) -> None:
+    with psycopg.connect(settings.require_pipeline_database()) as connection:
+        metrics.measure(connection)
+        assert metrics.waiting._value.get() == 0
+        assert metrics.journal_partitions._value.get() >= 2
+        fill_outbox(settings, histories(tenants, entities=1, events=10))
+        connection.execute("update outbox set created_at = created_at - interval '1 hour'")
+        metrics.measure(connection)
+    assert metrics.waiting._value.get() == 10
+    assert metrics.oldest._value.get() > 3_500
+
+
+def test_of_two_relays_the_other_goes_on_when_one_stops(settings: Settings, tenants: list[str]) -> None:
+    stops = [threading.Event(), threading.Event()]
+    threads = [threading.Thread(target=run, args=(settings, stop)) for stop in stops]
+    for thread in threads:
+        thread.start()
+    try:
+        for stop, sent in ((stops[0], 100), (stops[1], 200)):
+            fill_outbox(settings, histories(tenants, entities=2, events=100))
+            deadline = time.monotonic() + 20
+            while count(settings, OUTBOX) and time.monotonic() < deadline:
+                pass
+            assert count(settings, "select count(*) from event_journal") == sent
+            stop.set()
+    finally:
+        for stop, thread in zip(stops, threads, strict=True):
+            stop.set()
+            thread.join(20)
+    ours = [one for one in messages(settings, "bevyly.domain", partitions=6) if (one.key() or b"").decode() in tenants]
+    assert len(ours) == 200, "each once: never did both lead"
 
 
 def test_run_publishes_until_told_to_stop(settings: Settings, tenants: list[str]) -> None:
