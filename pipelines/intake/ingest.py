@@ -7,13 +7,10 @@ grows in the order of arrival because one ingest runs at a time.
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-import psycopg
-from confluent_kafka import Consumer
 
 from bevyly.clock import Clock, SystemClock
 from bevyly.db.leadership import leadership
@@ -73,6 +70,24 @@ class Intake:
         return len(batch.messages)
 
 
+@contextmanager
+def opened(settings: Settings, address: str | None = None, *, clock: Clock | None = None) -> Iterator[Intake | None]:
+    """An ingest that leads and stands where the last one ended; None where another one runs.
+
+    `address` is the database's URL for the pipeline role. Raises `BrokerUnavailable`, `TooManyDeadLetters` or
+    psycopg's errors.
+    """
+    with leadership(address or settings.require_pipeline_database(), "ingest") as connection:
+        if connection is None:
+            yield None
+            return
+        publisher = cache(lambda: Publisher(settings))
+        with closing(ingest_consumer(settings, GROUP)) as consumer:
+            writer = Writer(connection, GROUP, make_publisher=publisher, clock=clock or SystemClock())
+            positions = starting_points(connection, consumer, GROUP, partitions_of(consumer, topics()))
+            yield Intake(Reader(consumer, positions), writer)
+
+
 def drain(
     settings: Settings,
     address: str | None = None,
@@ -82,41 +97,28 @@ def drain(
     stop: threading.Event | None = None,
     clock: Clock | None = None,
 ) -> IngestResult:
-    """Store what Kafka holds now, then return; `address` is the database's URL for the pipeline role.
+    """Store what Kafka holds now, then return.
 
-    Ends when every partition was read to its end, after `max_events`, or when nothing
-    came for `idle_seconds`. Returns at once where another ingest runs. Raises `BrokerUnavailable` or psycopg's errors.
+    Ends when every partition was read to its end, after `max_events`, or when nothing came for `idle_seconds`. Returns
+    at once where another ingest runs. Raises as `opened` does.
     """
-    with leadership(address or settings.require_pipeline_database(), "ingest") as connection:
-        if connection is None:
+    started = time.monotonic()
+    with opened(settings, address, clock=clock) as intake:
+        if intake is None:
             return IngestResult()
-        started = time.monotonic()
-        with closing(ingest_consumer(settings, GROUP)) as consumer:
-            intake = _intake(settings, connection, consumer, clock)
-            ended = _until_drained(intake, max_events, idle_seconds, stop or threading.Event())
+        ended = _until_drained(intake, max_events, idle_seconds, stop or threading.Event())
         return IngestResult(seconds=time.monotonic() - started, ended=ended, **intake.counts)
 
 
 def follow(settings: Settings, stop: threading.Event, *, clock: Clock | None = None) -> IngestResult:
     """Store what arrives until `stop` is set. Returns at once where another ingest runs."""
-    with leadership(settings.require_pipeline_database(), "ingest") as connection:
-        if connection is None:
+    started = time.monotonic()
+    with opened(settings, clock=clock) as intake:
+        if intake is None:
             return IngestResult()
-        started = time.monotonic()
-        with closing(ingest_consumer(settings, GROUP)) as consumer:
-            intake = _intake(settings, connection, consumer, clock)
-            while not stop.is_set():
-                intake.step()
+        while not stop.is_set():
+            intake.step()
         return IngestResult(seconds=time.monotonic() - started, ended="stopped", **intake.counts)
-
-
-def _intake(
-    settings: Settings, connection: psycopg.Connection[tuple[Any, ...]], consumer: Consumer, clock: Clock | None
-) -> Intake:
-    publisher = cache(lambda: Publisher(settings))
-    writer = Writer(connection, GROUP, make_publisher=publisher, clock=clock or SystemClock())
-    positions = starting_points(connection, consumer, GROUP, partitions_of(consumer, topics()))
-    return Intake(Reader(consumer, positions), writer)
 
 
 def _until_drained(intake: Intake, max_events: int | None, idle_seconds: float, stop: threading.Event) -> str:
