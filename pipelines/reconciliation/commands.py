@@ -1,6 +1,7 @@
 """Commands of the operator: `bevyly reconcile` and `bevyly replay`."""
 
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -83,21 +84,22 @@ def replay(
     from pipelines.process import stop_on_signals
     from pipelines.reconciliation.playback import replay as put_back
 
-    console = make_console()
+    console, tenant_id = make_console(), find_tenant(tenant)
     with Steps(console).step("Counting" if dry_run else "Replaying") as step:
         done = put_back(
             get_settings(),
             since=since.replace(tzinfo=UTC),
             until=_instant(until) or datetime.now(UTC),
-            tenant=find_tenant(tenant),
+            tenant=tenant_id,
             type_=type_,
             subject=subject,
             dry_run=dry_run,
             progress=step,
             stop=stop_on_signals(),
         )
+    names = tenant_names(done.per_tenant)
     for (customer_id, kind), number in sorted(done.chosen.items()):
-        console.print(f"  {customer_id}  {kind:<28} {number:>10,}")
+        console.print(f"  {names.get(customer_id, customer_id):<36}  {kind:<28} {number:>10,}")
     total = sum(done.chosen.values())
     if dry_run:
         console.print(f"{total:,} events would be published again.")
@@ -109,18 +111,28 @@ def replay(
 
 def find_tenant(name: str | None) -> str | None:
     """The id of the tenant with this name or id; None for none. Raises `NotFound`."""
-    import psycopg
-
     from bevyly.errors import NotFound
-    from bevyly.settings import get_settings
 
     if name is None:
         return None
-    with psycopg.connect(get_settings().require_pipeline_database(), connect_timeout=5) as connection:
-        rows = connection.execute("select id from customers where %s in (id, name)", (name,)).fetchall()
-    if not rows:
+    found = _ask("select id, name from customers where %s in (id, name)", name)
+    if not found:
         raise NotFound(f"No tenant is called {name!r}.")
-    return str(rows[0][0])
+    return next(iter(found))
+
+
+def tenant_names(ids: Iterable[str]) -> dict[str, str]:
+    """Names of tenants by their ids."""
+    return _ask("select id, name from customers where id = any(%s)", list(ids))
+
+
+def _ask(query: str, *parameters: object) -> dict[str, str]:
+    import psycopg
+
+    from bevyly.settings import get_settings
+
+    with psycopg.connect(get_settings().require_pipeline_database(), connect_timeout=5) as connection:
+        return dict(connection.execute(query.encode(), parameters).fetchall())
 
 
 def _instant(given: datetime | None) -> datetime | None:

@@ -141,7 +141,7 @@ group by j.customer_id, t.name, day order by day, tenant
 _FINDINGS = """
 select kind, customer_id, event_id, at, detail, topic, partition, "offset"
 from (
-  select *, row_number() over (partition by kind order by at, event_id) as n
+  select *, row_number() over (partition by kind order by at, topic, partition, "offset", event_id) as n
   from judged cross join lateral (values
     ('missing_in_raw', missing_in_raw, case when event_id is null then 'an unreadable message without dead letter'
        when carried then 'on Kafka, not in raw events' else 'in the journal alone' end),
@@ -156,7 +156,7 @@ from (
   where hit
 ) as named
 where n <= %s
-order by array_position(%s::text[], kind), at, event_id
+order by array_position(%s::text[], kind), n
 """
 
 

@@ -34,9 +34,9 @@ def render(found: Reconciliation, *, console: Console) -> None:
     else:
         console.print(f"No events were published from {window}.")
     for line in _names(found):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     for note in found.notes:
-        console.print(f"[yellow]Note:[/] {note}")
+        console.print(f"[yellow]Note:[/] {note}", soft_wrap=True)
     console.print(_conclusion(found))
 
 

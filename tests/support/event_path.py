@@ -1,5 +1,8 @@
 """The event path of one test, from the outbox to raw events, and the proof that nothing is missing on it."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,3 +68,17 @@ def start_behind(settings: Settings, address: str) -> None:
             "insert into raw.consumer_offsets values (%s, %s, %s, %s, now())",
             [(group, *end) for group in GROUPS for end in ends],
         )
+
+
+@contextmanager
+def at_work(process: Callable[..., object], *given: object) -> Iterator[None]:
+    """`process`, which takes an event that stops it last, in a thread of its own."""
+    stop = threading.Event()
+    worker = threading.Thread(target=process, args=(*given, stop))
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join(30)
+        assert not worker.is_alive()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from bevyly.ids import new_id
 from bevyly.settings import Settings
+from pipelines.checks.blocking import RULES
 from pipelines.intake import drain
 from pipelines.reconciliation.repair import Repair, arrive, repair
 from pipelines.reconciliation.result import Window
@@ -75,6 +76,26 @@ def test_what_replay_cannot_mend_is_left_and_said(path: EventPath) -> None:
     done = mend(path)
     assert (done.replayed, done.gone, done.after.proven) == (0, 0, False)
     assert done.words == ["Nothing here can be mended by publishing again: see the findings."]
+
+
+def late(path: EventPath) -> int:
+    """What the check that stops a refresh counts."""
+    (statement,) = (rule[3] for rule in RULES if rule[1] == "entities_in_order")
+    return int(path.rows(statement)[0][0])
+
+
+def test_what_comes_back_late_does_not_stop_the_next_refresh(path: EventPath) -> None:
+    subject = new_id()
+    events = [call(path.tenants[0], subject, number) for number in (1, 2, 3)]
+    path.publish(*events)
+    drain(path.settings)
+    path.execute("delete from raw.events where event_id = %s", (events[1].id,))
+    assert mend(path).after.proven
+    assert path.rows("select sequence from raw.events order by seq") == [(1,), (3,), (2,)]
+    assert late(path) == 0
+    # control: what was published once and came late does stop it
+    path.execute("delete from event_journal where position = (select max(position) from event_journal)")
+    assert late(path) == 1
 
 
 def test_a_proven_window_is_left_alone(path: EventPath) -> None:

@@ -1,8 +1,6 @@
 """Replay: events come again in their order, and nobody who has them changes anything."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +18,7 @@ from pipelines.streams.agent_trigger import AgentTrigger
 from pipelines.streams.relay import run as run_relay
 from pipelines.streams.rules import find
 from pipelines.streams.signal_detector import SignalDetector
-from tests.support.event_path import EventPath
+from tests.support.event_path import EventPath, at_work
 from tests.support.event_streams import CLOCK, NOW, call, change, fill_outbox, relay_all
 
 OUTBOX = "select event_id from outbox order by position"
@@ -37,20 +35,6 @@ def waiting(path: EventPath) -> list[str]:
 
 def of(events: list[Event], **wanted: str) -> list[str]:
     return [event.id for event in events if all(getattr(event, name) == value for name, value in wanted.items())]
-
-
-@contextmanager
-def relay(path: EventPath) -> Iterator[None]:
-    """A relay at work."""
-    stop = threading.Event()
-    worker = threading.Thread(target=run_relay, args=(path.settings, stop))
-    worker.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        worker.join(20)
-        assert not worker.is_alive()
 
 
 def test_all_come_again_in_their_order(path: EventPath) -> None:
@@ -134,7 +118,7 @@ def test_live_events_do_not_wait_behind_a_whole_replay(path: EventPath, monkeypa
         return depth(pace, connection)
 
     monkeypatch.setattr(Pace, "_depth", noted)
-    with relay(path):
+    with at_work(run_relay, path.settings):
         assert again(path, pace=Pace(chunk=50, most_waiting=20)).events == 600
     assert max(deepest) < 20 + 50
 
@@ -229,10 +213,7 @@ def test_a_replay_through_kafka_reaches_the_streams_and_changes_nothing(path: Ev
     tenant = path.tenants[0]
     slip = {"before": {"expected_close_date": "2026-12-01"}, "after": {"expected_close_date": "2027-02-01"}}
     event = change(tenant, deal(path, tenant), **slip)
-    stop = threading.Event()
-    worker = threading.Thread(target=make_stream(path.settings, CLOCK).run, args=(stop,))
-    worker.start()
-    try:
+    with at_work(make_stream(path.settings, CLOCK).run):
         path.publish(event)
         _until(lambda: bool(path.rows("select 1 from signals")))
         before = path.rows("select s::text from signals s")
