@@ -188,6 +188,7 @@ def committed_by_a_writer(settings: Settings, deals: list[Deal], rate: float, se
     answer, theirs = context.Pipe(duplex=False)
     process = context.Process(target=write, args=(settings, deals, rate, seconds, theirs))
     process.start()
+    theirs.close()
     committed: Times = answer.recv()
     process.join()
     return committed
