@@ -123,9 +123,9 @@ class Engine:
     def _not_before_it_began(self, event: Prepared) -> Prepared:
         """The event, no earlier than the first of its record: dates without a time of day often say so."""
         began = self._begun.setdefault(event.record_id, event.time)
-        if began is None or event.time is None:
+        if began is None:
             return replace(event, time=None)
-        return event if event.time >= began else replace(event, time=began)
+        return event if event.time is not None and event.time >= began else replace(event, time=began)
 
     def _with_company(self, event: Prepared) -> Prepared:
         if self._company and event.type == "opportunity.created" and "account_id" not in event.data:

@@ -28,7 +28,10 @@ def plain(name: str) -> str:
 
 
 def _names(value: Any) -> Any:
-    return [plain(one) for one in ([value] if isinstance(value, str) else value)]
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise ValueError("names are texts: put quotes around one that YAML takes for something else")
+    return [plain(one) for one in names]
 
 
 def _value(value: Any) -> Any:
