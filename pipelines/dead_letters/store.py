@@ -28,6 +28,13 @@ insert into raw.dead_letters (
 ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (consumer, topic, partition, "offset") do nothing
 """
+# Another message at the place of an older letter: the log began anew. The older one keeps its order, below zero.
+_MAKE_ROOM = """
+update raw.dead_letters as older set "offset" = older.position - 4611686018427387904
+from unnest(%s::varchar[], %s::int[], %s::bigint[], %s::bytea[]) as given (topic, partition, "offset", payload)
+where older.consumer = %s and older.topic = given.topic and older.partition = given.partition
+  and older."offset" = given."offset" and older.payload <> given.payload
+"""
 _HOLDING = """
 select
   exists (select from raw.dead_letters where consumer = %(consumer)s and status = 'open'),
@@ -58,6 +65,14 @@ def record(connection: Connection, letters: Sequence[DeadLetter], *, consumer: s
     """Write `letters` in the caller's transaction; how many were new. The same message again changes nothing."""
     if not letters:
         return 0
+    messages = [letter.message for letter in letters]
+    origins = [
+        [one.topic() for one in messages],
+        [one.partition() for one in messages],
+        [one.offset() for one in messages],
+        [one.value() or b"" for one in messages],
+    ]
+    connection.execute(_MAKE_ROOM, (*origins, consumer))
     with connection.cursor() as cursor:
         cursor.executemany(_RECORD, [_row(letter, consumer) for letter in letters])
         return cursor.rowcount

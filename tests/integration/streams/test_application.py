@@ -178,6 +178,18 @@ def test_reading_again_makes_no_second_letter_and_no_second_try(connection: Conn
     assert one(connection, state) == before
 
 
+def test_a_log_that_began_anew_does_not_hide_new_poison_behind_old_letters(
+    connection: Connection, database: Database, tenants: list[str]
+) -> None:
+    old, new = [[call(tenants[0], new_id()) for _ in range(2)] for _ in range(2)]
+    batches = Batches(connection, Picky(event.id for event in old + new))
+    batches.apply(*old)
+    batches.rewind()
+    batches.apply(*new)
+    assert [row[0] for row in open_letters(database.owner_url, "event_id")] == [event.id for event in old + new]
+    assert [row[0] for row in open_letters(database.owner_url, '"offset"')][2:] == [0, 1]
+
+
 def test_who_was_overtaken_leaves_nothing(connection: Connection, tenants: list[str]) -> None:
     batches = Batches(connection, record)
     connection.execute("update raw.consumer_offsets set next_offset = 1")
