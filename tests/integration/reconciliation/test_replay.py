@@ -222,9 +222,6 @@ def test_a_replay_through_kafka_reaches_the_streams_and_changes_nothing(path: Ev
         marker = after(change(tenant, deal(path, tenant), **slip), 1)
         path.publish(marker)
         _until(lambda: len(path.rows("select 1 from signals")) == 2)
-    finally:
-        stop.set()
-        worker.join(20)
     assert (
         path.rows("select s::text from signals s where not evidence @> to_jsonb(array['" + marker.id + "'])") == before
     )
