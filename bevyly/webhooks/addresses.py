@@ -104,8 +104,11 @@ class AddressRules:
 
     def check(self, address: Address) -> None:
         """Raise `AddressRefused` unless `address` may be connected to."""
-        if not self.private and not is_public(address):
+        if not self._allows(address):
             raise AddressRefused("private_address", "The URL leads to an address that is not public.")
+
+    def _allows(self, address: Address) -> bool:
+        return self.private or is_public(address)
 
     async def addresses(self, host: str, port: int, resolve: Resolve) -> list[str]:
         """The addresses behind `host`, if every one of them may be connected to; else `AddressRefused`."""
@@ -117,13 +120,10 @@ class AddressRules:
             found = list(dict.fromkeys(await resolve(host, port)))
         except (OSError, UnicodeError):
             found = []
-        if not found:
-            raise AddressRefused("host_unknown", "The host of the URL has no address.")
-        for text in found:
-            address = _literal(text)
-            if address is None:
-                raise AddressRefused("private_address", "The URL leads to an address that is not public.")
-            self.check(address)
+        addresses = [_literal(text) for text in found]
+        if not addresses or not all(address is not None and self._allows(address) for address in addresses):
+            # one answer for both: nobody learns from it which names our own network knows
+            raise AddressRefused("no_public_address", "The host has no address, or one that is not public.")
         return found
 
 

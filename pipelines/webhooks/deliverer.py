@@ -49,6 +49,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 USER_AGENT = "Bevyly-Webhooks/1"
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.005
+SILENCE = "30s"
 TIDY_SECONDS = 30.0
 TIDY_ROWS, TIDY_ROUNDS = 1_000, 50
 
@@ -291,6 +292,9 @@ def _health(key: Key, sent: Sequence[Sent], given_up: set[str]) -> dict[str, Any
 
 
 async def _connect(url: str) -> AsyncConnection:
-    return await psycopg.AsyncConnection.connect(
+    connection = await psycopg.AsyncConnection.connect(
         url, autocommit=True, connect_timeout=5, application_name=f"bevyly-{NAME}"
     )
+    # a process that stalls in a transaction gives its row locks back
+    await connection.execute(f"set idle_in_transaction_session_timeout = '{SILENCE}'")
+    return connection

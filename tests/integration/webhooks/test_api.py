@@ -133,7 +133,7 @@ async def test_there_are_at_most_twenty(api: Api) -> None:
         ("https://169.254.169.254/", "private_address"),
         ("https://[::ffff:127.0.0.1]/", "private_address"),
         ("https://2130706433/", "bad_host"),
-        ("https://localhost/", "private_address"),
+        ("https://localhost/", "no_public_address"),
     ],
 )
 async def test_a_url_that_no_delivery_would_go_to_is_refused_at_once(api: Api, url: str, reason: str) -> None:
