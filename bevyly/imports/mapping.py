@@ -16,9 +16,7 @@ from bevyly.imports.errors import BadMapping
 
 MAPPINGS = Path(__file__).parent / "mappings"
 SYSTEMS = ("hubspot", "salesforce")
-Form = Literal[
-    "text", "id", "integer", "minor", "currency", "instant", "day", "domain", "email", "milliseconds", "minutes"
-]
+Form = Literal["text", "integer", "minor", "currency", "instant", "day", "domain", "email", "milliseconds", "minutes"]
 
 
 @cache

@@ -17,6 +17,7 @@ from bevyly.errors import BevylyError, Invalid
 from bevyly.ids import derived_id
 
 SINGLE, BATCH, JSON = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
+OURS = "bevyly"
 SKEW = timedelta(minutes=10)
 _HASHED = ("type", "subject", "time", "recordedtime", "data")
 
@@ -108,6 +109,8 @@ def read(index: int, raw: Any, *, customer_id: str, now: datetime, may_have_nul:
 
 def _read(index: int, raw: Any, customer_id: str, now: datetime) -> Change:
     event = CloudEvent.model_validate(raw)
+    if event.source.partition("/")[0] == OURS:
+        raise invalid(("source", "reserved", f"sources of the name {OURS} are our own"))
     accepted = ACCEPTED.get(event.type)
     if accepted is None:
         raise TypeNotAccepted(f"Events of type {event.type} cannot be sent.", accepted=sorted(ACCEPTED))

@@ -56,10 +56,10 @@ def _event(id_: str, type_: str, time: str, data: dict[str, Any]) -> dict[str, A
 
 
 EXAMPLE = _event(
-    "0061G00000N38JZ-3",
-    "opportunity.stage_changed",
+    "00Q1G00000nDnM5-1",
+    "lead.created",
     "2026-11-20T09:30:00Z",
-    {"opportunity_id": "0061G00000N38JZ", "to_stage": "negotiation", "value_minor": 2_400_000, "currency": "EUR"},
+    {"lead_id": "00Q1G00000nDnM5", "company_name": "Glass & Co", "contact_email": "gia@glass.example", "status": "new"},
 )
 BATCH_EXAMPLE = [
     _event(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.modules.events.schemas import EventResult
 from bevyly.ids import derived_id
 from tests.integration.api.conftest import Api
 from tests.integration.api.ingest import BATCH, PATH, SINGLE, company, event, funnel, send, statuses
@@ -234,6 +235,7 @@ async def test_a_history_is_recorded_when_its_system_learned_of_it(api: Api) -> 
         (company() | {"id": ""}, "invalid_event", "id"),
         (company() | {"id": 7}, "invalid_event", "id"),
         (company() | {"source": "x" * 256}, "invalid_event", "source"),
+        (company() | {"source": "bevyly/api"}, "invalid_event", "source"),
         (company() | {"time": "yesterday"}, "invalid_event", "time"),
         (company() | {"time": "2026-01-01T00:00:00"}, "invalid_event", "time"),
         (company() | {"time": "2199-01-01T00:00:00Z"}, "time_in_future", "time"),
@@ -344,3 +346,13 @@ async def test_a_body_that_is_no_batch_is_refused_as_a_whole(
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
         empty = await client.post(PATH, content=b"[]", headers=BATCH)
         assert (empty.status_code, empty.json()) == (200, {"counts": {}, "results": []})
+
+
+async def test_the_documented_examples_are_accepted(api: Api) -> None:
+    content = api.app.openapi()["paths"][PATH]["post"]["requestBody"]["content"]
+    async with api.client(api.a) as client:
+        for media_type, described in content.items():
+            answer = await client.post(PATH, json=described["example"], headers={"content-type": media_type})
+            assert answer.status_code in (200, 201), answer.text
+            for result in answer.json().get("results", [answer.json()]):
+                assert EventResult.model_validate(result).status in ("created", "duplicate")

@@ -177,3 +177,9 @@ def test_a_mapping_that_makes_no_sense_is_refused(tmp_path: Path, text: str, sai
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(BadMapping, match=said):
         load(tmp_path / "x.yaml")
+
+
+def test_the_mapping_in_the_guide_makes_sense(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "importing-exports.md").read_text()
+    (tmp_path / "x.yaml").write_text(guide.split("```yaml\n")[1].split("```")[0])
+    assert load(tmp_path / "x.yaml").object == "opportunity"
