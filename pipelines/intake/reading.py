@@ -30,9 +30,8 @@ class Batch(NamedTuple):
 
 def ingest_consumer(settings: Settings, group: str) -> Consumer:
     """A consumer that tells when a partition ends, and never jumps over what Kafka no longer has."""
-    return make_consumer(
-        settings, group=f"bevyly-{group}", **{"enable.partition.eof": True, "auto.offset.reset": "error"}
-    )
+    overrides: dict[str, str | bool] = {"enable.partition.eof": True, "auto.offset.reset": "error"}
+    return make_consumer(settings, group=f"bevyly-{group}", **overrides)
 
 
 class Reader:

@@ -153,8 +153,12 @@ def test_a_tenant_that_appears_on_the_way_is_met_in_order(
     assert count(settings, "select count(distinct customer_id) from raw.events") == 4
 
 
+def measured(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
 def from_the_future() -> float:
-    return REGISTRY.get_sample_value("bevyly_ingested_from_the_future_total") or 0.0
+    return measured("bevyly_ingested_from_the_future_total")
 
 
 def test_events_from_the_future_are_stored_and_counted(settings: Settings, tenants: list[str]) -> None:
@@ -167,6 +171,19 @@ def test_events_from_the_future_are_stored_and_counted(settings: Settings, tenan
     publish(settings, ahead)
     assert drain(settings, clock=now).rows == 5
     assert from_the_future() - before == 2
+
+
+def test_the_ingest_tells_how_much_it_took_and_how_much_waits(settings: Settings, tenants: list[str]) -> None:
+    partition = {"topic": "bevyly.domain", "partition": "4"}
+    send(settings, "bevyly.domain", *[call(tenants[0], new_id()).to_json() for _ in range(30)], partition=4)
+    names = ("bevyly_ingest_batch_events_count", "bevyly_ingest_batch_events_sum", "bevyly_ingest_batch_seconds_count")
+    before = [measured(name) for name in names]
+    drain(settings, max_events=10)
+    assert [measured(name) - was for name, was in zip(names, before, strict=True)] == [1, 10, 1]
+    assert measured("bevyly_ingest_lag", **partition) == 20
+    assert 0 <= measured("bevyly_ingest_newest_age_seconds") < 60
+    drain(settings)
+    assert measured("bevyly_ingest_lag", **partition) == 0
 
 
 def test_five_megabytes_are_refused_or_set_aside(settings: Settings, tenants: list[str]) -> None:
