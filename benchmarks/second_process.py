@@ -1,16 +1,18 @@
-"""`python -m benchmarks.second_process`: what a second process of one stream adds, on servers of its own.
+"""`python -m benchmarks.second_process [signal_detector] [waiting]`: what a second process of one stream adds.
 
-Prints one JSON line a handler: `value` and `reference` are events per second with two processes and with one (medians
-of interleaved rounds), `ratio` says how much faster a backlog goes. Counted from the moment when every process has its
-partitions. `signal_detector` is the real one: where PostgreSQL, the broker and two processes share few cores it is
-bound by them. `waiting` holds each event for a millisecond in PostgreSQL without using a processor, as a handler that
-asks a slow service does: what two processes bring where the machine is not the limit.
+On servers of its own. Prints one JSON line a handler: `value` and `reference` are events per second with two
+processes and with one (medians of interleaved rounds), `ratio` says how much faster a backlog goes. Counted from the
+moment when every process has its partitions. `signal_detector` is the real one: where PostgreSQL, the broker and two
+processes share few cores it is bound by them. `waiting` holds each event for a millisecond in PostgreSQL without
+using a processor, as a handler that asks a slow service does: what two processes bring where the machine is not the
+limit.
 """
 
 import json
 import multiprocessing
 import os
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -152,14 +154,15 @@ def rate(settings: Settings, kind: str, processes: int) -> float:
 
 
 def main() -> None:
-    """One line of JSON for each handler."""
+    """One line of JSON for each handler that is named, or for both."""
+    kinds = sys.argv[1:] or list(BACKLOG)
     with ExitStack() as stack:
         postgres, broker = stack.enter_context(throwaway_postgres()), stack.enter_context(throwaway_kafka())
         upgrade(postgres.url)
         settings = Settings(database_url=postgres.url, kafka_brokers=broker.url)
         create_topics(settings)
-        publish(settings, make_deals(settings), max(BACKLOG.values()))
-        for kind in BACKLOG:
+        publish(settings, make_deals(settings), max(BACKLOG[kind] for kind in kinds))
+        for kind in kinds:
             rates: dict[int, list[float]] = {1: [], 2: []}
             for _ in range(ROUNDS):
                 for processes, found in rates.items():
