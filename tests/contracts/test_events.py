@@ -180,8 +180,7 @@ def test_each_type_has_a_producer_and_one_kind_of_subject() -> None:
         for type_ in topic.types:
             who = topic.producers_of(type_)
             assert len(who) == 1 or "nobody yet" not in who, type_
-            if type_ != "enrichment.completed":
-                assert "," not in subject_of(type_), type_
+            assert "," not in subject_of(type_), type_
 
 
 def test_examples_of_one_type_stand_for_versions_that_exist() -> None:

@@ -25,6 +25,19 @@ SILENT = {
     "POST /api/v1/auth/log-in": "coming in changes no record; the audit knows",
     "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
     "POST /api/v1/auth/log-out": "a session ends; the audit knows",
+    **dict.fromkeys(
+        (
+            "POST /api/v1/webhooks",
+            "PATCH /api/v1/webhooks/{endpoint_id}",
+            "DELETE /api/v1/webhooks/{endpoint_id}",
+            "POST /api/v1/webhooks/{endpoint_id}/rotate-secret",
+            "POST /api/v1/webhooks/{endpoint_id}/enable",
+            "POST /api/v1/webhooks/{endpoint_id}/test",
+            "POST /api/v1/webhooks/{endpoint_id}/replay",
+            "POST /api/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}/replay",
+        ),
+        "where events are sent is no event; the audit knows, and what was switched off for failing is told",
+    ),
 }
 
 
@@ -183,6 +196,18 @@ CASES = [
         {"name": "x", "scopes": ["leads:read"]},
         expect={"name": "x", "scopes": ["leads:read"]},
     ),
+    Case(
+        "POST /api/v1/events",
+        [("lead.created", 1)],
+        {
+            "specversion": "1.0",
+            "id": "1",
+            "source": "crm",
+            "type": "lead.created",
+            "data": {"lead_id": "L-1", "company_name": "x"},
+        },
+        expect={"company_name": "x", "status": "new"},
+    ),
     Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
 ]
 
@@ -291,3 +316,24 @@ async def test_sessions_tell_nothing(api: Api, path: str) -> None:
         "select count(*) from outbox where customer_id = (select customer_id from users where email = %s)", email
     )
     assert count == (1,), "the sign-up alone"
+
+
+async def test_settings_of_webhooks_tell_nothing(api: Api) -> None:
+    async with api.client(api.a) as client:
+        body = {"url": "https://93.184.215.14/hook", "event_types": ["opportunity.*"]}
+        made = await client.post("/api/v1/webhooks", json=body)
+        assert made.status_code == 201, made.text
+        one = f"/api/v1/webhooks/{made.json()['id']}"
+        sent = await client.post(f"{one}/test")
+        calls = [
+            ("PATCH", one, {"description": "y"}),
+            ("POST", f"{one}/rotate-secret", None),
+            ("POST", f"{one}/enable", None),
+            ("POST", f"{one}/replay", {}),
+            ("POST", f"{one}/deliveries/{sent.json()['id']}/replay", None),
+            ("DELETE", one, None),
+        ]
+        for method, path, changes in calls:
+            answer = await client.request(method, path, json=changes)
+            assert answer.status_code < 300, (path, answer.text)
+    assert api.events() == []
