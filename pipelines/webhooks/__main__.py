@@ -24,13 +24,12 @@ RESOLVER_THREADS = 32
 async def deliver(settings: Settings, stop: threading.Event) -> None:
     """Deliver with what `settings` say, until `stop` is set."""
     vault, url = Vault.of(settings), settings.require_pipeline_database()
-    policy = Policy(log_kept=timedelta(days=settings.webhook_log_days))
     sender = Sender(
         AddressRules(private=settings.webhook_allow_private_addresses),
         Resolver(threads=RESOLVER_THREADS),
         tls=httpx.create_ssl_context(trust_env=False),
-        connections=policy.room.total,
     )
+    policy = Policy(log_kept=timedelta(days=settings.webhook_log_days))
     deliverer = Deliverer(sender, vault, clock=SystemClock(), policy=policy, chance=SystemRandom())
     try:
         await deliverer.run(url, stop)

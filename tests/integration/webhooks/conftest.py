@@ -102,7 +102,6 @@ class World:
             rules or AddressRules(private=True),
             resolve or Resolver(threads=1),
             tls=tls or ssl.create_default_context(),
-            connections=64,
             total_seconds=total_seconds,
         )
         deliverer = Deliverer(

@@ -44,6 +44,7 @@ class Receiver:
     sent_bytes: int = 0
     under_way: int = 0
     most_under_way: int = 0
+    connections: int = 0
     serving: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
@@ -63,6 +64,7 @@ class Receiver:
         task = asyncio.current_task()
         assert task is not None
         self.serving.add(task)
+        self.connections += 1
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
                 while True:

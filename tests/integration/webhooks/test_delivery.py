@@ -308,3 +308,17 @@ async def test_the_log_is_kept_as_long_as_promised(world: World, receiver: Recei
         await deliverer.tidy()
         assert world.rows(counts) == [(1, 1, 1)]
         assert world.rows(DELIVERIES)[0][0] == "pending"
+
+
+async def test_connections_are_kept_for_a_moment_and_no_longer(world: World, receiver: Receiver) -> None:
+    world.endpoint(receiver.url())
+    async with world.delivering(room=Room(per_endpoint=1)) as deliverer:
+        world.happen(*(world.event() for _ in range(5)))
+        await deliverer.pass_()
+        assert (len(receiver.got), receiver.connections) == (5, 1)
+        await deliverer.tidy()
+        assert len(receiver.serving) == 1
+        await deliverer.deliverer._sender.close()
+        async with asyncio.timeout(5):
+            while receiver.serving:
+                await asyncio.sleep(0.01)
