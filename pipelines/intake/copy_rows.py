@@ -1,7 +1,7 @@
 """Rows of `raw.events` as PostgreSQL's binary COPY takes them.
 
 psycopg's `write_row` goes column by column; here fixed fields are packed in one step and fields with few values once,
-in a third of the time. Does not belong here: statements (`rows`).
+in two thirds of the time. Does not belong here: statements (`rows`).
 """
 
 import struct
