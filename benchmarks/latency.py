@@ -11,6 +11,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -234,6 +235,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 30.0,
 ) -> None:
     """Start everything, write at a steady rate, print the figures."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bevyly-latency-")))
         database = stack.enter_context(EmbeddedPostgres(folder / "postgres", free_port()))
