@@ -98,7 +98,7 @@ def write(settings: Settings, deals: list[Deal], rate: float, seconds: float, an
 async def _write(settings: Settings, deals: list[Deal], rate: float, seconds: float) -> Times:
     url, committed = settings.require_app_database(), Times()
     nudger = Nudger(url)
-    engine = with_nudge(make_async_engine(url, pool_timeout=30), nudger.nudge)
+    engine = with_nudge(make_async_engine(url, pool_timeout=120), nudger.nudge)
 
     async def one(deal: Deal) -> None:
         async with unit_of_work(engine, deal[0]) as work:
@@ -250,6 +250,8 @@ def main(
         wait_for(committed_by_a_writer(settings, deals, rate, WARM_UP_SECONDS), on_broker, in_signals)
         committed = committed_by_a_writer(settings, deals, rate, seconds)
         wait_for(committed, on_broker, in_signals)
+    span = (max(committed.values()) - min(committed.values())) / 1e9
+    sys.stdout.write(json.dumps({"name": "commits_per_second", "value": round(len(committed) / span, 1)}) + "\n")
     report("commit_to_broker_ms", delays(committed, on_broker))
     report("commit_to_signal_ms", delays(committed, in_signals))
     report("two_commits_ms", floor)
