@@ -1,5 +1,6 @@
 """Dead letters: what a consumer could not apply, kept as it came, with the reason and where it came from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,8 +24,15 @@ class DeadLetter:
     tries: int = 1
 
 
-def publish(publisher: Publisher, letters: list[DeadLetter], *, consumer: str, at: datetime) -> None:
-    """Send `letters` to the dead-letter topics of their origin and wait for the acknowledgement.
+def publish(
+    publisher: Publisher,
+    letters: list[DeadLetter],
+    *,
+    consumer: str,
+    at: datetime,
+    while_waiting: Callable[[], object] | None = None,
+) -> None:
+    """Send `letters` to the dead-letter topics of their origin and wait for the acknowledgement, as `Publisher.flush`.
 
     Call it before the offsets move: a crash in between repeats a letter, and never loses one. Of a message that is
     larger than our topics take, the beginning is sent; its size is in the header `origin-bytes`.
@@ -38,7 +46,7 @@ def publish(publisher: Publisher, letters: list[DeadLetter], *, consumer: str, a
             headers=_headers(letter, consumer=consumer, at=at),
         )
     if letters:
-        publisher.flush()
+        publisher.flush(while_waiting=while_waiting)
     for letter in letters:
         dead_lettered.labels(topic=letter.message.topic(), consumer=consumer, code=letter.code).inc()
 

@@ -91,6 +91,8 @@ class Writer:
         try:
             return self._apply(batch, Outcome())
         except rows.RepeatedEvent:
+            if self._repeats:
+                raise
             self._repeats = True
             return self._apply_somehow(batch)
         except rows.UNSTORABLE:
@@ -147,7 +149,8 @@ class Writer:
 
     def _set_aside(self, letters: list[DeadLetter]) -> None:
         record(self._connection, letters, consumer=self._consumer)
-        dead_letters.publish(self._make_publisher(), letters, consumer=self._consumer, at=self._clock.now())
+        at, publisher = self._clock.now(), self._make_publisher()
+        dead_letters.publish(publisher, letters, consumer=self._consumer, at=at, while_waiting=self.ping)
 
     def _note_failures(self, arrived: int, letters: list[DeadLetter]) -> None:
         ours = [letter for letter in letters if letter.code in DEPLOYMENT_CODES]

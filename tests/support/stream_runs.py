@@ -176,5 +176,5 @@ class _Sent:
     def send(self, topic: str, **_: object) -> None:
         self._published.append(topic)
 
-    def flush(self) -> None:
+    def flush(self, **_: object) -> None:
         pass
