@@ -7,7 +7,7 @@ from typing import Any
 from bevyly.errors import Invalid
 
 # clocks of relay, broker and database may differ by this much, and no event is judged by its time alone
-SLACK = timedelta(hours=1)
+SLACK = timedelta(minutes=15)
 MISSING_IN_RAW = "missing_in_raw"
 MISSING_ON_KAFKA = "missing_on_kafka"
 UNKNOWN = "unknown_origin"

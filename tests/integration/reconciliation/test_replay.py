@@ -190,6 +190,18 @@ def test_a_replay_changes_no_signal(path: EventPath) -> None:
     assert path.rows("select s::text from signals s order by id") == before
 
 
+def test_a_replay_raises_what_could_not_be_raised_then(path: EventPath) -> None:
+    """The exception: the deal was not known when the event first came. It is raised as of the event's own time."""
+    tenant, opportunity = path.tenants[0], new_id()
+    slip = {"before": {"expected_close_date": "2026-12-01"}, "after": {"expected_close_date": "2027-02-01"}}
+    event = change(tenant, opportunity, **slip)
+    handle(path, SignalDetector(CLOCK), event)
+    assert path.rows("select * from signals") == []
+    path.execute("update opportunities set id = %s where id = %s", (opportunity, deal(path, tenant)))
+    handle(path, SignalDetector(CLOCK), event)
+    assert path.rows("select entity_id, first_seen_at from signals") == [(opportunity, event.recorded_time)]
+
+
 def test_a_replay_starts_no_agent(path: EventPath) -> None:
     tenant = path.tenants[0]
     commands = [
