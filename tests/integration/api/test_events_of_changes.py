@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.main import create_app
 from bevyly.db.engine import make_engine
 from bevyly.events.envelope import Event
+from bevyly.events.reference import subject_of
 from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import recommendation
@@ -256,6 +257,7 @@ def versions_grow(events: list[Event]) -> None:
         versions[event.subject].append(event.sequence)
     assert {subject: found for subject, found in versions.items() if found != sorted(set(found))} == {}
     assert all(found[0] >= 1 for found in versions.values())
+    assert [event.type for event in events if event.subject_type != subject_of(event.type)] == []
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "{" in case.route], ids=lambda case: case.label)

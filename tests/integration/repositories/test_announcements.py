@@ -9,6 +9,7 @@ import psycopg
 
 from bevyly.events.contracts import validate
 from bevyly.events.envelope import Event
+from bevyly.events.reference import subject_of
 from pipelines.repositories.briefings import mark_stale
 from pipelines.repositories.signal_passes import open_signals
 from pipelines.repositories.signals import close_signals, upsert_signals
@@ -28,6 +29,7 @@ def told(connection: Connection, tenant: Tenant) -> list[Event]:
     versions: dict[str, list[int]] = defaultdict(list)
     for event in events:
         validate(event)
+        assert event.subject_type == subject_of(event.type)
         versions[event.subject].append(event.sequence)
     assert {subject: found for subject, found in versions.items() if found != sorted(set(found))} == {}
     return events
