@@ -1,6 +1,7 @@
 """Files of an export as rows of texts, whatever form they have: CSV, NDJSON, JSON of an API, JSON of a data tree."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ class Export:
 
     def tables(self, names: list[str]) -> list[Table]:
         """Files with one of `names`, without their ending."""
-        found = [path for path in self.paths if plain(path.stem) in names]
+        found = [path for path in self.paths if plain(path.stem) in names or _undated(path) in names]
         self.used.update(found)
         for path in found:
             if path not in self._read:
@@ -57,6 +58,11 @@ class Export:
     def unused(self) -> list[str]:
         """Names of files that no mapping asked for."""
         return [path.name for path in self.paths if path not in self.used]
+
+
+def _undated(path: Path) -> str:
+    """The plain name of a file such as `hubspot-crm-exports-deals-2026-11-23`, without what stands around it."""
+    return re.sub(r"\d+$", "", plain(path.stem)).removeprefix("hubspotcrmexports")
 
 
 def read(path: Path) -> Table:

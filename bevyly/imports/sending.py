@@ -17,7 +17,7 @@ PATH: Final = "/api/v1/events"
 BATCH: Final = 500
 TRIES: Final = 8
 _HEADERS: Final = {"content-type": "application/cloudevents-batch+json"}
-_PATIENCE: Final = (429, 502, 503, 504)
+_PATIENCE: Final = (408, 429, 502, 503, 504)
 _REQUIRED: Final = {("opportunity.created", "account_id")}
 
 

@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from api.modules.events.repository import IngestRepository
+from api.modules.events.routes import AT_ONCE
+from api.modules.events.service import EventIngest
 from tests.integration.api.conftest import Api
 from tests.integration.api.ingest import BATCH, PATH, company, event, funnel, send, statuses
 
@@ -61,6 +63,37 @@ async def test_batches_that_overlap_in_any_order_neither_block_nor_lose(api: Api
     assert len(api.events()) == 30 + 30 * RACERS
 
 
+async def test_whatever_the_order_of_arrival_the_newest_state_stays(api: Api) -> None:
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    async with api.client(api.a) as client:
+        for record in range(10):
+            rows = [
+                event(
+                    f"{record}-{day}",
+                    "lead.created",
+                    f"2026-01-{day:02}T00:00:00Z",
+                    lead_id=str(record),
+                    source=str(day),
+                )
+                for day in range(1, 7)
+            ]
+            for row in rows:
+                row["data"]["source"], row["source"] = row["source"], "crm"
+            dice.shuffle(rows)
+            if dice.random() < 0.5:
+                await send(client, *rows)
+            else:
+                for row in rows:
+                    await send(client, row)
+    assert api.sql("select distinct source from leads where customer_id = %s", api.a.customer_id) == [("6",)], seed
+    times: dict[str, list[Any]] = {}
+    for told in api.events():
+        times.setdefault(told.subject, []).append((told.sequence, told.time))
+    assert len(times) == 10
+    assert all(steps == sorted(steps) and steps[0][0] == 1 for steps in times.values()), seed
+
+
 async def test_what_only_the_database_refuses_is_refused_alone(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def sure(self: IngestRepository, kind: str, ids: set[str]) -> set[str]:
         return ids
@@ -112,3 +145,25 @@ async def test_another_request_is_answered_while_a_batch_is_worked_on(api: Api) 
             await asyncio.sleep(0)
         await batch
     assert between >= 20
+
+
+async def test_batches_leave_connections_to_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most = 0, 0
+    ingest = EventIngest.ingest
+
+    async def counted(self: EventIngest, rows: Any) -> Any:
+        nonlocal running, most
+        running, most = running + 1, max(most, running + 1)
+        try:
+            return await ingest(self, rows)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(EventIngest, "ingest", counted)
+    async with api.client(api.a) as client:
+        batches = [
+            [event(f"{n}-{m}", "note.created", activity_id=f"{n}-{m}") for m in range(20)] for n in range(RACERS)
+        ]
+        everyone = await asyncio.gather(*(send(client, *batch) for batch in batches))
+    assert all(statuses(results) == ["created"] * 20 for results in everyone)
+    assert most == AT_ONCE

@@ -58,3 +58,14 @@ def test_a_folder_without_an_export_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     assert list(read(write(tmp_path, "a.csv", "")).rows()) == []
+
+
+def test_files_are_known_by_name_with_or_without_a_date(tmp_path: Path) -> None:
+    for name in ("Deal.csv", "hubspot-crm-exports-deal-2026-11-23.csv", "dealer.csv"):
+        write(tmp_path, name, "id\n1\n")
+    export = Export(tmp_path)
+    assert [table.path.name for table in export.tables(["deal"])] == [
+        "Deal.csv",
+        "hubspot-crm-exports-deal-2026-11-23.csv",
+    ]
+    assert export.unused == ["dealer.csv"]
