@@ -137,7 +137,8 @@ def report(outcome: Outcome) -> str:
         f"kills {sum(outcome.kills.values())}: {deaths}",
         f"stalls {sum(outcome.stalls.values())}: {stalls}",
         f"events {verdict.sent:,} in {outcome.commits:,} commits ({outcome.asked_after} asked after), "
-        f"stored {verdict.stored:,}, published {verdict.published:,} messages, {verdict.signals:,} signals",
+        f"stored {verdict.stored:,}, published {verdict.published:,} messages, "
+        f"{verdict.signals:,} signals, told of in {verdict.told:,} events",
         f"lost {verdict.lost}, doubled {verdict.doubled}, out of order {verdict.out_of_order}",
         *(f"note: {note}" for note in verdict.notes),
         *(f"ended by itself: {line}" for line in outcome.gave_up),

@@ -169,10 +169,19 @@ class Stage:
     is for tests that kill no server.
     """
 
-    def __init__(self, broker: str = "embedded", *, seed: int = 0, durable: bool = True, proxied: bool = False) -> None:
+    def __init__(
+        self,
+        broker: str = "embedded",
+        *,
+        seed: int = 0,
+        durable: bool = True,
+        proxied: bool = False,
+        broker_folder: Path | None = None,
+    ) -> None:
         self._broker_kind = BROKERS[broker]
         self._durable = durable
         self._seed = seed
+        self._broker_folder = broker_folder
         kafka_port, postgres_port = quiet_port(), quiet_port()
         self._ports = postgres_port, kafka_port
         self.postgres_proxy = TcpProxy(postgres_port) if proxied else None
@@ -190,7 +199,10 @@ class Stage:
             postgres_port, kafka_port = self._ports
             self.postgres = EmbeddedPostgres(cluster, postgres_port, durable=self._durable)
             self.broker = self._broker_kind(
-                self.folder / "kafka", kafka_port, durable=self._durable, advertised_port=advertised
+                self._broker_folder or self.folder / "kafka",
+                kafka_port,
+                durable=self._durable,
+                advertised_port=advertised,
             )
             for server in (self.postgres, self.broker):
                 exits.callback(server.stop)

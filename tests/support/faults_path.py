@@ -125,6 +125,12 @@ class EventPath:
         """Errors that writers met, by name."""
         return sum((writer.commits.failed for writer in self.writers), Counter())
 
+    def stored(self) -> int:
+        """How many events arrived so far."""
+        with psycopg.connect(self.stage.settings.require_database()) as connection:
+            row = connection.execute("select count(*) from raw.events").fetchone()
+        return int(row[0]) if row else 0
+
     def finish(self, *, patience: float = 60.0) -> Verdict:
         """Wait until all is written and drained, then judge; a backlog that stays is a violation."""
         deadline = monotonic() + patience
@@ -135,14 +141,15 @@ class EventPath:
         return self.judge()
 
     def drain(self, *, patience: float) -> bool:
-        """Whether nothing waits anywhere in the end."""
-        deadline, said = monotonic() + patience, monotonic()
+        """Whether nothing waits anywhere in the end, twice in a row: what a stream tells of may be on its way."""
+        deadline, said, left = monotonic() + patience, monotonic(), -1
         while monotonic() < deadline:
+            before = left
             try:
                 left = behind(self.stage.settings)
             except (*DATABASE_AWAY, Unavailable):
                 left = -1
-            if left == 0:
+            if left == before == 0:
                 return True
             if monotonic() - said > REPORT_SECONDS:
                 said = monotonic()

@@ -4,6 +4,7 @@ Set-based, in the database that was under test; the effects of the signal detect
 handler over the same events, in order and without faults, in a database of its own.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -41,13 +42,16 @@ select count(*) filter (where stored.event_id is null), count(*) filter (where s
   count(*) filter (where stored.sequence is distinct from sent.sequence or stored.data <> sent.envelope::jsonb -> 'data'
     or stored.subject_type || '/' || stored.subject_id <> sent.subject)
     - count(*) filter (where stored.event_id is null or sent.event_id is null)
-from soak_sent sent full join raw.events stored on stored.customer_id = sent.tenant and stored.event_id = sent.event_id
+from soak_sent sent full join (select * from raw.events where subject_type = 'opportunity') stored
+on stored.customer_id = sent.tenant and stored.event_id = sent.event_id
 """
 _DOUBLED = "select count(*) - count(distinct (customer_id, event_id)) from raw.events"
 _DISORDER = """
-select count(*) filter (where before >= sequence), count(*) filter (where sequence <> coalesce(before, 0) + 1) from (
-  select sequence, lag(sequence) over (partition by customer_id, subject_type, subject_id order by seq) as before
-  from raw.events
+select count(*) filter (where before >= sequence),
+  count(*) filter (where subject_type = 'opportunity' and sequence <> coalesce(before, 0) + 1)
+from (
+  select subject_type, sequence, lag(sequence) over history as before
+  from raw.events window history as (partition by customer_id, subject_type, subject_id order by seq)
 ) as steps
 """
 _VERSIONS = """
@@ -57,6 +61,7 @@ left join sums s on s.tenant = o.customer_id and s.subject = 'opportunity/' || o
 where o.version <> coalesce(s.events, 0)
 """
 _IN_ORDER = "select tenant, subject, event_id, envelope from soak_sent order by tenant, subject, sequence"
+_TALLIES = "select tenant, subject, events, chain from soak_tally where subject like 'opportunity/%'"
 _SIGNALS = """
 select customer_id, dedupe_key, md5(row(entity_type, entity_id, signal_type, polarity, severity, strength, title, data,
   evidence, detector_version, found_by, first_seen_at, last_seen_at, expires_at, closed_at, close_reason)::text)
@@ -64,9 +69,22 @@ from signals
 """
 
 
+_TOLD = """
+select customer_id, type, sequence, (data - 'signal_id'::text)::text from raw.events where subject_type = 'signal'
+"""
+_TO_TELL = """
+select customer_id, envelope::jsonb ->> 'type', (envelope::jsonb ->> 'sequence')::bigint,
+  ((envelope::jsonb -> 'data') - 'signal_id'::text)::text
+from outbox
+"""
+
+
 @dataclass(kw_only=True)
 class Verdict:
-    """Counts of what went wrong; `sent`, `stored` and `published` say how much there was."""
+    """Counts of what went wrong; `sent`, `stored`, `published`, `signals` and `told` say how much there was.
+
+    Writers sent events; the signal detector told of signals in events of its own, which took the same way.
+    """
 
     sent: int = 0
     stored: int = 0
@@ -82,6 +100,8 @@ class Verdict:
     applied_wrong: int = 0
     signals: int = 0
     signals_wrong: int = 0
+    told: int = 0
+    told_wrong: int = 0
     dead_letters: int = 0
     halts: int = 0
     behind: int = 0
@@ -91,7 +111,7 @@ class Verdict:
     @property
     def violations(self) -> dict[str, int]:
         """What is not nought and should be."""
-        sizes = ("sent", "stored", "published", "signals", "notes")
+        sizes = ("sent", "stored", "published", "signals", "told", "notes")
         return {one.name: n for one in fields(self) if one.name not in sizes and (n := getattr(self, one.name))}
 
     def as_json(self) -> dict[str, Any]:
@@ -105,6 +125,8 @@ def judge(settings: Settings, ledgers: Sequence[Path], *, oracle_url: str | None
         connection.execute("set work_mem = '128MB'")
         verdict.sent = _load(connection, ledgers)
         verdict.stored = _number(connection, "select count(*) from raw.events")
+        told = Counter(connection.execute(_TOLD).fetchall())
+        verdict.told = told.total()
         verdict.lost, verdict.strangers, verdict.altered = _row(connection, _STORED)
         verdict.doubled = _number(connection, _DOUBLED)
         verdict.out_of_order, verdict.gaps = _row(connection, _DISORDER)
@@ -118,7 +140,8 @@ def judge(settings: Settings, ledgers: Sequence[Path], *, oracle_url: str | None
         verdict.behind = behind(settings)
         if oracle_url:
             verdict.signals, verdict.signals_wrong = _signals_wrong(connection, oracle_url)
-    verdict.unproven, verdict.notes = _reconciled(settings, verdict.sent)
+            verdict.told_wrong = _told_wrong(told, oracle_url)
+    verdict.unproven, verdict.notes = _reconciled(settings, verdict.sent + verdict.told)
     return verdict
 
 
@@ -150,7 +173,7 @@ def _lines(ledgers: Sequence[Path]) -> Iterator[str]:
 
 def _effects_wrong(connection: psycopg.Connection[Any]) -> int:
     """Subjects whose tally is not that of their events in order, applied once each."""
-    rows = connection.execute("select tenant, subject, events, chain from soak_tally").fetchall()
+    rows = connection.execute(_TALLIES).fetchall()
     found = {(tenant, subject): (events, chain) for tenant, subject, events, chain in rows}
     wanted = {}
     for subject, events in groupby(_in_order(connection), key=lambda row: (row[0], row[1])):
@@ -172,6 +195,13 @@ def _signals_wrong(connection: psycopg.Connection[Any], oracle_url: str) -> tupl
         wanted = set(oracle.execute(_SIGNALS).fetchall())
     found = set(connection.execute(_SIGNALS).fetchall())
     return len(wanted), len({row[:2] for row in wanted ^ found})
+
+
+def _told_wrong(told: Counter[tuple[Any, ...]], oracle_url: str) -> int:
+    """How many events of the detector are missing, or are there too often; after `_signals_wrong`."""
+    with psycopg.connect(oracle_url) as oracle:
+        wanted = Counter(oracle.execute(_TO_TELL).fetchall())
+    return ((wanted - told) + (told - wanted)).total()
 
 
 def _in_order(connection: psycopg.Connection[Any]) -> Iterable[tuple[str, str, str, str]]:
