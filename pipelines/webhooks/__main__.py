@@ -31,10 +31,7 @@ async def deliver(settings: Settings, stop: threading.Event) -> None:
     )
     policy = Policy(log_kept=timedelta(days=settings.webhook_log_days))
     deliverer = Deliverer(sender, vault, clock=SystemClock(), policy=policy, chance=SystemRandom())
-    try:
-        await deliverer.run(url, stop)
-    finally:
-        await sender.close()
+    await deliverer.run(url, stop)
 
 
 def main(metrics_port: int | None = None) -> None:

@@ -42,7 +42,7 @@ from pipelines.repositories.webhooks import (
     write_outbox,
 )
 from pipelines.webhooks.schedule import next_try
-from pipelines.webhooks.sender import GONE, IDLE_SECONDS, Answer, Sender
+from pipelines.webhooks.sender import GONE, Answer, Sender
 
 NAME = "webhooks"
 CONTENT_TYPE = "application/cloudevents+json"
@@ -122,7 +122,7 @@ class Deliverer:
         return total
 
     async def tidy(self, connection: AsyncConnection) -> None:
-        """End what waits for endpoints that are off, forget what is older than the log, measure; close what idles."""
+        """End what waits for endpoints that are off, forget what is older than the log, measure."""
         now = self._clock.now()
         before = now - self._policy.log_kept
         for _ in range(TIDY_ROUNDS):
@@ -133,7 +133,6 @@ class Deliverer:
         count, seconds = await measure(connection, at=now)
         due.set(count)
         oldest.set(seconds)
-        await self._sender.close(unused_for=IDLE_SECONDS)
 
     async def _work(self, connection: AsyncConnection, stop: threading.Event, outage: Outage) -> None:
         tidied = 0.0

@@ -7,9 +7,8 @@ the environment, no decompression. Does not belong here: what an answer means fo
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -21,10 +20,6 @@ from pipelines.webhooks.network import CONNECT_SECONDS, CheckedNetwork
 TOTAL_SECONDS = 15.0
 MAX_BODY = 64 * 1024
 KEPT_BODY = 1024
-# shorter than what servers keep idle connections for, so that one is seldom closed under a request
-IDLE_SECONDS = 2.0
-# more than may be under way: endpoints of one host (a service that many use) never wait for each other
-MAX_PER_HOST = 256
 GONE = 410
 _ASK_LATER = (429, 503)
 
@@ -41,19 +36,11 @@ class Answer:
     retry_after: float | None = None
 
 
-@dataclass
-class _Host:
-    """The connections to one scheme, host and port."""
-
-    pool: httpcore.AsyncConnectionPool
-    users: int = 0
-    used_at: float = field(default_factory=time.monotonic)
-
-
 class Sender:
-    """Posts webhooks. One for a process: it keeps idle connections for a moment.
+    """Posts webhooks, each over a connection of its own.
 
-    Each host has a pool of its own: a shared one looks at every connection for every request.
+    A kept connection would skip the check of its address, and carry what a careless receiver left on it (a body after
+    a 204) into the next answer.
     """
 
     def __init__(
@@ -68,15 +55,6 @@ class Sender:
         self._tls = tls
         self._total_seconds = total_seconds
         self._network = CheckedNetwork(rules, resolve)
-        self._hosts: dict[tuple[str, str, int], _Host] = {}
-
-    async def close(self, *, unused_for: float = 0.0) -> None:
-        """Close the connections to hosts that nobody uses, and has not for so many seconds."""
-        before = time.monotonic() - unused_for
-        for key, host in list(self._hosts.items()):
-            if host.users == 0 and host.used_at <= before:
-                del self._hosts[key]
-                await host.pool.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Answer:
         """Post `body` and say what came of it."""
@@ -89,34 +67,14 @@ class Sender:
         latency = round((time.perf_counter() - started) * 1000)
         return Answer(**{**vars(answer), "latency_ms": latency})
 
-    @asynccontextmanager
-    async def _pool(self, target: Target) -> AsyncIterator[httpcore.AsyncConnectionPool]:
-        key = (target.scheme, target.host, target.port)
-        host = self._hosts.get(key)
-        if host is None:
-            host = self._hosts[key] = _Host(
-                httpcore.AsyncConnectionPool(
-                    ssl_context=self._tls,
-                    max_connections=MAX_PER_HOST,
-                    keepalive_expiry=IDLE_SECONDS,
-                    network_backend=self._network,
-                )
-            )
-        host.users += 1
-        try:
-            yield host.pool
-        finally:
-            host.users -= 1
-            host.used_at = time.monotonic()
-
     async def _post(self, target: Target, headers: Mapping[str, str], body: bytes, now: datetime) -> Answer:
-        request = {"host": target.authority, "content-length": str(len(body)), **headers}
+        request = {"host": target.authority, "content-length": str(len(body)), "connection": "close", **headers}
         url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         lines = [(name.encode(), value.encode()) for name, value in request.items()]
         timeout = {"timeout": {"connect": CONNECT_SECONDS}}
         async with (
-            self._pool(target) as pool,
-            pool.stream("POST", url, headers=lines, content=body, extensions=timeout) as response,
+            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._network) as connection,
+            connection.stream("POST", url, headers=lines, content=body, extensions=timeout) as response,
         ):
             status = response.status
             peer = response.extensions["network_stream"].get_extra_info("server_addr")

@@ -111,7 +111,6 @@ class World:
         try:
             yield Delivering(deliverer, connection, self.database.pipeline_url)
         finally:
-            await sender.close()
             await connection.close()
 
 

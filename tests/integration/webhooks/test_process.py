@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +13,14 @@ import pytest
 
 from bevyly.encryption import Vault, new_key
 from bevyly.runtime.children import ChildProcess, ProcessSpec
+from pipelines.repositories.webhooks import Room
 from tests.integration.webhooks.conftest import World
 from tests.integration.webhooks.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.timeout(120)
+SESSIONS = (
+    "select count(*) from pg_stat_activity where application_name = 'bevyly-webhooks' and datname = current_database()"
+)
 STATES = "select status, tries, last_error from webhook_deliveries order by id"
 Start = Callable[..., ChildProcess]
 
@@ -115,3 +120,31 @@ async def _ended(child: ChildProcess) -> None:
     async with asyncio.timeout(40):
         while child.running():
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.faults
+async def test_whenever_it_dies_every_delivery_arrives(world: World, receiver: Receiver, start: Start) -> None:
+    """Killed three times on the way: nothing is lost, and what comes twice comes under the same id."""
+    seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(2**32))
+    sys.stdout.write(f"FAULT_SEED={seed}\n")
+    chance = random.Random(seed)
+    receiver.replies["/hook"] = lambda _: Reply(status=chance.choice([200, 200, 200, 204]))
+    for _ in range(6):
+        world.endpoint(receiver.url())
+    world.happen(*(world.event() for _ in range(50)))
+    for death in range(3):
+        child = start()
+        await receiver.arrived(60 * (death + 1) + chance.randrange(40), seconds=60)
+        child.kill()
+        while world.rows(SESSIONS) != [(0,)]:
+            await asyncio.sleep(0.02)
+        # time passes: the leases of the dead end
+        world.rows("update webhook_deliveries set leased_until = now() - interval '1 second' where lease is not null")
+    start()
+    async with asyncio.timeout(50):
+        while world.rows("select count(*) from webhook_deliveries where status = 'delivered'") != [(300,)]:
+            await asyncio.sleep(0.05)
+    ids = [got.headers["webhook-id"] for got in receiver.got]
+    assert len(set(ids)) == 300, f"seed {seed}"
+    assert len(ids) - 300 <= 3 * 6 * Room().per_endpoint, f"seed {seed}"
+    assert world.rows("select count(*) from webhook_attempts") == [(300,)]
