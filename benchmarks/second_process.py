@@ -26,7 +26,9 @@ import psycopg
 from bevyly.clock import SystemClock
 from bevyly.db.migrate import upgrade
 from bevyly.events.bus import Publisher, make_admin, make_consumer, partitions_of, watermarks
+from bevyly.events.catalogue import topics
 from bevyly.events.envelope import Event, new_event
+from bevyly.events.keys import partition_for
 from bevyly.events.topics import create_topics
 from bevyly.ids import new_id
 from bevyly.runtime.kafka import throwaway_kafka
@@ -54,11 +56,23 @@ def work(kind: str, settings: dict[str, Any], stop: Stop) -> None:
     stream.run(cast(Any, stop))
 
 
+def spread_evenly() -> list[str]:
+    """Tenants, as many on each partition: what is measured is the second process, not the luck of the keys."""
+    partitions = topics()[TOPIC].partitions
+    found: dict[int, list[str]] = {number: [] for number in range(partitions)}
+    while sum(map(len, found.values())) < TENANTS:
+        tenant = new_id()
+        there = found[partition_for(tenant, partitions)]
+        if len(there) < TENANTS // partitions:
+            there.append(tenant)
+    return [tenant for tenants in found.values() for tenant in tenants]
+
+
 def make_deals(settings: Settings) -> list[tuple[str, str]]:
     """Tenants with open deals: tenant and deal."""
     with psycopg.connect(settings.require_database()) as owner:
-        for number in range(TENANTS):
-            tenant, account = new_id(), new_id()
+        for number, tenant in enumerate(spread_evenly()):
+            account = new_id()
             owner.execute("insert into customers (id, name) values (%s, %s)", (tenant, f"tenant {number}"))
             owner.execute("insert into accounts (customer_id, id, name) values (%s, %s, 'A')", (tenant, account))
             owner.execute(

@@ -35,17 +35,23 @@ from unnest(%s::varchar[], %s::int[], %s::bigint[], %s::bytea[]) as given (topic
 where older.consumer = %s and older.topic = given.topic and older.partition = given.partition
   and older."offset" = given."offset" and older.payload <> given.payload
 """
+# In the order of the partial index: where many resolved letters lie before the open ones, a scan would read them all.
 _HOLDING = """
 select
-  exists (select from raw.dead_letters where consumer = %(consumer)s and status = 'open'),
+  coalesce((
+    select true from raw.dead_letters where consumer = %(consumer)s and status = 'open'
+    order by customer_id, subject limit 1
+  ), false),
   exists (select from raw.consumer_halts where consumer = %(consumer)s and released_at is null)
 """
 # A redrive that holds these rows is waited for: what it has resolved by then no longer counts.
 _HELD_BACK = """
-select customer_id, subject from raw.dead_letters
-where consumer = %s and status = 'open'
-  and (customer_id, subject) in (select * from unnest(%s::varchar[], %s::varchar[]))
-order by id for share
+select letter.customer_id, letter.subject from unnest(%s::varchar[], %s::varchar[]) as given (customer_id, subject)
+cross join lateral (
+  select customer_id, subject from raw.dead_letters
+  where consumer = %s and customer_id = given.customer_id and subject = given.subject and status = 'open'
+  order by id for share
+) as letter
 """
 
 
@@ -89,7 +95,7 @@ def held_back(connection: Connection, consumer: str, subjects: Iterable[Subject]
     """Those of `subjects` with an open letter, locked against a redrive until the caller's transaction ends."""
     wanted = sorted(set(subjects))
     columns = [[customer for customer, _ in wanted], [subject for _, subject in wanted]]
-    return {(row[0], row[1]) for row in connection.execute(_HELD_BACK, (consumer, *columns)).fetchall()}
+    return {(row[0], row[1]) for row in connection.execute(_HELD_BACK, (*columns, consumer)).fetchall()}
 
 
 def _row(letter: DeadLetter, consumer: str) -> tuple[Any, ...]:
