@@ -1,5 +1,6 @@
 """Webhooks as an app developer meets them: endpoints, secrets, the log, replay."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -121,6 +122,15 @@ async def test_there_are_at_most_twenty(api: Api) -> None:
         page = (await client.get(PATH, params={"limit": 15})).json()
         rest = (await client.get(PATH, params={"limit": 15, "cursor": page["page"]["next_cursor"]})).json()
     assert len({one["id"] for one in page["data"] + rest["data"]}) == 20
+
+
+async def test_many_at_once_do_not_pass_the_limit(api: Api) -> None:
+    body = {"url": URL, "event_types": ["*"]}
+    async with api.client(api.a) as client:
+        for _ in range(18):
+            await created(client)
+        answers = await asyncio.gather(*(client.post(PATH, json=body) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409, 409, 409]
 
 
 @pytest.mark.parametrize(
