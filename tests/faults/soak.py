@@ -164,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kills=chosen.kills,
             seed=seed + number,
             seconds=chosen.seconds,
+            patience=150 + chosen.events / 1_000,
             say=_say,
         )
         _say(f"soak on the {plan.broker} broker: {plan.events:,} events, {plan.kills} kills, --seed {plan.seed}")

@@ -31,7 +31,8 @@ def sent(settings: Settings, tenants: list[str]) -> list[Event]:
 
 def _die_once(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
     """Die before or after the rows of the first batch are written, inside its transaction."""
-    append, deaths = rows.append, []
+    append = rows.append
+    deaths: list[bool] = []
 
     def mortal(connection: Any, events: Iterable[Incoming]) -> int:
         new = append(connection, events) if after or deaths else 0

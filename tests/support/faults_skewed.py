@@ -8,6 +8,7 @@ import runpy
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 from bevyly.clock import SystemClock
 
@@ -16,7 +17,7 @@ def main() -> None:
     """Shift the clock, then be the module."""
     minutes, module, *arguments = sys.argv[1:]
     shift, real = timedelta(minutes=float(minutes)), time.time
-    SystemClock.now = lambda _self: datetime.now(UTC) + shift  # type: ignore[method-assign]
+    mock.patch.object(SystemClock, "now", lambda _self: datetime.now(UTC) + shift).start()
     time.time = lambda: real() + shift.total_seconds()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Mapping
 from typing import Any
+from unittest import mock
 
 import psycopg
 import typer
@@ -31,5 +32,5 @@ def move(_connection: Any, group: str, moves: Mapping[Partition, tuple[int, int]
 
 
 if __name__ == "__main__":
-    writing.move = move  # type: ignore[assignment]
+    mock.patch.object(writing, "move", move).start()
     typer.run(intake.main)

@@ -218,7 +218,7 @@ class Writer(threading.Thread):
 def make_event(tenant: str, opportunity: str, version: int, chance: random.Random) -> Event:
     """A call mostly; now and then something that raises a signal, or ends all of them."""
     kind = chance.random()
-    ids = {"opportunity_id": opportunity}
+    ids: dict[str, Any] = {"opportunity_id": opportunity}
     activity = ids | {"activity_id": new_id(), "kind": "call", "direction": "outbound"}
     if kind < 0.75:
         type_, data = "call.completed", activity
