@@ -13,7 +13,8 @@ import psycopg
 
 from bevyly.errors import Unavailable
 from bevyly.settings import get_settings
-from pipelines.reconciliation import Reconciliation, reconcile
+from pipelines.reconciliation.proof import reconcile
+from pipelines.reconciliation.result import Reconciliation
 from pipelines.resources import Warehouse
 
 NAME = "reconciled"
