@@ -51,10 +51,15 @@ def publish(
         dead_lettered.labels(topic=letter.message.topic(), consumer=consumer, code=letter.code).inc()
 
 
+def plain(text: str) -> str:
+    """`text` as Kafka and PostgreSQL can hold it: no lone surrogate, no NUL, at most `REASON_LENGTH` characters."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")[:REASON_LENGTH]
+
+
 def _headers(letter: DeadLetter, *, consumer: str, at: datetime) -> list[tuple[str, str]]:
     origin = letter.message
     return [
-        ("reason", letter.reason[:REASON_LENGTH]),
+        ("reason", plain(letter.reason)),
         ("error-code", letter.code),
         ("consumer", consumer),
         ("origin-topic", str(origin.topic())),

@@ -11,11 +11,11 @@ import psycopg
 from prometheus_client import Gauge
 
 from bevyly.errors import Unavailable
+from bevyly.events.dead_letters import plain
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 RATIO, AT_LEAST, WINDOW = 0.5, 20, 1_000
-REASON_LENGTH = 500
 
 halted = Gauge("bevyly_consumer_halted", "1 while a consumer waits for `bevyly streams release`", ["consumer"])
 
@@ -98,7 +98,7 @@ class StopLimit:
 
 def halt(connection: Connection, consumer: str, reason: str) -> None:
     """Note that `consumer` has stopped; a halt that stands already keeps its reason."""
-    connection.execute(_HALT, (consumer, reason.replace("\0", "\ufffd")[:REASON_LENGTH]))
+    connection.execute(_HALT, (consumer, plain(reason)))
     halted.labels(consumer=consumer).set(1)
 
 

@@ -13,6 +13,7 @@ import psycopg
 import structlog
 
 from bevyly.errors import NotFound
+from bevyly.events.dead_letters import plain
 from bevyly.events.envelope import Event
 from bevyly.events.outbox import copy_to_outbox
 from pipelines.dead_letters import letters
@@ -26,7 +27,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 FindHandler = Callable[[str], Handler]
 
 INGEST = "raw"
-REASON_LENGTH = 500
 OVERRIDE = "--out-of-order sends it nevertheless"
 _ARRIVED = """
 select w.id from unnest(%s::varchar[], %s::varchar[], %s::varchar[]) as w (id, customer_id, event_id)
@@ -175,7 +175,7 @@ class Redrive:
         return Result(id_, REDRIVEN, how)
 
     def _failed(self, letter: FullLetter, *, code: str, reason: str) -> Result:
-        reason = reason.replace("\0", "\ufffd")[:REASON_LENGTH]
+        reason = plain(reason)
         letters.failed_again(self._connection, letter.id, code=code, reason=reason)
         return Result(letter.id, OPEN, reason)
 

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 from confluent_kafka import Message
 
-from bevyly.events.dead_letters import DeadLetter
+from bevyly.events.dead_letters import DeadLetter, plain
 from bevyly.ids import ID_LENGTH, new_id
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -19,7 +19,7 @@ Subject = tuple[str, str]
 """Tenant and subject of an event."""
 
 PARKED = "parked"
-_TYPE_LENGTH, _SUBJECT_LENGTH, _REASON_LENGTH = 100, 87, 500
+_TYPE_LENGTH, _SUBJECT_LENGTH = 100, 87
 
 _RECORD = """
 insert into raw.dead_letters (
@@ -105,7 +105,7 @@ def _row(letter: DeadLetter, consumer: str) -> tuple[Any, ...]:
     return (
         new_id(), consumer, message.topic(), message.partition(), message.offset(), _id(said.tenant), _id(said.id),
         _text(said.type, _TYPE_LENGTH), _text(said.subject, _SUBJECT_LENGTH), letter.code,
-        letter.reason.replace("\0", "\ufffd")[:_REASON_LENGTH], letter.tries, payload, message.key(), _headers(message),
+        plain(letter.reason), letter.tries, payload, message.key(), _headers(message),
     )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ insert into t select string_agg(md5(n::text), '') from generate_series(1, 500) n
         (_raise(MemoryError()), "MemoryError"),
         (_raise(Conflict("of the handler's own")), "Conflict"),
         (_raise(ValueError("a \0 in the reason")), "ValueError: a \ufffd in the reason"),
+        (_raise(ValueError("half a \ud83d")), "ValueError: half a ?"),
         (_sql("select 1 / 0"), "DivisionByZero"),
         (_sql("select 'x'::jsonb"), "InvalidTextRepresentation"),
         (_sql(TOO_LONG), "ProgramLimitExceeded"),
