@@ -25,8 +25,9 @@ async def list_keys(request: Request, query: Annotated[KeyQuery, Query()]) -> Re
 
 @router.post("", status_code=201, responses=answers(NewKey, 403, status=201))
 @requires("api_keys:write")
-async def create_key(body: KeyCreate, context: Write) -> NewKey:
+async def create_key(body: KeyCreate, context: Write, answer: Response) -> NewKey:
     """A new key. Its text is in this answer and nowhere else."""
+    answer.headers["cache-control"] = "no-store"
     row, text = ApiKeyService(context).create(name=body.name, scopes=body.scopes, expires_at=body.expires_at)
     return NewKey(id=row.id, name=row.name, prefix=row.prefix, scopes=row.scopes, expires_at=row.expires_at, key=text)
 
