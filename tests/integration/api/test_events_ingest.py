@@ -294,6 +294,28 @@ async def test_a_row_that_cannot_be_applied_says_why_and_leaves_the_others_alone
     assert len(api.rows("inbound_events")) == 2
 
 
+async def test_a_row_that_fails_half_way_leaves_nothing_of_itself(api: Api) -> None:
+    deal = event("o", "opportunity.created", opportunity_id="O", account_id="A1", name="Deal")
+    bad = {"value_minor": 5, "expected_close_date": "2027-01-01"}
+    async with api.client(api.a) as client:
+        await send(client, company(), deal)
+        results = await send(
+            client,
+            event("1", "opportunity.updated", opportunity_id="O", **bad),
+            event("2", "opportunity.updated", opportunity_id="O", name="Renamed"),
+            event("3", "account.updated", account_id="A1", annual_revenue_minor=5),
+        )
+        assert statuses(results) == ["invalid", "updated", "invalid"]
+        found = (await client.get(f"/api/v1/opportunities/{results[1]['entity']['id']}")).json()
+        history = (await client.get(f"/api/v1/opportunities/{found['id']}/history")).json()["data"]
+    assert (found["version"], found["name"]) == (2, "Renamed")
+    assert (found["value_minor"], found["expected_close_date"]) == (None, None)
+    assert sorted(row["field"] for row in history) == ["expected_close_date", "stage", "value"]
+    assert [told.type for told in api.events()] == ["account.created", "opportunity.created", "opportunity.updated"]
+    assert api.sql("select count(*) from audit where customer_id = %s", api.a.customer_id) == [(3,)]
+    assert api.sql("select version from accounts where customer_id = %s", api.a.customer_id) == [(1,)]
+
+
 async def test_a_refused_row_may_come_again_when_what_it_lacked_is_there(api: Api) -> None:
     contact = event("c", "contact.created", contact_id="C", account_id="A1")
     async with api.client(api.a) as client:
