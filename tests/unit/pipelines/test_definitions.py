@@ -66,7 +66,8 @@ def test_briefings_come_after_every_blocking_check(definitions: Any) -> None:
     checked = {"raw_events", "scores", "recommendations"}
     ours = [key for key in graph.asset_check_keys if key.asset_key.to_user_string() in checked]
     assert len(ours) >= 5
-    assert all(graph.get(key).blocking for key in ours)
+    # what did arrive is right: an incomplete event path is told, and stops nothing
+    assert {key.name for key in ours if not graph.get(key).blocking} == {"reconciled"}
     above = {key.to_user_string() for key in graph.get_ancestor_asset_keys(dg.AssetKey("briefings"))}
     assert checked <= above
 
