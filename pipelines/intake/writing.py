@@ -66,7 +66,7 @@ class Writer:
         self._tenants: set[str] = set()
         self._repeats = False
         self._limit = StopLimit(consumer)
-        self._limit.remember(connection)
+        self._limit.remember(connection, codes=DEPLOYMENT_CODES)
         rows.prepare(connection)
         self.counts: Counter[str] = Counter()
 

@@ -1,4 +1,4 @@
-"""`bevyly streams`: how far consumers are, which of them stand still and why, and letting one go on."""
+"""`bevyly streams`: how far consumers are, which stand still and why, letting one go on, spreading a tenant."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,9 @@ from pipelines.console import make_console
 from pipelines.dead_letters.limit import release as release_consumer
 from pipelines.intake.lag import lag
 from pipelines.intake.offsets import Partition, stored
+from pipelines.intake.rows import known_tenants
 from pipelines.streams.registry import STREAMS, make_named
+from pipelines.streams.spreads import request_spread
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -84,6 +86,17 @@ def release(consumer: Annotated[str, typer.Argument(help="Name of the consumer."
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
         released = release_consumer(connection, consumer)
     print(f"{consumer} goes on." if released else f"{consumer} was not halted.")
+
+
+@app.command()
+def spread(tenant: Annotated[str, typer.Argument(help="Id of the tenant.")]) -> None:
+    """Spread a tenant over all partitions by entity; the leading relay switches once no order is at risk."""
+    url = get_settings().require_pipeline_database()
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        if not known_tenants(connection, [tenant]):
+            raise NotFound(f"There is no tenant {tenant}.")
+        new = request_spread(connection, tenant)
+    print(f"{tenant} will be spread." if new else f"{tenant} is spread already, or will be.")
 
 
 def positions(settings: Settings, connection: psycopg.Connection[Any]) -> list[State]:
