@@ -16,7 +16,9 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
     """Tests see none of the developer's settings or running services, only what they set themselves."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("DATABASE_", "REDIS_", "KAFKA_", "JWT_", "APOLLO_", "OPENAI_", "ENCRYPTION_", "WEBHOOK_")):
+            if name.startswith(
+                ("DATABASE_", "REDIS_", "KAFKA_", "JWT_", "APOLLO_", "OPENAI_", "ENCRYPTION_", "WEBHOOK_")
+            ):
                 patch.delenv(name)
         patch.setenv("BEVYLY_HOME", str(tmp_path_factory.mktemp("home")))
         yield
