@@ -16,7 +16,7 @@ DEATHS = 4
 OUTAGE_SECONDS = 8.0
 ENDLESS = 10**9
 _PRESENT = "select event_id from outbox"
-_FORGETFUL = ("synchronous_commit = off", "wal_writer_delay = '10s'", "wal_writer_flush_after = 0")
+_FORGETFUL = ("synchronous_commit = off", "wal_writer_delay = '10s'", "wal_writer_flush_after = '1GB'")
 
 
 def _acknowledged_and_lost(path: EventPath) -> tuple[int, int]:
