@@ -31,8 +31,8 @@ up: setup ## start everything on this machine and keep it running until Ctrl-C
 down: setup ## stop what `up` started
 	@$(RUN) bevyly down
 
-test: setup ## run all tests
-	@$(RUN) pytest
+test: setup ## run all tests, in as many processes as there are cores (at most 4)
+	@$(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-kafka: setup ## run the tests that need Apache Kafka (Java and Maven)
 	@$(RUN) pytest -m kafka

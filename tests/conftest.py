@@ -11,6 +11,17 @@ from bevyly.runtime.valkey import throwaway_valkey
 from tests.support.databases import Database, create_template, fresh_database
 
 
+TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refreshes", "tests/unit/models": "models"}
+"""Folders whose tests share something that takes long to make."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, a file stays in one of them, and so do the folders of `TOGETHER`."""
+    for item in items:
+        file = item.path.relative_to(config.rootpath)
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(file.parent.as_posix(), file.as_posix())))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests see none of the developer's settings or running services, only what they set themselves."""

@@ -3,6 +3,7 @@
 The jars come from Maven Central through `kafka_reference.pom.xml` and stay in ~/.cache/bevyly. Needs `java` and `mvn`.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -24,15 +25,18 @@ def missing_tools() -> list[str]:
 
 
 def libraries() -> Path:
-    """The folder with the broker's jars, fetched once per machine."""
+    """The folder with the broker's jars, fetched once per machine, by whichever test process comes first."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bevyly" / f"kafka-{VERSION}"
+    cache.mkdir(parents=True, exist_ok=True)
     done = cache / POM.name
-    if not done.exists() or done.read_bytes() != POM.read_bytes():
-        _run(
-            *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
-            *("-DincludeScope=runtime", f"-DoutputDirectory={cache / 'libs'}"),
-        )
-        done.write_bytes(POM.read_bytes())
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists() or done.read_bytes() != POM.read_bytes():
+            _run(
+                *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
+                *("-DincludeScope=runtime", f"-DoutputDirectory={cache / 'libs'}"),
+            )
+            done.write_bytes(POM.read_bytes())
     return cache / "libs"
 
 
