@@ -25,10 +25,24 @@ def leadership(
     url: str, role: str, *, lease_seconds: float = LEASE_SECONDS
 ) -> Iterator[psycopg.Connection[tuple[Any, ...]] | None]:
     """A connection, in autocommit, that leads in `role` while it lives; None where another process leads."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name=f"bevyly-{role}") as connection:
+    with connect_for_long(url, name=f"bevyly-{role}") as connection:
         _limit(connection, _ALWAYS, lease_seconds)
         row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"bevyly:{role}",)).fetchone()
         yield connection if row and row[0] else None
+
+
+def connect_for_long(url: str, *, name: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection in autocommit that notices within about ten seconds that its server vanished without a word."""
+    return psycopg.connect(
+        url,
+        autocommit=True,
+        connect_timeout=5,
+        application_name=name,
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
+    )
 
 
 def limit_silence(connection: psycopg.Connection[tuple[Any, ...]], *, seconds: float) -> None:

@@ -34,6 +34,12 @@ class EventTooLarge(Invalid):
     code = "event_too_large"
 
 
+class NotWritable(Invalid):
+    """The event holds half a character (a lone surrogate), or is nested too deeply."""
+
+    code = "event_not_writable"
+
+
 def outbox_rows(events: Iterable[Event]) -> list[dict[str, str]]:
     """Rows of the outbox for `events`, in their order; raises the errors of `contracts.validate`."""
     return [
@@ -61,7 +67,10 @@ def copy_to_outbox(connection: Connection, events: Iterable[Event]) -> int:
 
 
 def _wire(event: Event) -> str:
-    payload = event.to_json()
+    try:
+        payload = event.to_json()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise NotWritable(f"{event.type} cannot be written as JSON: {error}") from error
     if len(payload) > MAX_EVENT_BYTES:
         raise EventTooLarge(f"{event.type} has {len(payload)} bytes; at most {MAX_EVENT_BYTES} may be published")
     contracts.validate(Event.from_json(payload))

@@ -2,8 +2,9 @@
 
 A stream gives a handler: connection and events in, rows out. Kafka shares the partitions out; PostgreSQL knows how
 far each one has taken effect. Whatever goes wrong, a session is given up and the next one starts from the stored
-offsets, so an effect is neither lost nor repeated. Messages that are no events are left to the ingest, which reads the
-same topics and dead-letters them once.
+offsets, so that the effect of a message is neither lost nor repeated. An event that the relay published twice is two
+messages: handlers must take an event id that they have dealt with as nothing new. Messages that are no events are left
+to the ingest, which reads the same topics and dead-letters them once.
 """
 
 import threading
@@ -11,12 +12,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import cached_property
 
-import psycopg
 import structlog
 from prometheus_client import Counter
 
 from bevyly.clock import Clock, SystemClock
-from bevyly.db.leadership import limit_silence
+from bevyly.db.leadership import connect_for_long, limit_silence
 from bevyly.events.bus import Publisher, make_consumer
 from bevyly.settings import Settings
 from pipelines.dead_letters.limit import StopLimit, TooManyDeadLetters, halt, standing_halt
@@ -86,7 +86,7 @@ class Stream:
 
     def _session(self, stop: threading.Event, outage: Outage) -> None:
         url, name = self._settings.require_pipeline_database(), f"bevyly-{self.name}"
-        with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name=name) as database:
+        with connect_for_long(url, name=name) as database:
             limit_silence(database, seconds=SILENCE_SECONDS)
             self._wait_for_release(database, stop, outage)
             if stop.is_set():

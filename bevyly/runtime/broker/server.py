@@ -23,19 +23,25 @@ class BrokerServer:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; everything acknowledged is on disk when this returns."""
+        """Serve until `stop` is set; everything acknowledged is on disk when this returns.
+
+        Raises OSError where the disk refuses to keep what was acknowledged: to go on would be to promise in vain.
+        """
         config = self._broker.config
         server = await asyncio.start_server(self._accept, config.host, config.port, limit=READ_BUFFER)
         chores = [asyncio.create_task(self._upkeep())]
         if config.fsync is Fsync.INTERVAL:
             chores.append(asyncio.create_task(self._sync()))
         log.info("broker_listening", host=config.host, port=config.port, data_dir=str(config.data_dir))
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait())
+        ended, _ = await asyncio.wait([stopping, *chores], return_when=asyncio.FIRST_COMPLETED)
         server.close()
-        for task in [*chores, *self._connections]:
+        for task in [stopping, *chores, *self._connections]:
             task.cancel()
         await asyncio.gather(*chores, *self._connections, return_exceptions=True)
         self._broker.close()
+        for task in ended:
+            task.result()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -77,7 +83,10 @@ class BrokerServer:
     async def _upkeep(self) -> None:
         while True:
             await asyncio.sleep(self._broker.config.upkeep_seconds)
-            await self._broker.upkeep()
+            try:
+                await self._broker.upkeep()
+            except OSError as failure:
+                log.error("upkeep_failed", error=str(failure))
 
     async def _sync(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from bevyly.clock import FixedClock
 from bevyly.events.catalogue import UnknownEventType
 from bevyly.events.contracts import ContractViolation
 from bevyly.events.envelope import MAX_EVENT_BYTES, Event, new_event
-from bevyly.events.outbox import EventTooLarge, outbox_rows
+from bevyly.events.outbox import EventTooLarge, NotWritable, outbox_rows
 from bevyly.ids import new_id
 
 CLOCK = FixedClock(datetime(2026, 11, 23, 8, tzinfo=UTC))
@@ -56,3 +56,16 @@ def test_an_event_that_is_too_large_is_refused_here() -> None:
     lists = {f"k{number}": ["x" * 9_000] * 2 for number in range(MAX_EVENT_BYTES // 18_000 + 1)}
     with pytest.raises(EventTooLarge):
         outbox_rows([opportunity(custom=lists)])
+
+
+def nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth):
+        value = {"k": value}
+    return value
+
+
+@pytest.mark.parametrize("custom", [{"k": "\ud800"}, nested(100_000)], ids=["half a character", "too deep"])
+def test_an_event_that_json_cannot_hold_is_refused_here(custom: dict[str, object]) -> None:
+    with pytest.raises(NotWritable):
+        outbox_rows([opportunity(custom=custom)])
