@@ -34,15 +34,17 @@ class Nudger:
         self._task: asyncio.Task[None] | None = None
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._failing = False
+        self._closing = False
 
     def nudge(self) -> None:
         """Ask for a wake-up; returns at once and never fails. Call it after the commit, from the event loop."""
         self._asked.set()
-        if self._task is None or self._task.done():
+        if not self._closing and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._send_when_asked(), name="nudger")
 
     async def close(self) -> None:
         """Stop and disconnect; what was asked for and not sent is left to the relay's poll."""
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -51,7 +53,8 @@ class Nudger:
         await self._disconnect()
 
     async def _send_when_asked(self) -> None:
-        while True:
+        # a cancellation that meets the end of what is awaited can get lost, so the loop looks for itself
+        while not self._closing:
             await self._asked.wait()
             self._asked.clear()
             sent = await self._try_to_send()
@@ -59,7 +62,8 @@ class Nudger:
 
     async def _try_to_send(self) -> bool:
         try:
-            await asyncio.wait_for(self._send(), SEND_SECONDS)
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._send()
         except (psycopg.Error, OSError, TimeoutError) as error:
             self._failed(error)
             await self._disconnect()

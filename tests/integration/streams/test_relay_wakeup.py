@@ -185,3 +185,13 @@ async def test_a_nudger_connects_again_after_an_outage(database: Database) -> No
     nudger.nudge()
     await _sent(sent + 2)
     await nudger.close()
+
+
+@pytest.mark.parametrize("delay", [number / 10_000 for number in range(0, 60, 3)])
+async def test_a_nudger_closes_at_whatever_moment(database: Database, delay: float) -> None:
+    """With a nudge on its way, or just sent: a cancellation that meets its end must not be waited for in vain."""
+    nudger = Nudger(database.app_url)
+    nudger.nudge()
+    await asyncio.sleep(delay)
+    async with asyncio.timeout(20):
+        await nudger.close()
