@@ -23,6 +23,7 @@ from api.modules.intent.schemas import (
 )
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
+from api.modules.webhooks.schemas import DeliveryDetail, DeliveryPage, Webhook, WebhookPage
 from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import seed
@@ -48,6 +49,10 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/intent/scores/{entity_type}/{entity_id}": Scores,
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
+    "/api/v1/webhooks": WebhookPage,
+    "/api/v1/webhooks/{endpoint_id}": Webhook,
+    "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,
+    "/api/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}": DeliveryDetail,
 }
 
 # list: the index in the order of its page, and for each filter that has one, its own
