@@ -6,6 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
 ROUNDS ?= 1
+WORKERS ?= 4
 
 .PHONY: help setup demo up down test test-kafka soak check format bench report
 
@@ -31,8 +32,8 @@ up: setup ## start everything on this machine and keep it running until Ctrl-C
 down: setup ## stop what `up` started
 	@$(RUN) bevyly down
 
-test: setup ## run all tests, in as many processes as there are cores (at most 4)
-	@$(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
+test: setup ## run all tests, in several processes (WORKERS=4): they wait more than they work
+	@$(RUN) pytest -n $(WORKERS) --dist loadgroup
 
 test-kafka: setup ## run the tests that need Apache Kafka (Java and Maven)
 	@$(RUN) pytest -m kafka

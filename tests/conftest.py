@@ -15,6 +15,8 @@ TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refr
 """Folders whose tests share something that takes long to make."""
 
 
+# before xdist reads the marks
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where tests run in several processes, a file stays in one of them, and so do the folders of `TOGETHER`."""
     for item in items:
