@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from bevyly.runtime.postgres import throwaway_postgres
 from bevyly.runtime.valkey import throwaway_valkey
@@ -14,13 +16,17 @@ TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refr
 """Folders whose tests share something that takes long to make."""
 
 
-# before xdist reads the marks
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
     """Where tests run in several processes, a file stays in one of them, and so do the folders of `TOGETHER`."""
-    for item in items:
-        file = item.path.relative_to(config.rootpath)
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(file.parent.as_posix(), file.as_posix())))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.partition("::")[0])
+        return TOGETHER.get(file.parent.as_posix(), file.as_posix())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """How xdist shares the tests out."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
