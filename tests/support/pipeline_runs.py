@@ -49,6 +49,7 @@ CORRUPT = b'{"specversion": "1.0", "id": "broken'
 # what each tenant's companies are called, so that one's name in the other's output is seen
 WORDS = {"Ours": "Aquila", "Theirs": "Vulpine"}
 TABLES = ("scores", "signals", "patterns", "recommendations", "briefings")
+RAW_EVENTS = "select event_id from raw.events where source <> 'bevyly/pipelines'"
 FEATURES = ("opportunity_features", "lead_features", "account_features")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAMED = ("accounts", "contacts", "leads", "opportunities", "events")
@@ -140,6 +141,7 @@ class Chapter:
     documents: dict[tuple[str, str], Row]
     """The latest briefing by tenant and user, parsed."""
     raw_events: frozenset[str]
+    """Ids of what arrived, but for what the pipelines themselves tell of their conclusions."""
 
     def metadata(self, asset: str) -> Row:
         """What the asset reported."""
@@ -161,7 +163,7 @@ def tell(pipeline: Pipeline, *, as_of: datetime) -> Chapter:
             for row in pipeline.rows("select * from scores where is_current")
         },
         documents=latest_briefings(pipeline),
-        raw_events=frozenset(row["event_id"] for row in pipeline.rows("select event_id from raw.events")),
+        raw_events=frozenset(row["event_id"] for row in pipeline.rows(RAW_EVENTS)),
     )
 
 

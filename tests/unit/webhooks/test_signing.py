@@ -32,7 +32,7 @@ def signers(held: list[Any], vault: Vault, secrets: list[str], at: datetime) -> 
 
 def test_the_library_for_receivers_verifies_what_we_sign(vault: Vault) -> None:
     secret = signing.mint()
-    made = signing.headers([signing.sealed(secret, vault)], vault, message_id="m", at=NOW, body='{"ä":1}')
+    made = signing.headers([signing.sealed(secret, vault)], vault, message_id="m", at=datetime.now(UTC), body='{"ä":1}')
     assert Webhook(secret).verify('{"ä":1}'.encode(), made) == {"ä": 1}
     with pytest.raises(WebhookVerificationError):
         Webhook(signing.mint()).verify('{"ä":1}', made)
