@@ -24,9 +24,10 @@ def new_topic(brokers: str, *, partitions: int = 1, **settings: str) -> str:
 def _served(brokers: str, topic: str, partitions: int) -> bool:
     wanted = {TopicPartition(topic, number): OffsetSpec.earliest() for number in range(partitions)}
     try:
-        for answer in admin(brokers).list_offsets(wanted).values():
-            answer.result(SECONDS)
-    except KafkaException:
+        # shorter than our patience: a request that got lost is asked again
+        for answer in admin(brokers).list_offsets(wanted, request_timeout=SECONDS / 8).values():
+            answer.result(SECONDS / 4)
+    except (KafkaException, TimeoutError):
         return False
     return True
 
