@@ -99,7 +99,7 @@ class Warehouse:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=560,
         )
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
