@@ -146,7 +146,7 @@ class Application:
         try:
             with self._database.transaction():
                 self._handler(self._database, [one.event for one in batch])
-        except Exception as error:
+        except Exception as error:  # a handler may fail in any way: its error is the reason
             if is_outage(error):
                 raise
             return error

@@ -79,7 +79,7 @@ class Stream:
                 self._tripped = error.detail
             except Halted:
                 continue
-            except Exception as error:
+            except Exception as error:  # outages come in many classes; anything else is raised
                 if not is_outage(error):
                     raise
                 outage.failed(error, stop)

@@ -131,7 +131,7 @@ class Applier:
         version = row.version
         if row.deleted_at is not None:
             await service.restore(row.id)
-        await service.told_again(row, fields | ({"owner_id": owner} if owner else {}))  # type: ignore[arg-type]
+        await service.told_again(row, fields | ({"owner_id": owner} if owner else {}))  # type: ignore[arg-type]  # the kind fits
         return "unchanged" if row.version == version else "updated"
 
     def _changes(self, change: Change, row: AnyRecord) -> Values:

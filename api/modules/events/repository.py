@@ -205,7 +205,7 @@ class IngestRepository:
     async def _insert(self, table: type[Base], rows: Sequence[Any]) -> None:
         if rows:
             values = [columns_of(row) for row in sorted(rows, key=lambda row: str(row.id))]
-            await self.session.execute(insert(table.__table__), values)  # type: ignore[arg-type]
+            await self.session.execute(insert(table.__table__), values)  # type: ignore[arg-type]  # typed as FromClause
 
     async def _update(self, batch: Batch) -> None:
         """Records of the database that changed: one statement for all with the same changed columns."""
