@@ -29,7 +29,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 def encode(incoming: Incoming) -> bytes:
     """The row of one event."""
-    message, event, data = incoming
+    message, event, data = incoming.message, incoming.event, incoming.data
     subject_type, _, subject_id = event.subject.partition("/")
     return b"".join(
         (

@@ -4,7 +4,6 @@ import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import Message
@@ -22,7 +21,7 @@ class Refused(Invalid):
     code = "refused"
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """An event, the JSON of its data, and the message that carried it."""
 
     message: Message
