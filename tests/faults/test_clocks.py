@@ -1,7 +1,9 @@
 """Clocks that are wrong by ten minutes, each process in its own direction: order, effects and leases do not mind.
 
-`libfaketime` shifts the clock of the relays. The Kafka client's consumer stands still under it, so the clock of the
-consumers is shifted within Python. Leases and times of rows are PostgreSQL's; waiting is the monotonic clock's.
+`libfaketime` sets the clock of one relay ahead, C libraries included. It does not reach the waits of the Kafka client
+(C11 `cnd_timedwait`): with a clock that is behind they end before they begin, and a client cannot even be made; with
+one that is ahead a consumer stands still. So the clocks of the other relay and of the consumers are shifted within
+Python. Leases and times of rows are PostgreSQL's; waiting is the monotonic clock's.
 """
 
 import shutil
@@ -62,11 +64,10 @@ def test_the_clock_of_a_process_is_really_wrong(stage: Stage) -> None:
 
 def test_clocks_that_disagree_change_neither_order_nor_effects_nor_leases(stage: Stage) -> None:
     path = EventPath(stage)
-    fast, slow = _shifted(MINUTES), _shifted(-MINUTES)
-    leader = stage.add("relay-1", "pipelines.streams.relay", environment=fast)
-    assert wait_until(lambda: _leads(leader), seconds=30)
-    standby = stage.add("relay-2", "pipelines.streams.relay", environment=slow)
     skewed = "tests.support.faults_skewed"
+    leader = stage.add("relay-1", "pipelines.streams.relay", environment=_shifted(MINUTES))
+    assert wait_until(lambda: _leads(leader), seconds=30)
+    standby = stage.add("relay-2", skewed, str(-MINUTES), "pipelines.streams.relay")
     stage.add("ingest-1", skewed, str(-MINUTES), "pipelines.intake", "--follow")
     stage.add("detector-1", skewed, str(MINUTES), "pipelines.streams.signal_detector")
     stage.add("tally-1", skewed, str(-MINUTES), "tests.support.faults_tally")

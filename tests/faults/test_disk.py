@@ -4,6 +4,7 @@ Small file systems are mounted for it, which needs root; where that is refused t
 """
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from bevyly.runtime.waiting import wait_until
+from pipelines.intake.lag import total_lag
 from tests.support.faults import Stage
 from tests.support.faults_path import EventPath
 from tests.support.faults_verdict import behind
@@ -78,10 +80,12 @@ def test_a_broker_without_space_refuses_and_goes_on_when_there_is_space(disk: Di
     with Stage(durable=True, broker_folder=disk.folder / "kafka") as stage:
         path = EventPath(stage)
         processes = path.start(relays=1, streams=1)
-        path.write(Pace(10_000, rate=1_000))
+        full = threading.Event()
+        path.write(Pace(10_000, rate=1_000, progress=lambda: 1.0 if full.is_set() else 0.3))
         identity = stage.broker.child and stage.broker.child.identity
         assert wait_until(lambda: path.stored() > 0, seconds=30, poll=0.1)
         disk.fill()
+        full.set()
         assert wait_until(lambda: not path.writing(), seconds=60, poll=0.1)
         assert path.failed_commits().total() == 0
         assert not wait_until(lambda: behind(stage.settings) == 0, seconds=4, poll=0.5)
@@ -104,9 +108,11 @@ def test_postgres_without_space_fails_commits_whole_and_goes_on_when_there_is_sp
         assert path.writing()
         disk.make_room()
 
-        stage.add("relay-1", "pipelines.streams.relay")
-        assert wait_until(lambda: path.stored() > 0, seconds=60, poll=0.1)
-        disk.fill()
+        with psycopg.connect(stage.postgres.url) as holder:
+            holder.execute("lock table raw.events in exclusive mode")
+            stage.add("relay-1", "pipelines.streams.relay")
+            assert wait_until(lambda: total_lag(stage.settings) > 1_000, seconds=60, poll=0.1)
+            disk.fill()
         assert wait_until(lambda: "DiskFull" in _log_of_the_ingest(stage), seconds=60, poll=0.1)
         disk.make_room()
 
