@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -93,10 +93,10 @@ def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
     )
 
 
-def translate(error: DBAPIError) -> BevylyError:
+def translate(error: DBAPIError | psycopg.Error) -> BevylyError:
     """The named error behind what the database refused."""
-    cause = error.orig
-    if isinstance(error, IntegrityError) and isinstance(cause, psycopg.Error):
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.IntegrityError):
         return _of_constraint(cause)
     if isinstance(cause, psycopg.errors.DataError):
         return Invalid("A value does not fit what is stored.")
@@ -142,7 +142,7 @@ def install(app: FastAPI) -> None:
         )
 
     async def on_database(request: Request, error: Exception) -> Response:
-        assert isinstance(error, DBAPIError)
+        assert isinstance(error, DBAPIError | psycopg.Error)
         return of_error(translate(error), request_id_of(request))
 
     async def on_pool(request: Request, error: Exception) -> Response:
@@ -154,6 +154,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(DBAPIError, on_database)
+    app.add_exception_handler(psycopg.Error, on_database)
     app.add_exception_handler(PoolTimeout, on_pool)
 
 

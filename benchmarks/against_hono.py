@@ -1,11 +1,12 @@
 """`python -m benchmarks.against_hono`: the API beside the stack of the original document, on the same PostgreSQL.
 
-The peer is `benchmarks/peers/hono`: Hono, Zod, jose and Drizzle on Node, one process, the tenant set in a transaction, the
-same tables, roles and row-level security, the same JSON; it has no rate limits, request ids, metrics or body limits.
+The peer is `benchmarks/peers/hono`: Hono, Zod, jose and Drizzle on Node, one process, the tenant set in a transaction,
+the same tables, roles and row-level security, the same JSON; it has no rate limits, request ids, metrics or limits of
+bodies.
 Ours is one uvicorn worker as it is served. Both are asked by wrk over 32 connections in turn, as 200 tenants, in
 interleaved rounds. Prints a JSON line a question: `value` and `reference` are requests a second, `p50` and `p99`
-milliseconds (ours, the peer's), `ratio` is ours to the peer's. `list_growth` is our list with 1,000,000 accounts against
-10,000: `ratio` is the p99 of the larger to that of the smaller table. Needs node, npm and wrk.
+milliseconds (ours, the peer's), `ratio` is ours to the peer's. `list_growth_p99` is the p99 of our list with 1,000,000
+accounts beside that with 10,000, in milliseconds. Needs node, npm and wrk.
 
     python -m benchmarks.against_hono [--seconds 8] [--rounds 3] [--accounts 1000000]
 """
@@ -145,9 +146,7 @@ def prepare(url: str, callers: Path) -> list[str]:
 
 
 def _token(tokens: AccessTokens, tenant: str, user: str) -> str:
-    return tokens.issue(
-        customer_id=tenant, user_id=user, email=f"{user}@example.com", role="owner", token_version=1
-    )
+    return tokens.issue(customer_id=tenant, user_id=user, email=f"{user}@example.com", role="owner", token_version=1)
 
 
 def vacuum(url: str) -> None:

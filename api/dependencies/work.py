@@ -61,24 +61,24 @@ async def in_unit_of_work(resources: Resources, request: Request, principal: Pri
         return response
 
 
-def write_context(request: Request) -> WriteContext:
+async def write_context(request: Request) -> WriteContext:
     """The unit of work that the edge opened for this request."""
     context: WriteContext = request.scope["state"]["write"]
     return context
 
 
-def resources(request: Request) -> Resources:
+async def resources(request: Request) -> Resources:
     """What this process holds: for routes without a tenant."""
     return resources_of(request)
 
 
-def principal(request: Request) -> Principal:
+async def principal(request: Request) -> Principal:
     """Who is asking."""
     who: Principal = request.scope["state"]["principal"]
     return who
 
 
-def expected_version(
+async def expected_version(
     if_match: Annotated[str | None, Header(description="`ETag` of the version that the change is meant for")] = None,
 ) -> int | None:
     """The version in `If-Match`, or None where any will do."""

@@ -2,10 +2,11 @@
 
 from typing import Generic, TypeVar
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bevyly.db.schema import Account, Activity, Contact, Lead, Opportunity
+from bevyly.db.unit_of_work import driver_of, flush
 from bevyly.errors import NotFound
 from bevyly.ids import is_id
 
@@ -39,10 +40,13 @@ class RecordRepository(Generic[Record]):
 
 async def rendered(session: AsyncSession, kind: str, customer_id: str, record_id: str) -> bytes:
     """The row as the reads of `kind` answer it, with what the session changed."""
-    await session.flush()
-    function = getattr(func, f"api_get_{kind}")(customer_id, record_id)
-    body = await session.scalar(select(literal_column("body")).select_from(function))
-    return str(body).encode()
+    await flush(session)
+    cursor = await driver_of(session).execute(
+        f"select body from api_get_{kind}(%s, %s)".encode(), (customer_id, record_id)
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return str(row[0]).encode()
 
 
 def missing(kind: str) -> NotFound:

@@ -39,8 +39,7 @@ class RecordService(Generic[Record]):
         row = self.table(**{"customer_id": self.customer_id, "id": new_id(), "version": 1} | self._columns(values))
         row.created_at = row.updated_at = self.now
         self.prepare(row)
-        self.session.add(row)
-        await self.session.flush()
+        await self.context.work.insert(row)
         await self.created(row)
         self.trail.audit(f"{self.kind}.created", self.subject(row), after=values)
         return row

@@ -31,7 +31,7 @@ class Trail:
     ) -> None:
         """One row of the audit: `entity` is its kind and id, `before` and `after` hold what differs."""
         context = self._context
-        context.work.session.add(
+        context.work.note(
             AuditEntry(
                 customer_id=context.principal.customer_id,
                 id=new_id(),

@@ -20,13 +20,16 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
 
 
 def make_async_engine(url: str, *, pool_size: int = 8, pool_timeout: float = 2.0) -> AsyncEngine:
-    """An asyncio engine for writes of the API; `pool_timeout` seconds bound the wait for a connection."""
+    """An asyncio engine for writes of the API; `pool_timeout` seconds bound the wait for a connection.
+
+    A unit of work begins its transaction itself (one round trip for that and the tenant) and replaces a connection that
+    was lost, so nothing is asked when a connection is taken.
+    """
     return create_async_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
         pool_use_lifo=True,
-        pool_pre_ping=True,
-        connect_args=_CONNECT,
+        connect_args=_CONNECT | {"autocommit": True},
     )

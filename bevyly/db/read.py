@@ -43,6 +43,11 @@ def call(function: LiteralString, arguments: int) -> bytes:
     return f"select * from {function}(set_config('{TENANT_SETTING}', %s, true){rest})".encode()
 
 
+def connection_was_lost(error: psycopg.OperationalError) -> bool:
+    """Whether the connection ended under a statement, rather than the statement under its limits."""
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
 class Reader:
     """A few read-only connections, the one used last handed out first, so that its caches are warm."""
 
@@ -70,7 +75,7 @@ class Reader:
             try:
                 return await self._fetch_once(statement, parameters)
             except psycopg.OperationalError as error:
-                if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
+                if not connection_was_lost(error):
                     raise
                 # The connection was idle while the server restarted: a read may simply be asked again.
                 await self.close()

@@ -8,30 +8,53 @@ After the commit the relay is woken, if the engine was made `with_nudge`.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any, cast
 
-from sqlalchemy import Engine, insert, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+import psycopg
+from psycopg.sql import quote
+from sqlalchemy import Engine, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session, make_transient_to_detached
 
+from bevyly.db import rows
+from bevyly.db.read import connection_was_lost
 from bevyly.db.rls import TENANT_SETTING
-from bevyly.db.schema import OutboxEvent
+from bevyly.db.rows import Driver
+from bevyly.db.schema.base import Base
 from bevyly.events.envelope import Event
-from bevyly.events.outbox import outbox_rows
+from bevyly.events.outbox import OUTBOX_COLUMNS, outbox_rows
 
 _NUDGE = "bevyly_nudge"
+_DRIVER = "bevyly_driver"
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
-# inline: the app may append to the outbox but not read it, so nothing may come back
-_OUTBOX = insert(OutboxEvent).inline()
+_ENTER = f"begin; select set_config('{TENANT_SETTING}', {{}}, true)"
+_OUTBOX = f"""
+insert into outbox ({", ".join(OUTBOX_COLUMNS)})
+select {", ".join(OUTBOX_COLUMNS)} from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+  with ordinality as given({", ".join(OUTBOX_COLUMNS)}, n)
+order by n
+""".encode()
 
 
 class UnitOfWork:
-    """A write session of one tenant. `session` is for repositories, `emit` for services."""
+    """A write session of one tenant. `session` is for repositories, the rest for services."""
 
     def __init__(self, session: AsyncSession, customer_id: str) -> None:
         self.session = session
         self.customer_id = customer_id
         self.wrote_events = False
         self._events: list[Event] = []
+        self._notes: list[Base] = []
+
+    async def insert(self, row: Base) -> None:
+        """Store a new row now. It may be changed afterwards like any row of the session."""
+        await rows.insert(driver_of(self.session), row)
+        make_transient_to_detached(row)
+        self.session.add(row)
+
+    def note(self, row: Base) -> None:
+        """Store a new row with the events: one that nobody reads or changes in this unit of work."""
+        self._notes.append(row)
 
     def emit(self, event: Event) -> None:
         """Publish `event` if and only if this unit of work commits."""
@@ -39,13 +62,50 @@ class UnitOfWork:
             raise ValueError("an event belongs to the tenant of its unit of work")
         self._events.append(event)
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that may fail for itself: rows, notes and events of a failed part are forgotten."""
+        events, notes = len(self._events), len(self._notes)
+        await self.session.connection()  # a session has savepoints on connections that it has used
+        try:
+            async with self.session.begin_nested():
+                yield
+        except BaseException:
+            del self._events[events:]
+            del self._notes[notes:]
+            raise
+
     async def write_outbox(self) -> None:
-        """Flush the session, then write the events that were emitted since the last call."""
-        await self.session.flush()
-        if self._events:
-            await self.session.execute(_OUTBOX, outbox_rows(self._events))
-            self._events.clear()
+        """Flush the session, then write notes and events since the last call."""
+        await flush(self.session)
+        driver, notes, events = driver_of(self.session), self._notes, outbox_rows(self._events)
+        self._notes, self._events = [], []
+        if events:
             self.wrote_events = True
+            notes, statement, values = _with_note(notes)
+            values += [[row[name] for row in events] for name in OUTBOX_COLUMNS]
+            await driver.execute(statement, values)
+        for row in notes:
+            await rows.insert(driver, row)
+
+
+def _with_note(notes: list[Base]) -> tuple[list[Base], bytes, list[Any]]:
+    """The statement that fills the outbox, with the first note in it: a change with its audit is one round trip."""
+    if not notes:
+        return notes, _OUTBOX, []
+    statement, values = rows.insertion(notes[0])
+    return notes[1:], b"with note as (" + statement + b")" + _OUTBOX, values
+
+
+def driver_of(session: AsyncSession) -> Driver:
+    """The connection beneath a unit of work's session, for statements that need no objects."""
+    return cast(Driver, session.info[_DRIVER])
+
+
+async def flush(session: AsyncSession) -> None:
+    """Write what the session holds, if anything: asking costs less than an empty flush."""
+    if session.new or session.dirty or session.deleted:
+        await session.flush()
 
 
 def with_nudge(engine: AsyncEngine, nudge: Callable[[], None]) -> AsyncEngine:
@@ -56,14 +116,53 @@ def with_nudge(engine: AsyncEngine, nudge: Callable[[], None]) -> AsyncEngine:
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine, customer_id: str) -> AsyncIterator[UnitOfWork]:
     """A unit of work for `customer_id`: commits at the end, rolls back on any error."""
-    async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-        await session.execute(_SET_TENANT, {"customer_id": customer_id})
+    async with _transaction(engine, customer_id) as (connection, driver), _session(connection, driver) as session:
         work = UnitOfWork(session, customer_id)
         yield work
         await work.write_outbox()
     nudge = engine.sync_engine.get_execution_options().get(_NUDGE)
     if nudge and work.wrote_events:
         nudge()
+
+
+def _session(connection: AsyncConnection, driver: Driver) -> AsyncSession:
+    """A session that joins the transaction of its connection and ends nothing."""
+    joined: Any = {"expire_on_commit": False, "join_transaction_mode": "rollback_only", "info": {_DRIVER: driver}}
+    return AsyncSession(connection, **joined)
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine, customer_id: str) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
+    connection, driver = await _entered(engine, customer_id)
+    try:
+        async with connection.begin():
+            yield connection, driver
+    finally:
+        await connection.close()
+
+
+async def _entered(engine: AsyncEngine, customer_id: str) -> tuple[AsyncConnection, Driver]:
+    """A connection in a transaction of the tenant. The server may have restarted while it was idle: asked once more."""
+    try:
+        return await _enter(engine, customer_id)
+    except psycopg.OperationalError as error:
+        if not connection_was_lost(error):
+            raise
+        await engine.dispose()
+        return await _enter(engine, customer_id)
+
+
+async def _enter(engine: AsyncEngine, customer_id: str) -> tuple[AsyncConnection, Driver]:
+    connection = await engine.connect()
+    try:
+        driver = cast(Driver, (await connection.get_raw_connection()).driver_connection)
+        # two statements without parameters are one round trip; psycopg, in autocommit, begins nothing of its own
+        await driver.execute(_ENTER.format(quote(customer_id, driver)).encode(), prepare=False)
+    except BaseException:
+        await connection.invalidate()
+        await connection.close()
+        raise
+    return connection, driver
 
 
 @contextmanager

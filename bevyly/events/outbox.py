@@ -28,6 +28,9 @@ select customer_id, event_id, topic, envelope from outgoing order by n
 """
 
 
+OUTBOX_COLUMNS = ("customer_id", "event_id", "topic", "envelope")
+
+
 class EventTooLarge(Invalid):
     """The event is larger than consumers take."""
 

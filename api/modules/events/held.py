@@ -47,6 +47,12 @@ class HeldWork(UnitOfWork):
         self.held = HeldSession(real)
         super().__init__(cast(AsyncSession, self.held), customer_id)
 
+    async def insert(self, row: Base) -> None:
+        self.held.add(row)
+
+    def note(self, row: Base) -> None:
+        self.held.add(row)
+
     @property
     def events(self) -> list[Event]:
         """What was emitted so far."""

@@ -76,7 +76,7 @@ class EventIngest:
         if not changes:
             return []
         try:
-            async with self.session.begin_nested():
+            async with self.context.work.savepoint():
                 results, batch = await self._try(changes)
         except DBAPIError as error:
             if not _is_about_rows(error):

@@ -1,5 +1,7 @@
 """A change and its events are there together or not at all, in one tenant."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -7,8 +9,8 @@ import pytest
 
 from bevyly.clock import FixedClock
 from bevyly.db.engine import make_async_engine
-from bevyly.db.schema import Account
-from bevyly.db.unit_of_work import unit_of_work
+from bevyly.db.schema import Account, AuditEntry
+from bevyly.db.unit_of_work import driver_of, unit_of_work
 from bevyly.events.envelope import Event, new_event
 from bevyly.ids import new_id
 from tests.support.databases import Database
@@ -24,6 +26,19 @@ def _created(tenant: str, account_id: str) -> Event:
         sequence=1,
         data={"account_id": account_id, "name": "Ünïcode & Söhne", "custom": {}},
         clock=CLOCK,
+    )
+
+
+def _entry(tenant: str, entity_id: str) -> AuditEntry:
+    return AuditEntry(
+        customer_id=tenant,
+        id=new_id(),
+        actor_type="user",
+        action="account.created",
+        entity_type="account",
+        entity_id=entity_id,
+        after={"name": "A"},
+        occurred_at=CLOCK.now(),
     )
 
 
@@ -58,6 +73,87 @@ async def test_nothing_is_left_when_the_work_fails(database: Database) -> None:
     with psycopg.connect(database.owner_url) as connection:
         counts = connection.execute("select (select count(*) from accounts), (select count(*) from outbox)").fetchone()
     assert counts == (0, 0)
+
+
+async def test_a_row_that_was_inserted_can_be_changed(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    async with unit_of_work(engine, tenant) as work:
+        account = Account(customer_id=tenant, id=new_id(), name="A", custom={"tier": "gold"})
+        await work.insert(account)
+        account.name, account.version = "B", 2
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        row = connection.execute("select name, version, custom, deleted_at from accounts").fetchone()
+    assert row == ("B", 2, {"tier": "gold"}, None)
+
+
+async def test_what_failed_in_a_part_is_forgotten_with_its_notes_and_events(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    kept, lost = new_id(), new_id()
+    async with unit_of_work(engine, tenant) as work:
+        for account_id in (kept, lost):
+            with suppress(LookupError):
+                async with work.savepoint():
+                    await work.insert(Account(customer_id=tenant, id=account_id, name="A"))
+                    work.note(_entry(tenant, account_id))
+                    work.emit(_created(tenant, account_id))
+                    if account_id == lost:
+                        raise LookupError
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        found = connection.execute(
+            "select (select string_agg(id, ',') from accounts), (select string_agg(entity_id, ',') from audit), "
+            "(select string_agg(envelope::json ->> 'subject', ',') from outbox)"
+        ).fetchone()
+    assert found == (kept, kept, f"account/{kept}")
+
+
+async def test_notes_without_events_are_written(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    async with unit_of_work(engine, tenant) as work:
+        for _ in range(2):
+            work.note(_entry(tenant, new_id()))
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        assert connection.execute("select count(*) from audit").fetchone() == (2,)
+
+
+async def test_a_connection_that_was_lost_while_idle_is_replaced(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    async with unit_of_work(engine, tenant), unit_of_work(engine, tenant):
+        pass
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        ended = connection.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        ).fetchone()
+    assert ended == (2,)
+    async with unit_of_work(engine, tenant) as work:
+        await work.insert(Account(customer_id=tenant, id=new_id(), name="A"))
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        assert connection.execute("select count(*) from accounts").fetchone() == (1,)
+
+
+async def test_work_that_is_cancelled_leaves_nothing_and_a_connection_that_works(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url, pool_size=1)
+
+    async def work_for_long() -> None:
+        async with unit_of_work(engine, tenant) as work:
+            await work.insert(Account(customer_id=tenant, id=new_id(), name="A"))
+            await driver_of(work.session).execute("select pg_sleep(60)")
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(work_for_long(), 0.5)
+    async with unit_of_work(engine, tenant) as work:
+        cursor = await driver_of(work.session).execute("select count(*) from accounts")
+        assert await cursor.fetchone() == (0,)
+    await engine.dispose()
 
 
 async def test_an_event_of_another_tenant_is_refused(database: Database) -> None:
