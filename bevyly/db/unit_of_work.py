@@ -66,9 +66,9 @@ class UnitOfWork:
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that may fail for itself: rows, notes and events of a failed part are forgotten."""
         events, notes = len(self._events), len(self._notes)
-        await self.session.connection()  # a session has savepoints on connections that it has used
         try:
             async with self.session.begin_nested():
+                await self.session.connection()  # else the savepoint waits for the session's first statement
                 yield
         except BaseException:
             del self._events[events:]
