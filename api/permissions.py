@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "activities:read": EVERYONE,
     "activities:write": WORKERS,
     "activities:delete": MANAGERS,
+    "search:read": EVERYONE,
     "events:write": WORKERS,
     "intent:read": EVERYONE,
     "intent:act": WORKERS,

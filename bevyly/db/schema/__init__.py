@@ -18,6 +18,7 @@ from bevyly.db.schema.intelligence import (
     Score,
     Signal,
 )
+from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Recommendation",
     "RefreshToken",
     "Score",
+    "SearchEntry",
     "Signal",
     "TenantSpread",
     "User",

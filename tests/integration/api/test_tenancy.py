@@ -178,9 +178,10 @@ def test_every_tenant_table_forces_row_level_security(api: Api) -> None:
 def test_functions_of_the_app_run_with_the_rights_of_the_app(api: Api) -> None:
     elevated = api.sql(
         "select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace "
-        "where n.nspname = 'public' and p.prosecdef and has_function_privilege('bevyly_app', p.oid, 'execute')"
+        "where n.nspname = 'public' and p.prosecdef and has_function_privilege('bevyly_app', p.oid, 'execute') "
+        "order by 1"
     )
-    assert elevated == [("find_logins",)]
+    assert elevated == [("find_logins",), ("search_candidates",)]
 
 
 def test_the_app_sees_one_tenant_in_every_table(api: Api, theirs: dict[str, str]) -> None:

@@ -42,6 +42,10 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+# The query of each route that cannot do without one.
+QUERIES = {"GET /api/v1/search": "q=secret&limit=1"}
+
+
 @dataclass(frozen=True)
 class Operation:
     """One route of the OpenAPI document."""
@@ -66,8 +70,9 @@ class Operation:
         return dict(BODIES[self.name]) if self.has_body else None
 
     def url(self, ids: dict[str, str]) -> str:
-        """The path with `ids` in it; a parameter that they lack is a route nobody thought of."""
-        return self.path.format(**ids)
+        """The path with `ids` in it, and its query if it needs one; a parameter that they lack is a route nobody thought of."""
+        query = QUERIES.get(self.name)
+        return self.path.format(**ids) + (f"?{query}" if query else "")
 
 
 def operations(app: FastAPI) -> list[Operation]:

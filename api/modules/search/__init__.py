@@ -1,0 +1,1 @@
+"""The area search of the API."""
