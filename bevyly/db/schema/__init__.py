@@ -18,6 +18,7 @@ from bevyly.db.schema.intelligence import (
     Score,
     Signal,
 )
+from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -49,6 +50,7 @@ __all__ = [
     "OutboxEvent",
     "Pattern",
     "PatternSignal",
+    "QueuedMail",
     "RawEvent",
     "Recommendation",
     "RefreshToken",
