@@ -15,6 +15,9 @@ PUBLIC = "public"
 PERMISSIONS: dict[str, frozenset[str]] = {
     "profile:read": EVERYONE,
     "profile:log_out": EVERYONE,
+    "sessions:read": EVERYONE,
+    "sessions:write": EVERYONE,
+    "credentials:write": EVERYONE,
     "api_keys:read": WORKERS,
     "api_keys:write": WORKERS,
     "accounts:read": EVERYONE,

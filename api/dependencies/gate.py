@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from api.dependencies.address import site_of
 from api.dependencies.principal import Authenticator, Principal, credential_in
 from api.dependencies.rate_limit import RateLimiter, RateLimits, Rule
 from api.permissions import PUBLIC
@@ -24,7 +25,7 @@ class Gate:
         if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
             raise Invalid("The address contains a character that cannot be stored (NUL).")
         if permission == PUBLIC:
-            await self._count(request, self._limits.authentication, _address(request))
+            await self._count(request, self._limits.authentication, site_of(request))
             return None
         principal = await self._authenticated(request)
         await self._count(
@@ -39,12 +40,8 @@ class Gate:
         try:
             return await self._authenticator.principal(credential_in(request.scope["headers"]))
         except Unauthorized:
-            await self._count(request, self._limits.refused, _address(request))
+            await self._count(request, self._limits.refused, site_of(request))
             raise
 
     async def _count(self, request: Request, rule: Rule, subject: str) -> None:
         request.scope["state"]["rate"] = await self._limiter.hit(rule, subject)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"

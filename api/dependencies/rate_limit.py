@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.dependencies.throttle import LogInDelays
 from bevyly.errors import BevylyError, Unavailable
 
 UNCOUNTED = Counter("bevyly_rate_limit_uncounted_total", "Requests that Redis could not count.", ["rule"])
@@ -175,6 +176,10 @@ AUTHENTICATION = Rule("authentication", limit=20, closed_without_redis=True)
 REFUSED = Rule("refused", limit=120)
 """Attempts with a credential that is not valid, by address."""
 
+RECOVERY = Rule("recovery", limit=5, seconds=3600, closed_without_redis=True)
+"""Mails that anybody may let us send, by recipient."""
+LOG_IN = LogInDelays()
+
 
 @dataclass(frozen=True)
 class RateLimits:
@@ -184,3 +189,5 @@ class RateLimits:
     writes: Rule = WRITES
     authentication: Rule = AUTHENTICATION
     refused: Rule = REFUSED
+    recovery: Rule = RECOVERY
+    log_in: LogInDelays = LOG_IN

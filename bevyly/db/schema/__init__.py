@@ -7,7 +7,15 @@ from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, Opportunit
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.enrichment import Enrichment
 from bevyly.db.schema.events import ConsumerOffset, JournalEntry, OutboxEvent, RawEvent, TenantSpread
-from bevyly.db.schema.identity import ApiKey, AuditEntry, Customer, IdempotencyRecord, RefreshToken, User
+from bevyly.db.schema.identity import (
+    ApiKey,
+    AuditEntry,
+    Customer,
+    IdempotencyRecord,
+    OneTimeToken,
+    RefreshToken,
+    User,
+)
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
@@ -45,6 +53,7 @@ __all__ = [
     "JournalEntry",
     "Lead",
     "ModelVersion",
+    "OneTimeToken",
     "Opportunity",
     "OpportunityChange",
     "OutboxEvent",

@@ -24,6 +24,7 @@ from bevyly.db.schema import (
     InboundRecord,
     Lead,
     ModelVersion,
+    OneTimeToken,
     Opportunity,
     OpportunityChange,
     OutboxEvent,
@@ -79,7 +80,9 @@ def recommendation(customer_id: str, lead_id: str, **more: Any) -> Recommendatio
 
 def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     """Fill every table for a tenant; returns the ids by the names that routes give them."""
-    ids = {f"{name}_id": new_id() for name in ("account", "contact", "opportunity", "lead", "activity", "key")}
+    ids = {
+        f"{name}_id": new_id() for name in ("account", "contact", "opportunity", "lead", "activity", "key", "session")
+    }
     t: dict[str, Any] = {"customer_id": customer_id}
     model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
@@ -98,7 +101,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             ApiKey(
                 **t, id=ids["key_id"], user_id=user_id, name="k", prefix="bvy_live_…", secret_hash=new_id(), scopes=[]
             ),
-            RefreshToken(**t, id=new_id(), user_id=user_id, family_id=new_id(), token_hash=new_id(), expires_at=LATER),
+            RefreshToken(
+                **t, id=new_id(), user_id=user_id, family_id=ids["session_id"], token_hash=new_id(), expires_at=LATER
+            ),
+            OneTimeToken(
+                **t, id=new_id(), user_id=user_id, purpose="reset_password", token_hash=new_id(), email="x",
+                expires_at=LATER,
+            ),
             IdempotencyRecord(**t, key="k", request_hash="h", expires_at=LATER),
             AuditEntry(
                 **t, id=new_id(), actor_type="user", actor_id=user_id, action="x", entity_type="x", entity_id=new_id()

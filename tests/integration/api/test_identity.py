@@ -66,10 +66,9 @@ async def test_a_wrong_password_and_an_unknown_email_look_the_same(api: Api, mon
     verified: list[str] = []
     async with api.client() as client:
         await sign_up(client, email)
-        from api.modules.auth import service
-
-        real = service.matches
-        monkeypatch.setattr(service, "matches", lambda kept, given: (verified.append(kept), real(kept, given))[1])
+        passwords = api.app.state.resources.passwords
+        real = passwords.matches
+        monkeypatch.setattr(passwords, "matches", lambda kept, given: (verified.append(kept), real(kept, given))[1])
         answers = [
             await client.post("/api/v1/auth/log-in", json={"email": who, "password": "not it, sorry"})
             for who in (email, f"{new_id()}@example.com")

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api.modules.accounts.schemas import Account, AccountPage
 from api.modules.activities.schemas import Activity, ActivityPage
 from api.modules.api_keys.schemas import KeyPage
-from api.modules.auth.schemas import Me
+from api.modules.auth.schemas import Me, SessionPage
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.intent.schemas import (
     Briefing,
@@ -51,6 +51,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/search": SearchResult,
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
+    "/api/v1/auth/sessions": SessionPage,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,

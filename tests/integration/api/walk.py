@@ -36,9 +36,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/webhooks": {"url": "https://93.184.215.14/hook", "event_types": ["opportunity.*"]},
     "PATCH /api/v1/webhooks/{endpoint_id}": {"description": "y"},
     "POST /api/v1/auth/log-out": {},
-    "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "x" * 12},
+    "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
     "POST /api/v1/auth/refresh": {"refresh_token": "x"},
+    "POST /api/v1/auth/forgot-password": {"email": "x@example.com"},
+    "POST /api/v1/auth/reset-password": {"token": "x", "password": "correct horse battery"},
+    "POST /api/v1/auth/verify-email": {"token": "x"},
+    "POST /api/v1/auth/confirm-email": {"token": "x"},
+    "POST /api/v1/auth/change-password": {"old_password": "x", "password": "correct horse battery"},
+    "POST /api/v1/auth/change-email": {"email": "x@example.com", "password": "x"},
+    "POST /api/v1/api-keys/{key_id}/rotate": {},
 }
 
 
