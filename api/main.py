@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api import documentation, health, problems
 from api.dependencies.rate_limit import RateLimits
+from api.middleware import cors
 from api.middleware.context import RequestContext
 from api.middleware.limits import RequestLimits
 from api.modules.accounts.routes import router as accounts
@@ -57,6 +58,7 @@ def create_app(
     )
     problems.install(app)
     app.add_middleware(RequestLimits)
+    cors.install(app, chosen)
     app.add_middleware(RequestContext)
     for area in (*AREAS, health.router):
         # The routes themselves, not `include_router`: that would wrap each of them in another layer of matching.

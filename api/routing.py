@@ -5,7 +5,7 @@ with bytes: it fills the same documented parameters without dependency injection
 """
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 import orjson
@@ -20,11 +20,12 @@ from starlette.types import Receive, Scope, Send
 from api.dependencies.work import in_unit_of_work
 from api.permissions import PERMISSIONS, PUBLIC
 from api.resources import resources_of
-from api.schemas import Problem
+from api.schemas import PageQuery, Problem
 from bevyly.errors import Invalid
 
 Mark = Callable[[Callable[..., Any]], Callable[..., Any]]
 _SAFE = {"GET", "HEAD"}
+COSTS = ("reads", "lists", "writes", "bulk", "authentication")
 _SECURITY: list[dict[str, list[str]]] = [{"access_token": []}, {"api_key": []}]
 
 
@@ -38,6 +39,32 @@ def requires(permission: str) -> Mark:
         return endpoint
 
     return mark
+
+
+def costs(rule: str) -> Mark:
+    """Declare the rate limit that a route counts by, where it is not the one of its kind (a field of `RateLimits`)."""
+    if rule not in COSTS:
+        raise ValueError(f"no such rate limit of a route: {rule}")
+
+    def mark(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+        endpoint.cost = rule  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
+def _cost(endpoint: Callable[..., Any], permission: str, methods: Iterable[str]) -> str:
+    """What a route counts by unless it says so itself: lists, single reads, changes, and what anybody may ask."""
+    if permission == PUBLIC:
+        return "authentication"
+    kind = "writes" if set(methods) - _SAFE else "lists" if _takes_page(endpoint) else "reads"
+    found: str = getattr(endpoint, "cost", kind)
+    return found
+
+
+def _takes_page(endpoint: Callable[..., Any]) -> bool:
+    query = _parameters(endpoint)[1]
+    return query is not None and issubclass(query[1], PageQuery)
 
 
 class EdgeRequest(Request):
@@ -69,7 +96,8 @@ class GuardedRoute(APIRoute):
         if permission is None:
             raise TypeError(f"the route {path} declares no permission")
         self.permission: str = permission
-        options["openapi_extra"] = _documented(permission) | (options.get("openapi_extra") or {})
+        self.cost = _cost(endpoint, permission, options.get("methods") or ("GET",))
+        options["openapi_extra"] = _documented(permission, self.cost) | (options.get("openapi_extra") or {})
         options["responses"] = problems(422, 429, 503) | (options.get("responses") or {})
         options["response_model"] = None
         super().__init__(path, endpoint, **options)
@@ -79,7 +107,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             resources = resources_of(request)
-            principal = await resources.gate.admit(request, self.permission)
+            principal = await resources.gate.admit(request, self.permission, self.cost)
             strict = EdgeRequest(request.scope, request.receive)
             if not self.finds_nul:
                 await strict.refuse_nul()
@@ -101,7 +129,7 @@ class ReadRoute(GuardedRoute):
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        await resources_of(request).gate.admit(request, self.permission)
+        await resources_of(request).gate.admit(request, self.permission, self.cost)
         response: Response = await self._read(request, **self._arguments(request))
         await response(scope, receive, send)
 
@@ -166,10 +194,9 @@ _MEANINGS = {
 PROBLEM_SCHEMA = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
-def _documented(permission: str) -> dict[str, Any]:
-    if permission == PUBLIC:
-        return {"security": [], "x-permission": permission}
-    return {"security": _SECURITY, "x-permission": permission}
+def _documented(permission: str, cost: str) -> dict[str, Any]:
+    security = [] if permission == PUBLIC else _SECURITY
+    return {"security": security, "x-permission": permission, "x-rate-limit": cost}
 
 
 def _parameters(endpoint: Callable[..., Any]) -> tuple[list[str], tuple[str, type[BaseModel]] | None]:

@@ -72,6 +72,8 @@ def server_options(settings: Settings, *, workers: int = 1) -> dict[str, Any]:
         "lifespan": "on",
         "access_log": False,
         "log_level": settings.log_level.lower(),
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
         "server_header": False,
         "date_header": True,
         "timeout_keep_alive": 30,

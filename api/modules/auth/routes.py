@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.dependencies.address import address_of, site_of
-from api.dependencies.work import Process, Write
+from api.dependencies.idempotency import repeatable, tenant_of_key
+from api.dependencies.work import Process, Write, once
 from api.modules.auth.account import AccountService
 from api.modules.auth.recovery import RecoveryService
 from api.modules.auth.schemas import (
@@ -29,18 +30,36 @@ from api.problems import request_id_of
 from api.records.reads import JSON, page
 from api.resources import Resources, resources_of
 from api.routing import answers, area, problems, read, requires
+from bevyly.db.unit_of_work import UnitOfWork
 
 router = area("/auth", "auth")
 _MAX_AGENT = 255
 
 
-@router.post("/sign-up", status_code=201, responses=answers(Tokens, status=201))
+@router.post("/sign-up", status_code=201, responses=answers(Tokens, 409, status=201))
 @requires("public")
-async def sign_up(body: SignUp, request: Request, resources: Process) -> Tokens:
-    """A new tenant with you as its owner. A mail with a link to `/verify-email#token=…` confirms the address."""
-    return await _auth(request, resources).sign_up(
-        company=body.company, name=body.name, email=body.email, password=body.password.get_secret_value()
+async def sign_up(body: SignUp, request: Request, resources: Process) -> Response:
+    """A new tenant with you as its owner. A mail with a link to `/verify-email#token=…` confirms the address.
+
+    An `Idempotency-Key` is bound to the email: the same request again gets the same answer, and no second tenant.
+    """
+    customer_id = tenant_of_key(request, "sign-up", body.email.lower())
+    again = await repeatable(request, customer_id, "nobody")
+    service = _auth(request, resources)
+    owner = await service.prepare(
+        company=body.company,
+        name=body.name,
+        email=body.email,
+        password=body.password.get_secret_value(),
+        customer_id=customer_id,
     )
+
+    async def work_in(work: UnitOfWork) -> Response:
+        tokens = await service.sign_up(work, body.company, owner)
+        headers = {"cache-control": "no-store"}
+        return Response(tokens.model_dump_json(), status_code=201, media_type=JSON, headers=headers)
+
+    return await once(resources, customer_id, again, work_in)
 
 
 @router.post("/log-in", responses=answers(Tokens, 401))

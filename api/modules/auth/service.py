@@ -1,7 +1,7 @@
 """Sign-up, log-in, refresh.
 
-These open their own units of work: the tenant is known only once the credentials are, and a refused refresh still has
-to revoke its family. An unknown email takes as long as a wrong password.
+Log-in and refresh open their own units of work: the tenant is known only once the credentials are, and a refused
+refresh still has to revoke its family. An unknown email takes as long as a wrong password.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from api.modules.auth.sessions import Client, issue_pair
 from api.resources import Resources
 from bevyly.clock import FixedClock
 from bevyly.db.schema import Customer, RefreshToken, User
-from bevyly.db.unit_of_work import unit_of_work
+from bevyly.db.unit_of_work import UnitOfWork, unit_of_work
 from bevyly.events.envelope import Event, new_event
 from bevyly.identity import keys
 from bevyly.ids import new_id
@@ -34,12 +34,11 @@ class AuthService:
         self.client = client
         self.now = resources.clock.now()
 
-    async def sign_up(self, *, company: str, name: str | None, email: str, password: str) -> Tokens:
-        """A new tenant with its owner, logged in; the address is to be confirmed by mail."""
+    async def prepare(self, *, company: str, name: str | None, email: str, password: str, customer_id: str) -> User:
+        """The owner of a new tenant, not stored yet: a password costs time, and no connection waits for that."""
         password_hash = await self.resources.passwords.hash_new(password, about=(company, name, email))
-        customer = Customer(id=new_id(), name=company, created_at=self.now)
-        owner = User(
-            customer_id=customer.id,
+        return User(
+            customer_id=customer_id,
             id=new_id(),
             email=email.lower(),
             name=name,
@@ -48,15 +47,17 @@ class AuthService:
             token_version=1,
             created_at=self.now,
         )
-        async with unit_of_work(self.resources.engine, customer.id) as work:
-            identity = IdentityRepository(work.session, customer.id)
-            await identity.add_customer(customer, owner)
-            settings = self.resources.settings
-            write = partial(letters.verify, owner.email, settings.app_url)
-            await Links(identity, settings, self.now).send(VERIFY, owner, owner.email, write)
-            identity.audit("user.signed_up", owner.id, request_id=self.request_id, now=self.now)
-            work.emit(self._created(owner))
-            return issue_pair(self.resources, work.session, owner, self.client, now=self.now)
+
+    async def sign_up(self, work: UnitOfWork, company: str, owner: User) -> Tokens:
+        """A new tenant with its owner, logged in; the address is to be confirmed by mail."""
+        identity = IdentityRepository(work.session, work.customer_id)
+        await identity.add_customer(Customer(id=work.customer_id, name=company, created_at=self.now), owner)
+        settings = self.resources.settings
+        write = partial(letters.verify, owner.email, settings.app_url)
+        await Links(identity, settings, self.now).send(VERIFY, owner, owner.email, write)
+        identity.audit("user.signed_up", owner.id, request_id=self.request_id, now=self.now)
+        work.emit(self._created(owner))
+        return issue_pair(self.resources, work.session, owner, self.client, now=self.now)
 
     async def log_in(self, *, email: str, password: str, customer_id: str | None) -> Tokens:
         """A new session; raises `WrongLogin`, always the same and after the same time, or `TooManyLogins`."""

@@ -30,7 +30,10 @@ SECRET = "a secret for tests that is longer than 32 characters"
 ENCRYPTION_KEY = "dGVzdCBrZXkgdGVzdCBrZXkgdGVzdCBrZXkgdGVzdDA="
 UNLIMITED = RateLimits(
     reads=Rule("read", limit=1_000_000, lease=1000),
+    lists=Rule("list", limit=1_000_000, lease=1000),
     writes=Rule("write", limit=1_000_000, lease=1000),
+    bulk=Rule("bulk", limit=1_000_000, lease=1000),
+    addresses=Rule("address", limit=1_000_000, lease=1000),
     authentication=Rule("authentication", limit=1_000_000, lease=1000, closed_without_redis=True),
     refused=Rule("refused", limit=1_000_000, lease=1000),
     recovery=Rule("recovery", limit=1_000_000, lease=1000, closed_without_redis=True),

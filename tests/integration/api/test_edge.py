@@ -162,7 +162,7 @@ async def test_every_answer_carries_its_headers(api: Api) -> None:
             assert answer.headers["x-request-id"] == "mine-1"
             assert answer.headers["x-content-type-options"] == "nosniff"
         limited = await client.get(ACCOUNTS)
-        assert limited.headers["ratelimit-policy"] == '"read";q=1000000;w=60'
+        assert limited.headers["ratelimit-policy"] == '"list";q=1000000;w=60'
         is_problem(await client.get("/nowhere"), 404, "not_found")
         is_problem(await client.put(ACCOUNTS), 405, "method_not_allowed")
         odd = await client.get(ACCOUNTS, headers={"x-request-id": "a b\tc"})
