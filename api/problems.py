@@ -22,6 +22,7 @@ from bevyly.errors import BevylyError, Conflict, Invalid, NotFound, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "1"
+MAX_ERRORS = 100
 _TITLES = {404: "Not found", 405: "Method not allowed", 415: "Unsupported media type"}
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 log = structlog.get_logger()
@@ -79,7 +80,7 @@ def of_error(error: BevylyError, request_id: str | None) -> Response:
 
 
 def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
-    """The answer to input that does not fit its schema: one entry for each field."""
+    """The answer to input that does not fit its schema: one entry for each field, as far as anybody would read them."""
     return problem(
         status=422,
         code="invalid",
@@ -88,7 +89,7 @@ def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
         request_id=request_id,
         errors=[
             {"field": ".".join(str(part) for part in error["loc"]), "code": error["type"], "message": error["msg"]}
-            for error in errors
+            for error in errors[:MAX_ERRORS]
         ],
     )
 

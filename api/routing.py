@@ -5,6 +5,7 @@ with bytes: it fills the same documented parameters without dependency injection
 """
 
 import inspect
+import json
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
@@ -68,10 +69,13 @@ def _takes_page(endpoint: Callable[..., Any]) -> bool:
 
 
 class EdgeRequest(Request):
-    """A request whose JSON is read strictly: no NaN, no lone surrogates, no huge exponents."""
+    """A request whose JSON is read strictly: no NaN, no lone surrogates, no huge exponents, no name twice."""
 
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        body = await self.body()
+        document = orjson.loads(body)
+        refuse_repeated_names(body)
+        return document
 
     async def refuse_nul(self) -> None:
         """Raise `Invalid` for a text with U+0000, which every JSON parser takes and PostgreSQL does not."""
@@ -211,6 +215,20 @@ def _parameters(endpoint: Callable[..., Any]) -> tuple[list[str], tuple[str, typ
         else:
             names.append(name)
     return names, query
+
+
+def refuse_repeated_names(body: bytes) -> None:
+    """Raise `JSONDecodeError` for an object with a name twice: who reads the first and who the last would disagree."""
+    try:
+        json.loads(body, object_pairs_hook=_once_each)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) != len(pairs):
+        raise json.JSONDecodeError("a name appears twice in one object", "", 0)
 
 
 def has_nul(value: Any) -> bool:
