@@ -25,6 +25,7 @@ from bevyly.identity.passwords import Passwords
 from bevyly.settings import Settings
 
 REDIS_SECONDS = 0.05
+QUERY_CONNECTIONS = 4
 REDIS_CONNECT_SECONDS = 0.5
 _WRITES = {
     "statement_timeout": "10s",
@@ -43,6 +44,7 @@ class Resources:
     engine: AsyncEngine
     nudger: Nudger
     reader: Reader
+    queries: Reader
     redis: Redis
     tokens: AccessTokens
     gate: Gate
@@ -58,6 +60,7 @@ class Resources:
         await self.aftermath.close()
         await self.nudger.close()
         await self.reader.close()
+        await self.queries.close()
         await self.engine.dispose()
         await self.redis.aclose()
 
@@ -83,6 +86,8 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
         engine=engine,
         nudger=nudger,
         reader=reader,
+        # their own, so that costly queries never take the connections of the prepared reads
+        queries=Reader(url, size=QUERY_CONNECTIONS),
         redis=redis,
         tokens=tokens,
         gate=Gate(Authenticator(reader, engine, tokens, clock), limiter, limits),

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies.principal import Principal
+from api.query.schemas import ListQuery
 from api.records.repository import missing
 from api.resources import resources_of
 from api.schemas import PageQuery
@@ -19,7 +20,7 @@ async def page(request: Request, function: LiteralString, query: PageQuery, **fi
     """One page of the list that `function` answers; the fields of `query` beyond the page are its filters, in order."""
     resources = resources_of(request)
     principal: Principal = request.scope["state"]["principal"]
-    filters = {name: getattr(query, name) for name in type(query).model_fields if name not in PageQuery.model_fields}
+    filters = {name: getattr(query, name) for name in type(query).model_fields if name not in ListQuery.model_fields}
     filters |= fixed
     scope = "\n".join([principal.customer_id, function, *(f"{name}={value!r}" for name, value in filters.items())])
     start = resources.cursors.decode(query.cursor, scope=scope)

@@ -6,6 +6,7 @@ from fastapi import Query, Request, Response
 
 from api.dependencies.work import Write
 from api.modules.intent.briefings import Published
+from api.modules.intent.listing import PATTERNS, RECOMMENDATIONS, SIGNALS
 from api.modules.intent.schemas import (
     Answer,
     Briefing,
@@ -23,7 +24,8 @@ from api.modules.intent.schemas import (
     Snooze,
 )
 from api.modules.intent.service import IntentService
-from api.records.reads import JSON, one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import JSON, one, written
 from api.records.repository import missing
 from api.resources import resources_of
 from api.routing import answers, area, problems, read, requires
@@ -58,25 +60,25 @@ async def refresh_briefing(body: RefreshRequest, context: Write) -> RefreshAccep
     return RefreshAccepted(event_id=event.id)
 
 
-@read(router, "/signals", SignalPage)
+@read_list(router, "/signals", SignalPage, SIGNALS)
 @requires("intent:read")
 async def list_signals(request: Request, query: Annotated[SignalQuery, Query()]) -> Response:
     """Signals, last seen first."""
-    return await page(request, "api_list_signals", query)
+    return await listed(request, SIGNALS, query)
 
 
-@read(router, "/patterns", PatternPage)
+@read_list(router, "/patterns", PatternPage, PATTERNS)
 @requires("intent:read")
 async def list_patterns(request: Request, query: Annotated[PatternQuery, Query()]) -> Response:
     """Patterns with their signals, last seen first."""
-    return await page(request, "api_list_patterns", query)
+    return await listed(request, PATTERNS, query)
 
 
-@read(router, "/recommendations", RecommendationPage)
+@read_list(router, "/recommendations", RecommendationPage, RECOMMENDATIONS)
 @requires("intent:read")
 async def list_recommendations(request: Request, query: Annotated[RecommendationQuery, Query()]) -> Response:
     """Recommendations, newest first."""
-    return await page(request, "api_list_recommendations", query)
+    return await listed(request, RECOMMENDATIONS, query)
 
 
 @read(router, "/recommendations/{recommendation_id}", Recommendation, responses=problems(404))

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.query.schemas import ListPage, ListQuery
 from api.schemas import (
     Currency,
     Custom,
@@ -14,8 +15,6 @@ from api.schemas import (
     Minor,
     Name,
     Output,
-    PageInfo,
-    PageQuery,
     Text100,
     VersionedOutput,
 )
@@ -47,7 +46,7 @@ class OpportunityCreate(OpportunityChange):
     name: Name = Field()
 
 
-class OpportunityQuery(PageQuery):
+class OpportunityQuery(ListQuery):
     """Which opportunities."""
 
     owner_id: Id | None = None
@@ -74,11 +73,10 @@ class Opportunity(VersionedOutput):
     owner_id: Id | None
 
 
-class OpportunityPage(Output):
+class OpportunityPage(ListPage):
     """A page of opportunities, newest first."""
 
     data: list[Opportunity]
-    page: PageInfo
 
 
 class HistoryEntry(Output):

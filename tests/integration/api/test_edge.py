@@ -71,7 +71,7 @@ async def test_nobody_assigns_what_is_ours(api: Api, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["q=%00", "limit=0", "limit=201", "limit=9" * 30, "cursor=%F0", "owner_id=x", "sort=name"]
+    "query", ["q=%00", "limit=0", "limit=201", "limit=9" * 30, "cursor=%F0", "owner_id=x", "order=name"]
 )
 async def test_queries_that_make_no_sense_are_refused(api: Api, query: str) -> None:
     async with api.client(api.a) as client:
