@@ -23,6 +23,7 @@ from bevyly.db.schema import (
     InboundEvent,
     InboundRecord,
     Lead,
+    LiveEvent,
     ModelVersion,
     OneTimeToken,
     Opportunity,
@@ -127,6 +128,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=ids["lead_id"], source="x", entity_type="lead", external_id="1", source_time=NOW, version=1
             ),
             OutboxEvent(**t, event_id=new_id(), topic="bevyly.domain", envelope="{}"),
+            LiveEvent(**t, event_id=new_id(), topic="signals", type="signal.raised", envelope='{"type":"secret"}'),
             RawEvent(
                 **t, event_id=new_id(), type="note.created", schema_version=1, subject_type="activity",
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",

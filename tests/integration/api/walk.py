@@ -50,7 +50,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 # The query of each route that cannot do without one.
-QUERIES = {"GET /api/v1/search": "q=secret&limit=1"}
+QUERIES = {"GET /api/v1/live": "follow=false", "GET /api/v1/search": "q=secret&limit=1"}
 
 
 @dataclass(frozen=True)
