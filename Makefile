@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --no-sync
 ROUNDS ?= 1
 WORKERS ?= 4
 
-.PHONY: help setup demo up down test test-kafka soak check format bench report
+.PHONY: help setup demo up down test test-kafka soak check format bench report openapi clients fuzz
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
@@ -53,6 +53,10 @@ format: setup ## rewrite the sources in the house's style
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 	@$(RUN) sqlfluff fix --disable-progress-bar dbt_project
+
+openapi: setup ## write missing examples of the API, and store its document unless it breaks clients
+	@RECORD_EXAMPLES=1 $(RUN) pytest -q tests/contracts/test_openapi_examples.py -k works
+	@$(RUN) python -m api.documentation.compatibility --accept
 
 bench: setup ## measure, each figure beside its reference
 	@for file in benchmarks/[a-z]*.py; do $(RUN) python $$file || exit 1; done

@@ -13,7 +13,7 @@ from api.modules.live.schemas import LiveEvent, LiveQuery
 from api.modules.live.service import Live
 from api.modules.live.stream import Asked, Position
 from api.resources import resources_of
-from api.routing import area, problems, read, requires
+from api.routing import area, read, requires
 
 router = area("/live", "live")
 
@@ -28,7 +28,16 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-@read(router, "", LiveEvent, responses=problems(403), response_class=EventStream)
+_LAST_EVENT_ID = {
+    "name": "last-event-id",
+    "in": "header",
+    "required": False,
+    "description": "the id of the last event that was read; without one the stream begins now",
+    "schema": {"type": "string", "pattern": r"^\d{1,18}-\d{1,11}$"},
+}
+
+
+@read(router, "", LiveEvent, response_class=EventStream, openapi_extra={"parameters": [_LAST_EVENT_ID]})
 @requires("live:read")
 async def stream_events(request: Request, query: Annotated[LiveQuery, Query()]) -> Response:
     """Briefings, signals and recommendations as they change, as server-sent events.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas import Id, Input, Instant, Output
 from bevyly.events.live import TOPICS
@@ -15,13 +15,14 @@ def _known(value: str) -> str:
     return value
 
 
+Topics = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+(,[a-z]+){0,9}$"), AfterValidator(_known)]
+
+
 class LiveQuery(Input):
     """What to stream."""
 
-    topics: Annotated[str, AfterValidator(_known)] | None = Field(
+    topics: Topics | None = Field(
         default=None,
-        max_length=200,
-        pattern=r"^[a-z]+(,[a-z]+){0,9}$",
         description=f"any of {', '.join(TOPICS)}, with commas between; all that you may read if left out",
         examples=["briefing,signals"],
     )
