@@ -7,6 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 
 ROUNDS ?= 1
 WORKERS ?= 4
+MINUTES ?= 20
 
 .PHONY: help setup demo up down test test-kafka soak check format bench report openapi clients fuzz
 
@@ -57,6 +58,12 @@ format: setup ## rewrite the sources in the house's style
 openapi: setup ## write missing examples of the API, and store its document unless it breaks clients
 	@RECORD_EXAMPLES=1 $(RUN) pytest -q tests/contracts/test_openapi_examples.py -k works
 	@$(RUN) python -m api.documentation.compatibility --accept
+
+clients: setup ## generate the Python and the TypeScript client into build/clients (npm for the second)
+	@$(RUN) python -m api.clients.generate
+
+fuzz: setup ## generated requests against a real server, for as long as you say (MINUTES=20)
+	@$(RUN) python -m tests.support.fuzzing --minutes $(MINUTES)
 
 bench: setup ## measure, each figure beside its reference
 	@for file in benchmarks/[a-z]*.py; do $(RUN) python $$file || exit 1; done

@@ -9,10 +9,12 @@ from api.dependencies.rate_limit import RateLimits
 from api.documentation import page
 from api.documentation.examples import add_examples
 from api.documentation.links import add_links
+from api.modules.events.schemas import cloud_event
 from api.problems import MEDIA_TYPE as PROBLEM
 from api.routing import PROBLEM_SCHEMA
 
 EVENT_STREAM = "text/event-stream"
+_EVENT = {"event": {"type": "string"}, "id": {"type": "string"}, "retry": {"type": "integer"}}
 _SCHEMES = {
     "access_token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -38,7 +40,9 @@ def document_of(app: FastAPI, limits: RateLimits) -> dict[str, Any]:
         )
         components = document.setdefault("components", {})
         schema = dict(PROBLEM_SCHEMA)
-        components.setdefault("schemas", {}).update({**schema.pop("$defs", {}), "Problem": schema})
+        components.setdefault("schemas", {}).update(
+            {**schema.pop("$defs", {}), "Problem": schema, "CloudEvent": cloud_event()}
+        )
         components["securitySchemes"] = _SCHEMES
         components["responses"] = _share_problems(document)
         _describe_streams(document)
@@ -62,12 +66,13 @@ def _share_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_streams(document: dict[str, Any]) -> None:
-    """A stream is a text; the schema of its route is that of the `data` of one event."""
+    """The schema of a stream is that of one event; a route names the schema of its `data`."""
     for methods in document["paths"].values():
         for operation in methods.values():
             content = operation["responses"].get("200", {}).get("content", {}).get(EVENT_STREAM)
             if content is not None:
-                content["schema"] = {"type": "string", "x-event-data": content["schema"]}
+                data = {"type": "string", "contentMediaType": "application/json", "contentSchema": content["schema"]}
+                content["schema"] = {"type": "object", "properties": _EVENT | {"data": data}}
 
 
 def _description(limits: RateLimits) -> str:
@@ -75,7 +80,7 @@ def _description(limits: RateLimits) -> str:
     rows = "\n".join(f"| {rule.name} | {rule.limit} in {rule.seconds} s |" for rule in rules)
     return (
         "Every POST takes an `Idempotency-Key`: the same request again gets the same answer for 24 hours. Records "
-        "carry an `ETag`; changes take `If-Match`. Errors are `application/problem+json` with a stable `code`. An answer "
-        "may get new fields and new values of a field: leave alone what you do not know.\n\n"
+        "carry an `ETag`; changes take `If-Match`. Errors are `application/problem+json` with a stable `code`. An "
+        "answer may get new fields and new values of a field: leave alone what you do not know.\n\n"
         f"| requests | limit for each user, key or address |\n|---|---|\n{rows}\n"
     )

@@ -14,6 +14,7 @@ import openapi_spec_validator
 import pytest
 import pytest_asyncio
 
+from api.documentation.document import EVENT_STREAM
 from api.documentation.examples import FOLDER, example_of
 from api.main import create_app
 from bevyly.ids import new_id
@@ -44,6 +45,17 @@ def problems_with(value: Any, schema: dict[str, Any]) -> list[str]:
     """What of `value` does not fit a schema of the document."""
     root = schema | {"components": DOCUMENT["components"]}
     return [str(error) for error in jsonschema_rs.validator_for(root).iter_errors(value)]
+
+
+def examples_in(media: str, content: dict[str, Any]) -> list[Any]:
+    """The example of a content; of a stream, the events in it."""
+    if "example" not in content:
+        return []
+    if media != EVENT_STREAM:
+        return [content["example"]]
+    blocks = [block.split("\n") for block in content["example"].split("\n\n") if block]
+    fields = [dict(line.split(": ", 1) for line in block if line) for block in blocks]
+    return [one | ({"retry": int(one["retry"])} if "retry" in one else {}) for one in fields]
 
 
 def response_of(one: Described, status: int) -> dict[str, Any]:
@@ -77,13 +89,13 @@ def test_an_operation_is_described(one: Described) -> None:
         name
         for where in (operation.get("requestBody", {}), response_of(one, example["status"]))
         for name, content in where.get("content", {}).items()
-        if "example" not in content and name in (JSON, "text/event-stream", "text/csv")
+        if "example" not in content and name in (JSON, EVENT_STREAM, "text/csv")
     ]
     assert media == [], f"the example of {one.id} lacks {media}: {fix}"
     for status in operation["responses"]:
         for name, content in response_of(one, int(status)).get("content", {}).items():
-            if "example" in content:
-                assert problems_with(content["example"], content["schema"]) == [], f"{one.id} {status} {name}"
+            for value in examples_in(name, content):
+                assert problems_with(value, content["schema"]) == [], f"{one.id} {status} {name}"
     for name, content in operation.get("requestBody", {}).get("content", {}).items():
         assert problems_with(content["example"], content["schema"]) == [], f"the request of {one.id} as {name}"
 

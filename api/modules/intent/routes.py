@@ -33,7 +33,7 @@ from bevyly.intent.recommendations import ACCEPT, COMPLETE, DISMISS, SNOOZE, Tra
 router = area("/intent", "intent")
 
 
-_KNOWN = {"name": "if-none-match", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
+_KNOWN = {"name": "if-none-match", "in": "header", "required": False, "schema": {"type": "string"}}
 
 
 @read(

@@ -50,7 +50,7 @@ async def stream_events(request: Request, query: Annotated[LiveQuery, Query()]) 
     scope = request.scope
     live: Live = scope["app"].state.live
     last = request.headers.get("last-event-id")
-    asked = Asked(query.named(), query.follow, Position.parse(last) if last else None)
+    asked = Asked(query.named(), query.follow, None if last is None else Position.parse(last))
     authenticator, headers = resources_of(request).gate.authenticator, scope["headers"]
     stream = await live.open(
         scope["state"]["principal"], asked, recheck=lambda: authenticator.principal(credential_in(headers))
