@@ -9,12 +9,27 @@ from api.dependencies.rate_limit import RateLimits
 from api.documentation import page
 from api.documentation.examples import add_examples
 from api.documentation.links import add_links
+from api.documentation.tidy import tidy
 from api.modules.events.schemas import cloud_event
 from api.problems import MEDIA_TYPE as PROBLEM
 from api.routing import PROBLEM_SCHEMA
 
 EVENT_STREAM = "text/event-stream"
 _EVENT = {"event": {"type": "string"}, "id": {"type": "string"}, "retry": {"type": "integer"}}
+_AREAS = {
+    "intent": "What Bevyly concludes: the briefing, signals, patterns, recommendations and scores.",
+    "live": "What changes, as it changes.",
+    "accounts": "Companies.",
+    "contacts": "People.",
+    "opportunities": "Deals, and what became of them.",
+    "leads": "Those who may become customers, and their conversion.",
+    "activities": "Emails, meetings, calls, tasks and notes.",
+    "events": "Changes of other systems, taken in as CloudEvents.",
+    "webhooks": "Events sent to your systems.",
+    "auth": "Sign-up, log-in and sessions.",
+    "api keys": "Keys for programs.",
+}
+"""What an area is about, for the page; areas that are not here say it themselves."""
 _SCHEMES = {
     "access_token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -45,11 +60,24 @@ def document_of(app: FastAPI, limits: RateLimits) -> dict[str, Any]:
         )
         components["securitySchemes"] = _SCHEMES
         components["responses"] = _share_problems(document)
+        document["tags"] = _tags(document)
         _describe_streams(document)
+        tidy(document)
         add_examples(document)
         add_links(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _tags(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The areas in the order in which they are told, then the others."""
+    used = {tag for methods in document["paths"].values() for one in methods.values() for tag in one.get("tags", [])}
+    names = [name for name in _AREAS if name in used] + sorted(used - _AREAS.keys())
+    return [
+        {"name": name, "x-displayName": name[:1].upper() + name[1:]}
+        | ({"description": _AREAS[name]} if name in _AREAS else {})
+        for name in names
+    ]
 
 
 def _share_problems(document: dict[str, Any]) -> dict[str, Any]:
