@@ -99,7 +99,8 @@ def _describe_streams(document: dict[str, Any]) -> None:
         for operation in methods.values():
             content = operation["responses"].get("200", {}).get("content", {}).get(EVENT_STREAM)
             if content is not None:
-                data = {"type": "string", "contentMediaType": "application/json", "contentSchema": content["schema"]}
+                told = {name: value for name, value in content["schema"].items() if name in ("$ref", "anyOf")}
+                data = {"type": "string", "contentMediaType": "application/json", "contentSchema": told}
                 content["schema"] = {"type": "object", "properties": _EVENT | {"data": data}}
 
 

@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from api.dependencies.principal import credential_in
-from api.modules.live.schemas import LiveEvent, LiveQuery
+from api.modules.live.schemas import LiveEvent, LiveQuery, LiveState
 from api.modules.live.service import Live
 from api.modules.live.stream import Asked, Position
 from api.resources import resources_of
@@ -37,7 +37,7 @@ _LAST_EVENT_ID = {
 }
 
 
-@read(router, "", LiveEvent, response_class=EventStream, openapi_extra={"parameters": [_LAST_EVENT_ID]})
+@read(router, "", LiveEvent | LiveState, response_class=EventStream, openapi_extra={"parameters": [_LAST_EVENT_ID]})
 @requires("live:read")
 async def stream_events(request: Request, query: Annotated[LiveQuery, Query()]) -> Response:
     """Briefings, signals and recommendations as they change, as server-sent events.

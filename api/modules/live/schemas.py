@@ -33,6 +33,13 @@ class LiveQuery(Input):
         return frozenset(self.topics.split(",") if self.topics else ())
 
 
+class LiveState(Output):
+    """The `data` of an event about the stream itself: `open` names its topics, `reset` and `closed` their reason."""
+
+    topics: list[str] | None = None
+    reason: str | None = None
+
+
 class LiveEvent(Output):
     """The `data` of an event: the CloudEvents envelope as it was published. The event's name is its `type`."""
 

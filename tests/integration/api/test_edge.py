@@ -164,7 +164,9 @@ async def test_every_answer_carries_its_headers(api: Api) -> None:
         limited = await client.get(ACCOUNTS)
         assert limited.headers["ratelimit-policy"] == '"list";q=1000000;w=60'
         is_problem(await client.get("/nowhere"), 404, "not_found")
-        is_problem(await client.put(ACCOUNTS), 405, "method_not_allowed")
+        refused = await client.put(ACCOUNTS)
+        is_problem(refused, 405, "method_not_allowed")
+        assert refused.headers["allow"] == "GET, POST"
         odd = await client.get(ACCOUNTS, headers={"x-request-id": "a b\tc"})
         assert odd.headers["x-request-id"] != "a b\tc"
 
