@@ -22,6 +22,7 @@ _AREAS = {
     "accounts": "Companies.",
     "contacts": "People.",
     "opportunities": "Deals, and what became of them.",
+    "search": "All kinds of records, in one question.",
     "leads": "Those who may become customers, and their conversion.",
     "activities": "Emails, meetings, calls, tasks and notes.",
     "events": "Changes of other systems, taken in as CloudEvents.",

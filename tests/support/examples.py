@@ -7,11 +7,12 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 
 from api.documentation.examples import example_of, path_of
-from tests.integration.api.walk import BODIES
+from tests.integration.api.walk import BODIES, QUERIES
 
 EMAIL = "ann@acme.example"
 JSON = "application/json"
@@ -100,9 +101,11 @@ class Story:
 def record(one: Described, answer: httpx.Response | None = None) -> None:
     """Write what is missing of an example: the body that the walk over all routes sends, and the answer."""
     example = example_of(one.id)
-    body = BODIES.get(f"{one.method} {one.path}")
+    body, query = BODIES.get(f"{one.method} {one.path}"), QUERIES.get(f"{one.method} {one.path}")
     if answer is None and "requestBody" in one.operation and one.request is None and body is not None:
         example.setdefault("request", body)
+    if answer is None and query is not None:
+        example.setdefault("query", dict(parse_qsl(query)))
     if answer is not None and answer.is_success:
         example.setdefault("status", answer.status_code)
         media = answer.headers.get("content-type", "").partition(";")[0]
