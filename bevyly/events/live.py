@@ -13,9 +13,9 @@ CHANNEL = "bevyly_live"
 KEPT_HOURS = 24
 """A stream can be resumed within this time without a gap."""
 
-BRIEFING, SIGNALS, RECOMMENDATIONS = "briefing", "signals", "recommendations"
-TOPICS = (BRIEFING, SIGNALS, RECOMMENDATIONS)
-_TOPIC_OF = {"signal": SIGNALS, "recommendation": RECOMMENDATIONS}
+BRIEFING, SIGNALS, RECOMMENDATIONS, IMPORTS = "briefing", "signals", "recommendations", "imports"
+TOPICS = (BRIEFING, SIGNALS, RECOMMENDATIONS, IMPORTS)
+_TOPIC_OF = {"signal": SIGNALS, "recommendation": RECOMMENDATIONS, "import": IMPORTS}
 _PUBLISHED = "briefing.published"
 
 

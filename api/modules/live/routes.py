@@ -40,7 +40,7 @@ _LAST_EVENT_ID = {
 @read(router, "", LiveEvent | LiveState, response_class=EventStream, openapi_extra={"parameters": [_LAST_EVENT_ID]})
 @requires("live:read")
 async def stream_events(request: Request, query: Annotated[LiveQuery, Query()]) -> Response:
-    """Briefings, signals and recommendations as they change, as server-sent events.
+    """Briefings, signals, recommendations and imports as they change, as server-sent events.
 
     Send the id of the last event as `Last-Event-ID` to go on without a gap: within 24 hours nothing is left out and
     nothing is told twice; later the stream begins with the event `reset`, and what is shown should be loaded again. It

@@ -22,7 +22,9 @@ from bevyly.events import live
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 2_000
-PERMISSION_OF = dict.fromkeys((live.BRIEFING, live.SIGNALS, live.RECOMMENDATIONS), "intent:read")
+PERMISSION_OF = dict.fromkeys((live.BRIEFING, live.SIGNALS, live.RECOMMENDATIONS), "intent:read") | {
+    live.IMPORTS: "imports:read"
+}
 _POSITION = re.compile(r"(\d{1,18})-(\d{1,11})", re.ASCII)
 
 

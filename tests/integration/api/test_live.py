@@ -12,6 +12,7 @@ import httpx
 import orjson
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from api import server
 from api.modules.live import seats, stream
@@ -130,7 +131,7 @@ async def test_a_key_is_told_what_its_scopes_may_read(api: Api) -> None:
         assert (refused.status_code, refused.json()["permission"]) == (403, "intent:read")
         assert names(await told(wide)) == ["open", "signal.raised"]
     assert stream.PERMISSION_OF.keys() == set(TOPICS)
-    assert set(stream.PERMISSION_OF.values()) <= PERMISSIONS.keys()
+    assert set(stream.PERMISSION_OF.values()) - {"imports:read"} <= PERMISSIONS.keys()
 
 
 @pytest.mark.parametrize("last", ["x", "1", "1-", "-1-1", "1-1-1", "9" * 30 + "-1", "٣-١"])
@@ -232,10 +233,12 @@ async def test_a_stopping_server_lets_go_of_its_streams_and_another_goes_on(api:
                 assert one.data["id"] == ids[0]
 
 
-async def test_a_stream_is_told_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_is_told_at_once_and_is_no_request_in_flight(api: Api) -> None:
     seconds = []
     async with serving(api.app) as url, following(url, api.token(api.a)) as found:
         assert (await anext(found)).event == "open"
+        assert REGISTRY.get_sample_value("bevyly_http_in_flight") == 0
+        assert REGISTRY.get_sample_value("bevyly_live_streams") == 1
         for _ in range(5):
             began = time.monotonic()
             await asyncio.to_thread(publish, api, an_event("signal.raised", api.a))

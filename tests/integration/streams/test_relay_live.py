@@ -53,6 +53,10 @@ def test_it_holds_what_people_are_told_in_order_and_once(settings: Settings, ten
     ]
 
 
+def test_every_import_has_its_topic() -> None:
+    assert told('{"id":"1","type":"import.progressed","data":{}}') == ("1", "import.progressed", "imports", None)
+
+
 @pytest.mark.parametrize("envelope", ["", "{}", "[]", '{"id":1,"type":"signal.raised","data":{}}'])
 def test_what_is_no_event_is_not_told(envelope: str) -> None:
     assert told(envelope) is None
