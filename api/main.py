@@ -19,6 +19,10 @@ from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
 from api.modules.leads.routes import router as leads
+from api.modules.live.feed import Feed
+from api.modules.live.routes import router as live
+from api.modules.live.seats import Seats
+from api.modules.live.service import Live
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.search.routes import router as search
 from api.modules.webhooks.routes import router as webhooks
@@ -28,7 +32,9 @@ from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
-AREAS = (intent, accounts, contacts, opportunities, leads, activities, search, events, auth, api_keys, webhooks)
+AREAS = (
+    intent, accounts, contacts, opportunities, leads, activities, search, events, auth, api_keys, webhooks, live,
+)  # fmt: skip
 
 
 def create_app(
@@ -43,9 +49,13 @@ def create_app(
         resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules)
         app.state.resources = resources
         app.state.briefings = Briefings(resources.reader)
+        app.state.live = Live(
+            Feed(resources.reader, chosen.require_app_database()), Seats(resources.redis, resources.clock)
+        )
         try:
             yield
         finally:
+            await app.state.live.close()
             await resources.close()
 
     app = FastAPI(

@@ -43,6 +43,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:refresh": WORKERS,
     "webhooks:read": MANAGERS,
     "webhooks:write": MANAGERS,
+    "live:read": EVERYONE,
     "settings:billing": frozenset({OWNER}),
 }
 

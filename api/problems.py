@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from bevyly.errors import BevylyError, Conflict, Invalid, NotFound, Unavailable
 
@@ -133,13 +134,16 @@ def install(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == 405:
+            headers["allow"] = _allowed(request)
         return problem(
             status=error.status_code,
             code=_CODES.get(error.status_code, f"http_{error.status_code}"),
             title=_TITLES.get(error.status_code, "The request cannot be served"),
             detail=str(error.detail),
             request_id=request_id_of(request),
-            headers=dict(error.headers or {}),
+            headers=headers,
         )
 
     async def on_database(request: Request, error: Exception) -> Response:
@@ -157,6 +161,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, on_database)
     app.add_exception_handler(psycopg.Error, on_database)
     app.add_exception_handler(PoolTimeout, on_pool)
+
+
+def _allowed(request: Request) -> str:
+    """What the path of a request may be asked for: one route knows its own methods only."""
+    matching = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
 
 
 def request_id_of(request: Request) -> str | None:

@@ -28,6 +28,13 @@ Mark = Callable[[Callable[..., Any]], Callable[..., Any]]
 _SAFE = {"GET", "HEAD"}
 COSTS = ("reads", "lists", "writes", "bulk", "authentication")
 _SECURITY: list[dict[str, list[str]]] = [{"access_token": []}, {"api_key": []}]
+_IDEMPOTENCY_KEY = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "description": "the same request again under the same key gets the same answer, for 24 hours",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 def requires(permission: str) -> Mark:
@@ -100,10 +107,13 @@ class GuardedRoute(APIRoute):
         if permission is None:
             raise TypeError(f"the route {path} declares no permission")
         self.permission: str = permission
+        methods = set(options.get("methods") or ["GET"])
         self.cost = _cost(endpoint, permission, options.get("methods") or ("GET",))
-        options["openapi_extra"] = _documented(permission, self.cost) | (options.get("openapi_extra") or {})
-        options["responses"] = problems(422, 429, 503) | (options.get("responses") or {})
+        options["openapi_extra"] = _documented(permission, methods, self.cost) | (options.get("openapi_extra") or {})
+        options["responses"] = problems(*_always(permission, methods)) | (options.get("responses") or {})
         options["response_model"] = None
+        options["operation_id"] = options.get("operation_id") or endpoint.__name__
+        options["summary"] = options.get("summary") or endpoint.__name__.replace("_", " ").capitalize()
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -179,28 +189,49 @@ def answers(model: Any, *errors: int, status: int = 200) -> dict[int | str, dict
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Documentation of the errors of a route."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+    return {status: {"description": _MEANINGS[status][1], "content": _problem(status)} for status in statuses}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    code, title = _MEANINGS[status]
+    example = {
+        "type": f"urn:bevyly:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": "One sentence for a person.",
+        "request_id": "01938f6e-7c1b-7d2a-9d43-5f3a1c0b9e77",
+    }
+    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
 
 
 _MEANINGS = {
-    401: "Who is asking is not known",
-    403: "Not allowed",
-    404: "Not found",
-    413: "Larger than a request may be",
-    415: "Not a form in which this can be sent",
-    409: "Conflict with the current state",
-    412: "Changed since you read it",
-    422: "Not valid",
-    429: "Too many requests",
-    503: "Temporarily unavailable",
+    401: ("unauthorized", "Who is asking is not known"),
+    403: ("forbidden", "Not allowed"),
+    404: ("not_found", "Not found"),
+    408: ("body_too_slow", "The body did not arrive in time"),
+    409: ("conflict", "Conflict with the current state"),
+    412: ("precondition_failed", "Changed since you read it"),
+    413: ("body_too_large", "Larger than a request may be"),
+    415: ("unsupported_media_type", "Not a form in which this can be sent"),
+    422: ("invalid", "Not valid"),
+    429: ("rate_limited", "Too many requests"),
+    503: ("unavailable", "Temporarily unavailable"),
 }
 PROBLEM_SCHEMA = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
-def _documented(permission: str, cost: str) -> dict[str, Any]:
+def _always(permission: str, methods: set[str]) -> list[int]:
+    """The errors that any route may answer, by what stands before it."""
+    guarded = [] if permission == PUBLIC else [401, 403]
+    with_body = [] if methods <= _SAFE else [408, 413]
+    return [*guarded, *with_body, *([409] if "POST" in methods else []), 422, 429, 503]
+
+
+def _documented(permission: str, methods: set[str], cost: str) -> dict[str, Any]:
     security = [] if permission == PUBLIC else _SECURITY
-    return {"security": security, "x-permission": permission, "x-rate-limit": cost}
+    repeatable = {"parameters": [_IDEMPOTENCY_KEY]} if "POST" in methods and permission != PUBLIC else {}
+    return {"security": security, "x-permission": permission, "x-rate-limit": cost} | repeatable
 
 
 def _parameters(endpoint: Callable[..., Any]) -> tuple[list[str], tuple[str, type[BaseModel]] | None]:

@@ -13,7 +13,7 @@ class Gate:
     """Lets a request through to a route that asks for a permission, or raises."""
 
     def __init__(self, authenticator: Authenticator, limiter: RateLimiter, limits: RateLimits) -> None:
-        self._authenticator = authenticator
+        self.authenticator = authenticator
         self._limiter = limiter
         self._limits = limits
 
@@ -36,7 +36,7 @@ class Gate:
 
     async def _authenticated(self, request: Request, site: str) -> Principal:
         try:
-            return await self._authenticator.principal(credential_in(request.scope["headers"]))
+            return await self.authenticator.principal(credential_in(request.scope["headers"]))
         except Unauthorized:
             await self._count(request, self._limits.refused, site)
             raise

@@ -25,6 +25,8 @@ IN_FLIGHT = Gauge("bevyly_http_in_flight", "Requests being answered now.")
 # What these wait for has time limits of its own: a statement, a connection.
 _BOUNDED_BELOW = ("GET", "HEAD")
 _ALWAYS_ANSWERED = ("/healthz", "/metrics")
+STREAMS = frozenset({"/api/v1/live"})
+"""Answers that last: they are counted and bounded for each user, where they are opened."""
 
 
 class RequestLimits:
@@ -46,14 +48,15 @@ class RequestLimits:
             REFUSED.labels(refusal[1]).inc()
             await _refuse(scope, *refusal)(scope, receive, send)
             return
-        self.in_flight += 1
+        counted = scope["path"] not in STREAMS
+        self.in_flight += counted
         try:
             if scope["method"] in _BOUNDED_BELOW:
                 await self.app(scope, inner, send)
             else:
                 await self._answer(scope, inner, send)
         finally:
-            self.in_flight -= 1
+            self.in_flight -= counted
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str, str] | None, Receive]:
         headers = scope["headers"]

@@ -17,7 +17,7 @@ router = area("/api-keys", "api keys")
 
 @read(router, "", KeyPage)
 @requires("api_keys:read")
-async def list_keys(request: Request, query: Annotated[KeyQuery, Query()]) -> Response:
+async def list_api_keys(request: Request, query: Annotated[KeyQuery, Query()]) -> Response:
     """My keys, newest first; those of everybody for owners and admins."""
     principal = request.scope["state"]["principal"]
     own = None if principal.role in MANAGERS else principal.user_id
@@ -26,7 +26,7 @@ async def list_keys(request: Request, query: Annotated[KeyQuery, Query()]) -> Re
 
 @router.post("", status_code=201, responses=answers(NewKey, 403, status=201))
 @requires("api_keys:write")
-async def create_key(body: KeyCreate, context: Write, answer: Response) -> NewKey:
+async def create_api_key(body: KeyCreate, context: Write, answer: Response) -> NewKey:
     """A new key. Its text is in this answer and nowhere else."""
     answer.headers["cache-control"] = "no-store"
     return ApiKeyService(context).create(name=body.name, scopes=body.scopes, expires_at=body.expires_at)
@@ -44,7 +44,7 @@ async def rotate_key(key_id: str, body: KeyRotate, resources: Process, context: 
 
 @router.delete("/{key_id}", status_code=204, responses=problems(404))
 @requires("api_keys:write")
-async def revoke_key(key_id: str, context: Write) -> Response:
+async def revoke_api_key(key_id: str, context: Write) -> Response:
     """End a key; it stops working everywhere within half a minute."""
     await ApiKeyService(context).revoke(key_id)
     return Response(status_code=204)

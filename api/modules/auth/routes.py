@@ -73,7 +73,7 @@ async def log_in(body: LogIn, request: Request, resources: Process) -> Tokens:
 
 @router.post("/refresh", responses=answers(Tokens, 401, 409))
 @requires("public")
-async def refresh(body: Refresh, request: Request, resources: Process) -> Tokens:
+async def refresh_tokens(body: Refresh, request: Request, resources: Process) -> Tokens:
     """A new pair of tokens for a refresh token, which works once."""
     return await _auth(request, resources).refresh(body.refresh_token)
 
@@ -88,7 +88,7 @@ async def log_out(body: LogOut, request: Request, resources: Process, context: W
 
 @read(router, "/me", Me)
 @requires("profile:read")
-async def me(request: Request) -> Response:
+async def get_me(request: Request) -> Response:
     """Who I am and what I may do."""
     principal = request.scope["state"]["principal"]
     row = await resources_of(request).reader.one("api_get_user", principal.customer_id, principal.user_id, None)

@@ -35,7 +35,16 @@ from bevyly.intent.recommendations import ACCEPT, COMPLETE, DISMISS, SNOOZE, Tra
 router = area("/intent", "intent")
 
 
-@read(router, "/briefing", Briefing, responses=problems(404))
+_KNOWN = {"name": "if-none-match", "in": "header", "required": False, "schema": {"type": "string"}}
+
+
+@read(
+    router,
+    "/briefing",
+    Briefing,
+    responses=problems(404) | {304: {"description": "You have this version"}},
+    openapi_extra={"parameters": [_KNOWN]},
+)
 @requires("intent:read")
 async def get_briefing(request: Request, query: Annotated[BriefingQuery, Query()]) -> Response:
     """The briefing of the one who asks: the latest, or as it stood at `as_of`. Answers 304 to a known `ETag`."""
@@ -102,28 +111,28 @@ async def get_scores(request: Request, entity_type: str, entity_id: str) -> Resp
 
 @router.post("/recommendations/{recommendation_id}/accept", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def accept(recommendation_id: str, body: Answer, context: Write) -> Response:
+async def accept_recommendation(recommendation_id: str, body: Answer, context: Write) -> Response:
     """I will do it."""
     return await _answered(context, recommendation_id, ACCEPT, body)
 
 
 @router.post("/recommendations/{recommendation_id}/dismiss", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def dismiss(recommendation_id: str, body: Answer, context: Write) -> Response:
+async def dismiss_recommendation(recommendation_id: str, body: Answer, context: Write) -> Response:
     """Not worth doing."""
     return await _answered(context, recommendation_id, DISMISS, body)
 
 
 @router.post("/recommendations/{recommendation_id}/complete", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def complete(recommendation_id: str, body: Answer, context: Write) -> Response:
+async def complete_recommendation(recommendation_id: str, body: Answer, context: Write) -> Response:
     """It is done."""
     return await _answered(context, recommendation_id, COMPLETE, body)
 
 
 @router.post("/recommendations/{recommendation_id}/snooze", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def snooze(recommendation_id: str, body: Snooze, context: Write) -> Response:
+async def snooze_recommendation(recommendation_id: str, body: Snooze, context: Write) -> Response:
     """Not now: show it again later."""
     return await _answered(context, recommendation_id, SNOOZE, body)
 

@@ -78,7 +78,7 @@ async def restore_opportunity(opportunity_id: str, context: Write) -> Response:
 
 @read(router, "/{opportunity_id}/history", HistoryPage, responses=problems(404))
 @requires("opportunities:read")
-async def get_history(request: Request, opportunity_id: str) -> Response:
+async def get_opportunity_history(request: Request, opportunity_id: str) -> Response:
     """Every stage, close date and amount that the opportunity had, oldest first."""
     customer_id = request.scope["state"]["principal"].customer_id
     row = await resources_of(request).reader.one("api_get_stage_history", customer_id, opportunity_id)

@@ -17,7 +17,7 @@ router = area("/search", "search")
 @read(router, "", SearchResult)
 @requires("search:read")
 @costs("lists")
-async def search(request: Request, query: Annotated[SearchQuery, Query()]) -> Response:
+async def search_records(request: Request, query: Annotated[SearchQuery, Query()]) -> Response:
     """Records of all kinds that you may read, by words of their names, addresses and numbers; slips are forgiven."""
     principal: Principal = request.scope["state"]["principal"]
     kinds = [kind for kind in query.kinds if f"{PLURALS[kind]}:read" in principal.permissions]

@@ -6,7 +6,7 @@ from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.enrichment import Enrichment
-from bevyly.db.schema.events import ConsumerOffset, JournalEntry, OutboxEvent, RawEvent, TenantSpread
+from bevyly.db.schema.events import ConsumerOffset, JournalEntry, LiveEvent, OutboxEvent, RawEvent, TenantSpread
 from bevyly.db.schema.identity import (
     ApiKey,
     AuditEntry,
@@ -52,6 +52,7 @@ __all__ = [
     "InboundRecord",
     "JournalEntry",
     "Lead",
+    "LiveEvent",
     "ModelVersion",
     "OneTimeToken",
     "Opportunity",

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy.orm import Session
 
 from bevyly.db.engine import make_engine
@@ -23,6 +24,7 @@ from bevyly.db.schema import (
     InboundEvent,
     InboundRecord,
     Lead,
+    LiveEvent,
     ModelVersion,
     OneTimeToken,
     Opportunity,
@@ -41,10 +43,15 @@ from bevyly.db.schema import (
     WebhookEndpoint,
     WebhookEvent,
 )
+from bevyly.events.contracts import EXAMPLES
 from bevyly.ids import new_id
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 LATER = NOW + timedelta(days=36_500)
+
+
+def _told() -> str:
+    return orjson.dumps(orjson.loads((EXAMPLES / "signal.raised" / "1" / "full.json").read_bytes())).decode()
 
 
 def briefing_document(version: int = 1, headline: str = "Three things today") -> str:
@@ -127,6 +134,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=ids["lead_id"], source="x", entity_type="lead", external_id="1", source_time=NOW, version=1
             ),
             OutboxEvent(**t, event_id=new_id(), topic="bevyly.domain", envelope="{}"),
+            LiveEvent(**t, event_id=new_id(), topic="signals", type="signal.raised", envelope=_told()),
             RawEvent(
                 **t, event_id=new_id(), type="note.created", schema_version=1, subject_type="activity",
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",
