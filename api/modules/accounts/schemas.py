@@ -14,8 +14,9 @@ from api.schemas import (
     Output,
     PageInfo,
     PageQuery,
+    TaggedOutput,
+    Tags,
     Text100,
-    VersionedOutput,
 )
 
 
@@ -32,6 +33,7 @@ class AccountChange(Input):
     city: Text100 | None = None
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -48,7 +50,7 @@ class AccountQuery(PageQuery):
     q: Text100 | None = Field(default=None, description="what the name starts with")
 
 
-class Account(VersionedOutput):
+class Account(TaggedOutput):
     """An account."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from api.schemas import Custom, Email, Id, Input, Name, Output, PageInfo, PageQuery, Text50, Text100, VersionedOutput
+from api.schemas import Custom, Email, Id, Input, Name, Output, PageInfo, PageQuery, TaggedOutput, Tags, Text50, Text100
 
 
 class ContactChange(Input):
@@ -18,6 +18,7 @@ class ContactChange(Input):
     role: Text50 | None = Field(default=None, description="buying role: champion, decision_maker, user …")
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -33,7 +34,7 @@ class ContactQuery(PageQuery):
     q: Text100 | None = Field(default=None, description="what the email or the last name starts with")
 
 
-class Contact(VersionedOutput):
+class Contact(TaggedOutput):
     """A contact."""
 
     account_id: Id | None

@@ -18,9 +18,10 @@ from api.schemas import (
     Output,
     PageInfo,
     PageQuery,
+    TaggedOutput,
+    Tags,
     Text50,
     Text100,
-    VersionedOutput,
 )
 
 OpenStatus = Literal["new", "working", "qualified", "disqualified"]
@@ -41,6 +42,7 @@ class LeadChange(Input):
     contact_id: Id | None = None
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -57,7 +59,7 @@ class LeadQuery(PageQuery):
     q: Text100 | None = Field(default=None, description="what the company or the email starts with")
 
 
-class Lead(VersionedOutput):
+class Lead(TaggedOutput):
     """A lead."""
 
     company_name: str | None

@@ -16,8 +16,9 @@ from api.schemas import (
     Output,
     PageInfo,
     PageQuery,
+    TaggedOutput,
+    Tags,
     Text100,
-    VersionedOutput,
 )
 
 Stage = Literal["prospecting", "qualification", "proposal", "negotiation", "won", "lost"]
@@ -37,6 +38,7 @@ class OpportunityChange(Input):
     expected_close_date: Day | None = None
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -57,7 +59,7 @@ class OpportunityQuery(PageQuery):
     q: Text100 | None = Field(default=None, description="what the name starts with")
 
 
-class Opportunity(VersionedOutput):
+class Opportunity(TaggedOutput):
     """An opportunity."""
 
     account_id: Id

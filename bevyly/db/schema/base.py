@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
+    ARRAY,
     CHAR,
     BigInteger,
     DateTime,
@@ -69,6 +70,12 @@ class Versioned:
     deleted_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+class Tagged:
+    """A record that people label. No index of the labels: `@>` is not leakproof, row-level security forbids its use."""
+
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
 
 
 def tenant_fk(column: str, table: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:

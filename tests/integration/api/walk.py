@@ -20,6 +20,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/leads/{lead_id}/convert": {},
     "POST /api/v1/activities": {"kind": "note"},
     "POST /api/v1/activities/{activity_id}/complete": {},
+    "POST /api/v1/tags/rename": {"tag": "x", "to": "y"},
+    "POST /api/v1/tags/delete": {"tag": "x"},
     "POST /api/v1/events": {
         "specversion": "1.0",
         "id": "1",
@@ -77,7 +79,7 @@ class Operation:
         return dict(BODIES[self.name]) if self.has_body else None
 
     def url(self, ids: dict[str, str]) -> str:
-        """The path with `ids` in it, and its query if it needs one; a parameter without id is a route nobody thought of."""
+        """The path with `ids` in it, and a query if need be; an id that they lack is a route nobody thought of."""
         query = QUERIES.get(self.name)
         return self.path.format(**ids) + (f"?{query}" if query else "")
 
