@@ -221,7 +221,7 @@ ORACLE: dict[str, Callable[[Row], bool]] = {
 }
 
 
-@pytest.mark.parametrize("text", ORACLE)
+@pytest.mark.parametrize("text", ORACLE, ids=range(len(ORACLE)))
 async def test_a_filter_finds_what_it_says(crowd: Crowd, text: str) -> None:
     me = crowd.tenant.users["owner"]
     expected = {row["id"] for row in crowd.rows if ORACLE[text](row | {"me": me})}
