@@ -25,6 +25,7 @@ from api.modules.live.seats import Seats
 from api.modules.live.service import Live
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.search.routes import router as search
+from api.modules.tags.routes import router as tags
 from api.modules.webhooks.routes import router as webhooks
 from api.resources import make_resources
 from bevyly.clock import Clock, SystemClock
@@ -33,7 +34,7 @@ from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
 AREAS = (
-    intent, accounts, contacts, opportunities, leads, activities, search, events, auth, api_keys, webhooks, live,
+    intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks, live,
 )  # fmt: skip
 
 

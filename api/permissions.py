@@ -37,6 +37,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "activities:write": WORKERS,
     "activities:delete": MANAGERS,
     "search:read": EVERYONE,
+    "tags:read": EVERYONE,
+    "tags:write": MANAGERS,
     "events:write": WORKERS,
     "intent:read": EVERYONE,
     "intent:act": WORKERS,

@@ -5,6 +5,7 @@ Every text and number is bounded by the column that keeps it, so that the databa
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from unicodedata import normalize
 
 import orjson
 from pydantic import (
@@ -22,6 +23,7 @@ from pydantic import (
 from bevyly.db.pagination import DEFAULT_LIMIT, MAX_LIMIT
 
 _MAX_CUSTOM_BYTES = 32 * 1024
+_LONGEST_TAG = 50
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -57,6 +59,17 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _tag(value: str) -> str:
+    tag = " ".join(normalize("NFC", value).lower().split())
+    if not 1 <= len(tag) <= _LONGEST_TAG:
+        raise ValueError(f"has 1 to {_LONGEST_TAG} characters")
+    return tag
+
+
+def _each_once(value: list[str]) -> list[str]:
+    return sorted(set(value))
+
+
 def _text(longest: int) -> Any:
     return StringConstraints(min_length=1, max_length=longest, strip_whitespace=True)
 
@@ -88,6 +101,14 @@ Custom = Annotated[
     dict[Text100, Scalar | Annotated[list[Scalar], Field(max_length=100)]],
     Field(max_length=200, description="fields of the tenant's own: scalars or lists of scalars"),
     AfterValidator(_small),
+]
+
+
+Tag = Annotated[str, StringConstraints(max_length=200), AfterValidator(_tag)]
+Tags = Annotated[
+    list[Tag],
+    Field(max_length=50, description="labels of up to 50 characters; kept in lower case, each once, in order"),
+    AfterValidator(_each_once),
 ]
 
 
@@ -146,3 +167,9 @@ class VersionedOutput(Output):
     custom: dict[str, JsonValue]
     created_at: datetime
     updated_at: datetime
+
+
+class TaggedOutput(VersionedOutput):
+    """What every record that can be tagged carries."""
+
+    tags: list[str]

@@ -64,3 +64,9 @@ def topic_of(type_: str) -> str:
 
 def _parse(raw: dict[str, Any]) -> Topic:
     return Topic(**{name: raw[name] for name in Topic.__dataclass_fields__})
+
+
+@lru_cache
+def newest_version(type_: str) -> int:
+    """The schema version under which we write events of `type_`: the newest that consumers accept."""
+    return max((version for topic in topics().values() for version in topic.types.get(type_, [])), default=1)

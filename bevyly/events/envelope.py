@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from bevyly.clock import Clock
+from bevyly.events.catalogue import newest_version
 from bevyly.ids import new_id
 
 MAX_EVENT_BYTES = 524_288
@@ -82,6 +83,7 @@ def new_event(
     return Event(
         id=new_id(),
         type=type_,
+        schema_version=newest_version(type_),
         source=source,
         subject="/".join(subject),
         tenant_id=tenant_id,

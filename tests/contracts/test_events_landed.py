@@ -84,33 +84,33 @@ def test_a_version_or_a_type_cannot_disappear_or_move() -> None:
 
 def second(change: Any) -> dict[Version, Entry]:
     now = copy.deepcopy(offered())
-    now["lead.created", 2] = copy.deepcopy(now[LEAD])
-    change(now["lead.created", 2]["rules"])
+    now["lead.created", 3] = copy.deepcopy(now["lead.created", 2])
+    change(now["lead.created", 3]["rules"])
     return now
 
 
 def test_a_new_version_may_add_what_is_optional() -> None:
     now = second(lambda rules: rules["properties"].update(region={"type": ["null", "string"]}))
     assert violations(landed(), now) == []
-    assert not_landed(landed(), now) == [f"lead.created 2 is new: run `{compatibility.COMMAND}`"]
+    assert not_landed(landed(), now) == [f"lead.created 3 is new: run `{compatibility.COMMAND}`"]
 
 
 def test_a_new_version_may_do_nothing_else() -> None:
     now = second(lambda rules: rules["properties"].pop("source"))
     (sentence,) = violations(landed(), now)
-    assert sentence == "lead.created 2 cannot follow 1, since data/source: is gone: make a new type instead"
+    assert sentence == "lead.created 3 cannot follow 2, since data/source: is gone: make a new type instead"
 
 
 def test_versions_leave_no_gap() -> None:
     now = offered()
-    (sentence,) = violations(landed(), now | {("lead.created", 3): now[LEAD]})
-    assert sentence == "lead.created 3 leaves a gap: versions follow one another"
+    (sentence,) = violations(landed(), now | {("lead.created", 4): now[LEAD]})
+    assert sentence == "lead.created 4 leaves a gap: versions follow one another"
 
 
 def test_accepting_adds_and_never_overwrites(tmp_path: Path) -> None:
     path, now = tmp_path / "landed.json", offered()
     known = {key: entry for key, entry in now.items() if key[0] != "lead.created"}
-    assert accept(known, now, path) == 1
+    assert accept(known, now, path) == 2
     assert landed(path) == now
     before = path.read_text()
     with pytest.raises(Incompatible, match="has landed"):

@@ -18,7 +18,7 @@ ACCOUNTS = Listing(
         hidden=("deleted_at",),
     ).of(
         "id", "name", "domain", "industry", "employee_count", "annual_revenue_minor", "currency", "country", "city",
-        "owner_id", "version", "external_id", "custom", "created_at", "updated_at", "deleted_at",
+        "owner_id", "tags", "version", "external_id", "custom", "created_at", "updated_at", "deleted_at",
     ),
     relations=(Relation("owner", "owner_id", USERS),),
 )  # fmt: skip

@@ -12,8 +12,9 @@ from api.schemas import (
     Input,
     Minor,
     Name,
+    TaggedOutput,
+    Tags,
     Text100,
-    VersionedOutput,
 )
 
 
@@ -30,6 +31,7 @@ class AccountChange(Input):
     city: Text100 | None = None
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -46,7 +48,7 @@ class AccountQuery(ListQuery):
     q: Text100 | None = Field(default=None, description="what the name starts with")
 
 
-class Account(VersionedOutput):
+class Account(TaggedOutput):
     """An account."""
 
     name: str

@@ -21,6 +21,7 @@ class AccountService(RecordService[Account]):
         "country",
         "city",
         "owner_id",
+        "tags",
         "custom",
     )
     naming_fields: ClassVar[tuple[str, ...]] = ("name", "domain")

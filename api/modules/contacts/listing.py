@@ -19,7 +19,7 @@ CONTACTS = Listing(
         hidden=("deleted_at",),
     ).of(
         "id", "account_id", "first_name", "last_name", "email", "phone", "title", "seniority", "role", "owner_id",
-        "version", "external_id", "custom", "created_at", "updated_at", "deleted_at",
+        "tags", "version", "external_id", "custom", "created_at", "updated_at", "deleted_at",
     ),
     relations=(Relation("account", "account_id", ACCOUNTS), Relation("owner", "owner_id", USERS)),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from api.query.schemas import ListPage, ListQuery
-from api.schemas import Custom, Email, Id, Input, Name, Text50, Text100, VersionedOutput
+from api.schemas import Custom, Email, Id, Input, Name, TaggedOutput, Tags, Text50, Text100
 
 
 class ContactChange(Input):
@@ -19,6 +19,7 @@ class ContactChange(Input):
     role: Text50 | None = Field(default=None, description="buying role: champion, decision_maker, user …")
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -34,7 +35,7 @@ class ContactQuery(ListQuery):
     q: Text100 | None = Field(default=None, description="what the email or the last name starts with")
 
 
-class Contact(VersionedOutput):
+class Contact(TaggedOutput):
     """A contact."""
 
     account_id: Id | None

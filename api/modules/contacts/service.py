@@ -21,6 +21,7 @@ class ContactService(RecordService[Contact]):
         "seniority",
         "role",
         "owner_id",
+        "tags",
         "custom",
     )
     naming_fields: ClassVar[tuple[str, ...]] = ("first_name", "last_name", "email", "account_id")

@@ -40,7 +40,7 @@ class CloudEvent(BaseModel):
         description="when your system learned of it, for histories that are sent later; now where left out",
     )
     datacontenttype: Literal["application/json"] = "application/json"
-    schemaversion: Literal[1] = 1
+    schemaversion: Literal[1, 2] = 1
     data: dict[str, Any]
 
 

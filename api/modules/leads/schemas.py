@@ -17,9 +17,10 @@ from api.schemas import (
     Minor,
     Name,
     Output,
+    TaggedOutput,
+    Tags,
     Text50,
     Text100,
-    VersionedOutput,
 )
 
 OpenStatus = Literal["new", "working", "qualified", "disqualified"]
@@ -40,6 +41,7 @@ class LeadChange(Input):
     contact_id: Id | None = None
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -56,7 +58,7 @@ class LeadQuery(ListQuery):
     q: Text100 | None = Field(default=None, description="what the company or the email starts with")
 
 
-class Lead(VersionedOutput):
+class Lead(TaggedOutput):
     """A lead."""
 
     company_name: str | None

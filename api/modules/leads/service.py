@@ -32,6 +32,7 @@ class LeadService(RecordService[Lead]):
         "owner_id",
         "account_id",
         "contact_id",
+        "tags",
         "custom",
     )
     naming_fields: ClassVar[tuple[str, ...]] = ("company_name", "contact_name", "contact_email", "status")

@@ -26,7 +26,7 @@ OPPORTUNITIES = Listing(
         hidden=("deleted_at",),
     ).of(
         "id", "account_id", "contact_id", "lead_id", "name", "stage", "status", "value_minor", "currency",
-        "expected_close_date", "stage_entered_at", "closed_at", "owner_id", "version", "external_id", "custom",
+        "expected_close_date", "stage_entered_at", "closed_at", "owner_id", "tags", "version", "external_id", "custom",
         "created_at", "updated_at", "deleted_at",
     ),
     relations=(

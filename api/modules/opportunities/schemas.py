@@ -15,8 +15,9 @@ from api.schemas import (
     Minor,
     Name,
     Output,
+    TaggedOutput,
+    Tags,
     Text100,
-    VersionedOutput,
 )
 
 Stage = Literal["prospecting", "qualification", "proposal", "negotiation", "won", "lost"]
@@ -36,6 +37,7 @@ class OpportunityChange(Input):
     expected_close_date: Day | None = None
     owner_id: Id | None = None
     external_id: Name | None = None
+    tags: Tags = Field(default_factory=list)
     custom: Custom = Field(default_factory=dict)
 
 
@@ -56,7 +58,7 @@ class OpportunityQuery(ListQuery):
     q: Text100 | None = Field(default=None, description="what the name starts with")
 
 
-class Opportunity(VersionedOutput):
+class Opportunity(TaggedOutput):
     """An opportunity."""
 
     account_id: Id

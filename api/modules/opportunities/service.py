@@ -29,6 +29,7 @@ class OpportunityService(RecordService[Opportunity]):
         "currency",
         "expected_close_date",
         "owner_id",
+        "tags",
         "custom",
     )
     naming_fields: ClassVar[tuple[str, ...]] = ("name", "account_id", "stage", "status")

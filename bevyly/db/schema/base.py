@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
+    ARRAY,
     CHAR,
     BigInteger,
     DateTime,
@@ -77,6 +78,12 @@ class Versioned:
 def live_index(name: str, *columns: str | TextClause) -> Index:
     """Index of the rows that are not deleted, in the order of `columns` and then of ids, read from either end."""
     return Index(name, "customer_id", *columns, "id", postgresql_where=text("deleted_at is null"))
+
+
+class Tagged:
+    """A record that people label. No index of the labels: `@>` is not leakproof, row-level security forbids its use."""
+
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
 
 
 def tenant_fk(column: str, table: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:

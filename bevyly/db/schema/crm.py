@@ -14,6 +14,7 @@ from bevyly.db.schema.base import (
     Instant,
     Minor,
     Name,
+    Tagged,
     TenantRow,
     Versioned,
     live_index,
@@ -22,9 +23,10 @@ from bevyly.db.schema.base import (
 
 
 def _list_indexes(table: str) -> tuple[Index, ...]:
-    """Indexes of a list in its default order, of its external ids, and of the rows of one owner."""
+    """Indexes of a list in its default order, of its external ids, of tagged rows and of those of one owner."""
     return (
         Index(f"ix_{table}_list", "customer_id", text("created_at desc"), text("id desc")),
+        Index(f"ix_{table}_tagged", "customer_id", "id", postgresql_where=text("tags <> '{}'")),
         Index(f"ix_{table}_owner", "customer_id", "owner_id", text("created_at desc"), text("id desc")),
         live_index(f"ix_{table}_updated", "updated_at"),
         Index(
@@ -37,7 +39,7 @@ def _list_indexes(table: str) -> tuple[Index, ...]:
     )
 
 
-class Account(TenantRow, Versioned, Base):
+class Account(TenantRow, Versioned, Tagged, Base):
     """A company."""
 
     __tablename__ = "accounts"
@@ -60,7 +62,7 @@ class Account(TenantRow, Versioned, Base):
     owner_id: Mapped[Id | None]
 
 
-class Contact(TenantRow, Versioned, Base):
+class Contact(TenantRow, Versioned, Tagged, Base):
     """A person at a company."""
 
     __tablename__ = "contacts"
@@ -84,7 +86,7 @@ class Contact(TenantRow, Versioned, Base):
     owner_id: Mapped[Id | None]
 
 
-class Opportunity(TenantRow, Versioned, Base):
+class Opportunity(TenantRow, Versioned, Tagged, Base):
     """A deal. `value` is in minor units of `currency`; `stage` is a stage of the tenant's pipeline."""
 
     __tablename__ = "opportunities"
@@ -148,7 +150,7 @@ class OpportunityChange(TenantRow, Base):
     event_id: Mapped[Id | None]
 
 
-class Lead(TenantRow, Versioned, Base):
+class Lead(TenantRow, Versioned, Tagged, Base):
     """Somebody who may become a customer. Conversion is one conditional update: exactly one caller wins."""
 
     __tablename__ = "leads"

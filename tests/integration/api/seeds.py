@@ -102,7 +102,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=model, score_type="conversion", status="champion", display="band", n_rows=1, n_outcomes=1,
                 metrics={}, card="", artefact="x",
             ),
-            Account(**t, id=ids["account_id"], name="Secret account"),
+            Account(**t, id=ids["account_id"], name="Secret account", tags=["secret"]),
             AgentConfig(**t, id=new_id(), agent_type="email"),
             AgentRun(**t, id=run, agent_type="email", command_id=new_id(), status="succeeded", started_at=NOW),
             ApiKey(

@@ -24,6 +24,7 @@ from api.modules.intent.schemas import (
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.search.schemas import SearchResult
+from api.modules.tags.schemas import TagList
 from api.modules.webhooks.schemas import DeliveryDetail, DeliveryPage, Webhook, WebhookPage
 from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
@@ -49,6 +50,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/intent/recommendations/{recommendation_id}": Recommendation,
     "/api/v1/intent/scores/{entity_type}/{entity_id}": Scores,
     "/api/v1/search": SearchResult,
+    "/api/v1/tags": TagList,
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
     "/api/v1/auth/sessions": SessionPage,

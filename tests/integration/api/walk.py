@@ -20,6 +20,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/leads/{lead_id}/convert": {},
     "POST /api/v1/activities": {"kind": "note"},
     "POST /api/v1/activities/{activity_id}/complete": {},
+    "POST /api/v1/tags/rename": {"tag": "x", "to": "y"},
+    "POST /api/v1/tags/delete": {"tag": "x"},
     "POST /api/v1/events": {
         "specversion": "1.0",
         "id": "1",

@@ -1,0 +1,1 @@
+"""The area tags of the API."""
