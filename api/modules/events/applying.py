@@ -110,7 +110,7 @@ class Applier:
         if lacking:
             raise invalid(*lacking)
         ours = {"id": change.entity_id, "external_id": self._external_id(change)}
-        row = await service.create({"custom": {}} | fields | {"owner_id": self._owner(change)} | ours)
+        row = await service.create({"custom": {}, "tags": []} | fields | {"owner_id": self._owner(change)} | ours)
         self._batch.records[row.id] = row
 
     async def _convert(self, change: Change, row: Lead) -> str:

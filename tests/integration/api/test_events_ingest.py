@@ -78,7 +78,7 @@ async def test_created_and_updated_change_what_differs_and_keep_the_rest(api: Ap
         results = await send(
             client,
             event("b", "account.created", account_id="A1", name="Company 1", city="Ulm"),
-            event("c", "account.updated", account_id="A1", custom={"seats": 4}),
+            event("c", "account.updated", account_id="A1", custom={"seats": 4}, tags=["VIP"]),
             event("d", "account.updated", account_id="A1", before={"city": "?"}, after={"city": "Ulm"}),
             event("e", "account.updated", account_id="never", name="x"),
         )
@@ -87,7 +87,7 @@ async def test_created_and_updated_change_what_differs_and_keep_the_rest(api: Ap
     assert (account["version"], account["industry"], account["city"]) == (3, "Steel", "Ulm")
     assert account["custom"] == {"tier": "gold", "seats": 4}
     changes = [told.data["after"] for told in api.events() if told.type == "account.updated"]
-    assert changes == [{"city": "Ulm"}, {"custom": {"tier": "gold", "seats": 4}}]
+    assert changes == [{"city": "Ulm"}, {"custom": {"tier": "gold", "seats": 4}, "tags": ["vip"]}]
 
 
 async def test_older_state_never_overwrites_newer(api: Api) -> None:

@@ -120,6 +120,11 @@ def deleted(kind: str) -> Callable[[World], Awaitable[None]]:
     return prepare
 
 
+async def tagged(world: World) -> None:
+    answer = await world.client.patch(f"/api/v1/contacts/{world.ids['contact_id']}", json={"tags": ["old", "vip"]})
+    assert answer.status_code == 200, answer.text
+
+
 def record(
     plural: str, kind: str, *, create: dict[str, Any], change: dict[str, Any], named: dict[str, Any]
 ) -> list[Case]:
@@ -225,6 +230,20 @@ CASES = [
         [("api_key.created", 1), ("api_key.revoked", 2)],
         {"overlap_hours": 0},
         expect={"api_key_id": "key_id", "name": "Sync"},
+    ),
+    Case(
+        "POST /api/v1/tags/rename",
+        [("contact.updated", 3)],
+        {"tag": "old", "to": "new"},
+        before=tagged,
+        expect={"contact_id": "contact_id", "after": {"tags": ["new", "vip"]}},
+    ),
+    Case(
+        "POST /api/v1/tags/delete",
+        [("contact.updated", 3)],
+        {"tag": "old"},
+        before=tagged,
+        expect={"contact_id": "contact_id", "after": {"tags": ["vip"]}},
     ),
     Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
 ]
