@@ -94,7 +94,7 @@ end $$""",
     # The pipeline role may see every tenant: what it looks for is hashed with the current one, and only its rows are named.
     """
 create function search_candidates(every int[], neighbours int[], kinds text[], bound int) returns table (id varchar, kind varchar)
-language plpgsql stable security definer set search_path = public, pg_temp set enable_seqscan = off
+language plpgsql stable security definer rows 50 set search_path = public, pg_temp set enable_seqscan = off
 as $$
 declare
   tenant constant text := current_setting('bevyly.customer_id');
@@ -108,13 +108,14 @@ begin
     return;
   end if;
   return query
-    select distinct near.id, near.kind
+    select near.id, near.kind
     from generate_subscripts(neighbours, 1) n, lateral (
       select e.id, e.kind from search_entries e
       where e.grams @> neighbours[n:n + 1] and e.customer_id || '' = tenant and e.kind || '' = any (kinds)
       limit bound
     ) near
-    where neighbours[n] is not null and neighbours[n + 1] is not null;
+    where neighbours[n] is not null and neighbours[n + 1] is not null
+    group by near.id, near.kind order by count(*) desc, near.id desc limit 1000;
 end $$""",
     f"alter function search_candidates(int[], int[], text[], int) owner to {PIPELINE_ROLE}",
 ]
