@@ -106,11 +106,17 @@ def _describe_streams(document: dict[str, Any]) -> None:
 
 
 def _description(limits: RateLimits) -> str:
-    rules = (limits.reads, limits.writes, limits.authentication)
-    rows = "\n".join(f"| {rule.name} | {rule.limit} in {rule.seconds} s |" for rule in rules)
+    rows = "\n".join(
+        f"| `{rule.name}` | {counts} | {whose} | {rule.limit} in {rule.seconds} s |"
+        for rule, counts, whose in limits.published()
+    )
     return (
-        "Every POST takes an `Idempotency-Key`: the same request again gets the same answer for 24 hours. Records "
-        "carry an `ETag`; changes take `If-Match`. Errors are `application/problem+json` with a stable `code`. An "
-        "answer may get new fields and new values of a field: leave alone what you do not know.\n\n"
-        f"| requests | limit for each user, key or address |\n|---|---|\n{rows}\n"
+        "Every POST that needs a log-in, and sign-up, takes an `Idempotency-Key`: the same request again gets the same "
+        "answer for 24 hours. Records carry an `ETag`; changes take `If-Match`. Errors are `application/problem+json` "
+        "with a stable `code`. An answer may get new fields and new values: leave alone what you do not know."
+        "\n\n"
+        "Answers say in `RateLimit-Policy` and `RateLimit` by which limit they were counted and what is left of it; "
+        "each route names its own as `x-rate-limit`. 429 and 503 come with `Retry-After`. Attempts to log in that fail "
+        "wait besides, a little longer each time.\n\n"
+        f"| limit | counts | for each | at most |\n|---|---|---|---|\n{rows}\n"
     )

@@ -9,13 +9,22 @@ def tidy(document: dict[str, Any]) -> None:
         for operation in methods.values():
             for parameter in operation.get("parameters", []):
                 parameter["schema"] = _sendable(parameter["schema"])
+            for response in operation["responses"].values():
+                _without_nothing(response)
             _without_titles(operation)
     for schema in document["components"]["schemas"].values():
         _without_titles(schema)
 
 
+def _without_nothing(response: dict[str, Any]) -> None:
+    """An answer without a model has no body."""
+    if all(content.get("schema") == {} for content in response.get("content", {}).values()):
+        response.pop("content", None)
+
+
 def _sendable(schema: dict[str, Any]) -> dict[str, Any]:
-    schema = {name: value for name, value in schema.items() if name != "title"}
+    parsed = schema.get("type") == "string" and not isinstance(schema.get("default"), str)
+    schema = {name: value for name, value in schema.items() if name != "title" and not (parsed and name == "default")}
     branches: list[dict[str, Any]] = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
     if len(branches) != 1:
         return schema

@@ -98,9 +98,11 @@ class Story:
                 self.known |= {k: v for k, v in body.items() if isinstance(v, str) and _REMEMBERED.fullmatch(k)}
 
 
-def record(one: Described, answer: httpx.Response | None = None) -> None:
-    """Write what is missing of an example: the body that the walk over all routes sends, and the answer."""
+def record(one: Described, answer: httpx.Response | None = None, *, stale: bool = False) -> None:
+    """Write what is missing of an example, or stale: the body that the walk over all routes sends, and the answer."""
     example = example_of(one.id)
+    if stale:
+        del example["response"]
     body, query = BODIES.get(f"{one.method} {one.path}"), QUERIES.get(f"{one.method} {one.path}")
     if answer is None and "requestBody" in one.operation and one.request is None and body is not None:
         example.setdefault("request", body)

@@ -34,7 +34,7 @@ async def create_api_key(body: KeyCreate, context: Write, answer: Response) -> N
 
 @router.post("/{key_id}/rotate", status_code=201, responses=answers(NewKey, 403, 404, 409, status=201))
 @requires("api_keys:write")
-async def rotate_key(key_id: str, body: KeyRotate, resources: Process, context: Write, answer: Response) -> NewKey:
+async def rotate_api_key(key_id: str, body: KeyRotate, resources: Process, context: Write, answer: Response) -> NewKey:
     """A new key in place of one of mine, with what it may do and I still may. The old one works a while longer."""
     answer.headers["cache-control"] = "no-store"
     given = body.overlap_hours

@@ -58,7 +58,7 @@ class ApiKeyService:
         scopes = set(row.scopes) & permissions_of(self.principal.role)
         wider = sorted(scopes - self.principal.permissions)
         if wider or not scopes:
-            raise Forbidden("You do not have what this key may do.", permission=(wider or row.scopes)[0])
+            raise Forbidden("You do not have what this key may do.", permission=next(iter(wider or row.scopes), None))
         new, text = self._add(row.name, scopes, now + (row.expires_at - row.created_at) if row.expires_at else None)
         await self.session.flush()
         row.rotated_to = new.id

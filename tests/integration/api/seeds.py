@@ -106,7 +106,8 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             AgentConfig(**t, id=new_id(), agent_type="email"),
             AgentRun(**t, id=run, agent_type="email", command_id=new_id(), status="succeeded", started_at=NOW),
             ApiKey(
-                **t, id=ids["key_id"], user_id=user_id, name="k", prefix="bvy_live_…", secret_hash=new_id(), scopes=[]
+                **t, id=ids["key_id"], user_id=user_id, name="k", prefix="bvy_live_…", secret_hash=new_id(),
+                scopes=["profile:read"],
             ),
             RefreshToken(
                 **t, id=new_id(), user_id=user_id, family_id=ids["session_id"], token_hash=new_id(), expires_at=LATER
