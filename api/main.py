@@ -20,6 +20,8 @@ from api.modules.intent.routes import router as intent
 from api.modules.leads.routes import router as leads
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.search.routes import router as search
+from api.modules.teams.routes import router as teams
+from api.modules.users.routes import router as users
 from api.modules.webhooks.routes import router as webhooks
 from api.resources import make_resources
 from bevyly.clock import Clock, SystemClock
@@ -27,7 +29,21 @@ from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
-AREAS = (intent, accounts, contacts, opportunities, leads, activities, search, events, auth, api_keys, webhooks)
+AREAS = (
+    intent,
+    accounts,
+    contacts,
+    opportunities,
+    leads,
+    activities,
+    search,
+    events,
+    auth,
+    api_keys,
+    webhooks,
+    users,
+    teams,
+)
 
 
 def create_app(

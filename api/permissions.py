@@ -40,6 +40,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:refresh": WORKERS,
     "webhooks:read": MANAGERS,
     "webhooks:write": MANAGERS,
+    "users:read": EVERYONE,
+    "users:write": MANAGERS,
+    "teams:read": EVERYONE,
+    "teams:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

@@ -19,6 +19,7 @@ from bevyly.db.schema.intelligence import (
     Signal,
 )
 from bevyly.db.schema.search import SearchEntry
+from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -55,6 +56,8 @@ __all__ = [
     "Score",
     "SearchEntry",
     "Signal",
+    "Team",
+    "TeamMember",
     "TenantSpread",
     "User",
     "WebhookAttempt",

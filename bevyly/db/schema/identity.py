@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,12 +14,16 @@ class Customer(Base):
     """A tenant. Writer: `api` (sign-up) and `bevyly.datasets` (a tenant for a data set)."""
 
     __tablename__ = "customers"
+    __table_args__ = (CheckConstraint("record_visibility in ('everyone','team','own')", name="record_visibility"),)
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[Name]
     domain: Mapped[str | None] = mapped_column(String(255))
     currency: Mapped[Currency] = mapped_column(server_default="EUR", default="EUR")
     timezone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
+    record_visibility: Mapped[Code] = mapped_column(
+        server_default="everyone", default="everyone", comment="whose records members and viewers see"
+    )
     pooling: Mapped[bool] = mapped_column(
         server_default="true",
         default=True,
@@ -38,6 +42,7 @@ class User(TenantRow, Base):
         CheckConstraint("role in ('owner','admin','member','viewer')", name="role"),
         CheckConstraint("email = lower(email)", name="email_lower"),
         Index("ix_users_email", "email"),
+        Index("ix_users_list", "customer_id", text("created_at desc"), text("id desc")),
     )
 
     email: Mapped[str] = mapped_column(String(255))
@@ -47,6 +52,7 @@ class User(TenantRow, Base):
     token_version: Mapped[int] = mapped_column(server_default="1", default=1)
     external_id: Mapped[str | None] = mapped_column(String(255))
     disabled_at: Mapped[Instant | None]
+    version: Mapped[int] = mapped_column(server_default="1", default=1)
     created_at: Mapped[CreatedAt]
 
 

@@ -34,6 +34,8 @@ from bevyly.db.schema import (
     RefreshToken,
     Score,
     Signal,
+    Team,
+    TeamMember,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -83,7 +85,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
     event = new_id()
-    ids |= {"endpoint_id": new_id(), "delivery_id": new_id()}
+    ids |= {"endpoint_id": new_id(), "delivery_id": new_id(), "team_id": new_id(), "user_id": user_id}
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
     steps: list[list[Base]] = [
         [
@@ -132,12 +134,14 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 polarity="+", confidence=0.5, confidence_low=0.4, confidence_high=0.6, dedupe_key=new_id(),
                 first_seen_at=NOW, last_seen_at=NOW,
             ),
+            Team(**t, id=ids["team_id"], name="Secret team", updated_at=NOW),
             WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),
             WebhookEvent(**t, event_id=event, type="note.created", envelope="{}"),
         ],
         [
             Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
             ApprovalItem(**t, id=new_id(), agent_run_id=run, item_type="email", content_hash="h"),
+            TeamMember(**t, team_id=ids["team_id"], user_id=user_id),
             PatternSignal(**t, pattern_id=pattern, signal_id=signal),
             Score(
                 **t, id=new_id(), entity_type="lead", entity_id=ids["lead_id"], score_type="conversion", as_of=NOW,

@@ -27,6 +27,10 @@ SILENT = {
     "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
     "POST /api/v1/auth/log-out": "a session ends; the audit knows",
     **dict.fromkeys(
+        ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
+        "who works with whom is no event; the audit knows",
+    ),
+    **dict.fromkeys(
         (
             "POST /api/v1/webhooks",
             "PATCH /api/v1/webhooks/{endpoint_id}",
@@ -65,6 +69,11 @@ class World:
         await self.make("activities", "activity_id", kind="meeting", due_at="2199-01-01T00:00:00Z", participants=people)
         await self.make("api-keys", "key_id", name="Sync", scopes=["accounts:read"])
         self.ids["recommendation_id"] = self._advice()
+        self.ids |= {"user_id": self.api.a.users["member"], "owner_id": self.api.a.users["owner"]}
+
+    async def disable(self) -> None:
+        answer = await self.client.post(f"/api/v1/users/{self.ids['user_id']}/disable", json={})
+        assert answer.status_code == 200, answer.text
 
     async def delete(self, kind: str) -> None:
         path = {"account": "accounts", "contact": "contacts", "lead": "leads", "activity": "activities"}
@@ -121,6 +130,15 @@ def record(
         Case(f"DELETE {one}", [(f"{kind}.deleted", 2)], expect=itself | named),
         Case(f"POST {one}/restore", [(f"{kind}.restored", 3)], before=deleted(kind), expect=itself | named),
     ]
+
+
+async def disabled(world: World) -> None:
+    await world.disable()
+
+
+async def owned(world: World) -> None:
+    body = {"owner_id": world.ids["user_id"]}
+    assert (await world.client.patch(f"/api/v1/leads/{world.ids['lead_id']}", json=body)).status_code == 200
 
 
 ANSWER = "/api/v1/intent/recommendations/{recommendation_id}"
@@ -208,6 +226,28 @@ CASES = [
             "data": {"lead_id": "L-1", "company_name": "x"},
         },
         expect={"company_name": "x", "status": "new"},
+    ),
+    Case(
+        "PATCH /api/v1/users/{user_id}",
+        [("user.updated", 2)],
+        {"role": "viewer"},
+        expect={"user_id": "user_id", "before": {"role": "member"}, "after": {"role": "viewer"}},
+    ),
+    Case("POST /api/v1/users/{user_id}/disable", [("user.disabled", 2)], {}, expect={"user_id": "user_id"}),
+    Case(
+        "POST /api/v1/users/{user_id}/disable",
+        [("user.disabled", 2), ("lead.updated", 3)],
+        {"transfer_to": "owner_id"},
+        before=owned,
+        expect={"lead_id": "lead_id", "before": {"owner_id": "user_id"}, "after": {"owner_id": "owner_id"}},
+    ),
+    Case("POST /api/v1/users/{user_id}/enable", [("user.enabled", 3)], before=disabled, expect={"user_id": "user_id"}),
+    Case(
+        "POST /api/v1/users/{user_id}/transfer",
+        [("lead.updated", 3)],
+        {"transfer_to": "owner_id"},
+        before=owned,
+        expect={"lead_id": "lead_id", "after": {"owner_id": "owner_id"}},
     ),
     Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
 ]
