@@ -17,6 +17,7 @@ from api.permissions import effective
 from bevyly.clock import Clock
 from bevyly.db.read import Reader
 from bevyly.db.schema import ApiKey
+from bevyly.db.scope import EVERY_OWNER
 from bevyly.db.unit_of_work import unit_of_work
 from bevyly.errors import Unauthorized
 from bevyly.identity import keys
@@ -38,6 +39,8 @@ class Principal:
     permissions: frozenset[str]
     actor_type: str
     actor_id: str
+    visible_owners: str = EVERY_OWNER
+    """Whose records they see: ids with commas between them (`bevyly.db.scope`)."""
 
 
 @dataclass(slots=True)
@@ -96,6 +99,7 @@ class Authenticator:
             permissions=effective(role, None),
             actor_type="user",
             actor_id=claims.user_id,
+            visible_owners=await self._visible_owners(claims.customer_id, claims.user_id),
         )
         return _Remembered(principal, claims.expires_at, now)
 
@@ -119,8 +123,15 @@ class Authenticator:
             permissions=effective(role, frozenset(scopes)),
             actor_type="api_key",
             actor_id=key_id,
+            visible_owners=await self._visible_owners(customer_id, user_id),
         )
         return _Remembered(principal, expires_at, now)
+
+    async def _visible_owners(self, customer_id: str, user_id: str) -> str:
+        row = await self._reader.one("api_get_visible_owners", customer_id, user_id)
+        if row is None or row[0] is None:
+            raise unauthorized()
+        return str(row[0])
 
     async def _touch(self, customer_id: str, key_id: str, now: datetime) -> None:
         unused = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - TOUCH_AFTER)

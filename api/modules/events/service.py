@@ -198,4 +198,5 @@ def _external_ids(changes: Iterable[Change]) -> Iterable[str]:
 
 
 def _is_about_rows(error: DBAPIError) -> bool:
-    return isinstance(error.orig, psycopg.IntegrityError | psycopg.DataError | psycopg.errors.DeadlockDetected)
+    about = psycopg.IntegrityError | psycopg.DataError | psycopg.errors.DeadlockDetected
+    return isinstance(error.orig, about | psycopg.errors.InsufficientPrivilege)

@@ -6,7 +6,7 @@ from api.dependencies.work import WriteContext
 from api.modules.accounts.service import AccountService
 from api.modules.contacts.service import ContactService
 from api.modules.leads.repository import CONVERTIBLE, ConversionRepository
-from api.modules.leads.service import already_converted
+from api.modules.leads.service import LeadService, already_converted
 from api.modules.opportunities.service import OpportunityService
 from api.records.repository import missing
 from api.records.trail import Trail, Values
@@ -64,6 +64,7 @@ class LeadConversion:
         lead = await self.leads.claim(lead_id, self.trail.now) if is_id(lead_id) else None
         if lead is None:
             raise await self._why_not(lead_id)
+        await LeadService(self.context).require_visible(wanted)
         account_id, account_created = await self._account(lead, wanted.get("account_id"))
         contact_id, contact_created = await self._contact(lead, wanted.get("contact_id"), account_id)
         opportunity_id = await self._opportunity(lead, wanted.get("opportunity"), account_id, contact_id)

@@ -28,9 +28,7 @@ class OwnershipTransfer:
         """Raise unless `to` is another user who may come in."""
         active = await self.users.is_active(to) if is_id(to) else None
         if active is None:
-            raise ReferenceNotFound(
-                "Nothing here has the id in transfer_to.", errors=[{"field": "body.transfer_to", "code": "not_found"}]
-            )
+            raise ReferenceNotFound.of("transfer_to")
         if not active or to == user_id:
             raise NotASuccessor("Records can go only to another user who is not disabled.")
 

@@ -165,7 +165,7 @@ def test_every_tenant_table_forces_row_level_security(api: Api) -> None:
         assert owner != "bevyly_app", table
         policies = api.sql(
             "select polcmd, polqual is not null, polwithcheck is not null from pg_policy "
-            "where polrelid = %s and 'bevyly_app'::regrole = any(polroles)",
+            "where polrelid = %s and 'bevyly_app'::regrole = any(polroles) and polpermissive",
             oid,
         )
         assert policies == [("*", True, True)], table
