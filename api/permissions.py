@@ -14,6 +14,7 @@ PUBLIC = "public"
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "profile:read": EVERYONE,
+    "profile:write": EVERYONE,
     "profile:log_out": EVERYONE,
     "api_keys:read": WORKERS,
     "api_keys:write": WORKERS,
@@ -44,6 +45,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "users:write": MANAGERS,
     "teams:read": EVERYONE,
     "teams:write": MANAGERS,
+    "settings:read": EVERYONE,
+    "settings:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

@@ -30,6 +30,7 @@ class Customer(Base):
         comment="whether outcomes of this tenant may inform the pooled prior",
     )
     settings: Mapped[Json]
+    version: Mapped[int] = mapped_column(server_default="1", default=1)
     created_at: Mapped[CreatedAt]
 
 
@@ -52,6 +53,11 @@ class User(TenantRow, Base):
     token_version: Mapped[int] = mapped_column(server_default="1", default=1)
     external_id: Mapped[str | None] = mapped_column(String(255))
     disabled_at: Mapped[Instant | None]
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    locale: Mapped[Code | None]
+    working_hours: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    notifications: Mapped[Json]
+    attention_budget: Mapped[int | None]
     version: Mapped[int] = mapped_column(server_default="1", default=1)
     created_at: Mapped[CreatedAt]
 

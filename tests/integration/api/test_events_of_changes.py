@@ -26,6 +26,7 @@ SILENT = {
     "POST /api/v1/auth/log-in": "coming in changes no record; the audit knows",
     "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
     "POST /api/v1/auth/log-out": "a session ends; the audit knows",
+    "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
     **dict.fromkeys(
         ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
         "who works with whom is no event; the audit knows",
@@ -226,6 +227,12 @@ CASES = [
             "data": {"lead_id": "L-1", "company_name": "x"},
         },
         expect={"company_name": "x", "status": "new"},
+    ),
+    Case(
+        "PATCH /api/v1/me",
+        [("user.updated", 2)],
+        {"name": "Kim", "locale": "de-DE"},
+        expect={"before": {"name": "Owner"}, "after": {"name": "Kim"}},
     ),
     Case(
         "PATCH /api/v1/users/{user_id}",

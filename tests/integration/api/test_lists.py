@@ -24,6 +24,8 @@ from api.modules.intent.schemas import (
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.search.schemas import SearchResult
+from api.modules.profile.schemas import Profile
+from api.modules.settings.schemas import Settings as TenantSettings
 from api.modules.teams.schemas import Team, TeamPage
 from api.modules.users.schemas import User, UserPage
 from api.modules.webhooks.schemas import DeliveryDetail, DeliveryPage, Webhook, WebhookPage
@@ -53,6 +55,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/search": SearchResult,
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
+    "/api/v1/settings": TenantSettings,
+    "/api/v1/me": Profile,
     "/api/v1/users": UserPage,
     "/api/v1/users/{user_id}": User,
     "/api/v1/teams": TeamPage,

@@ -40,6 +40,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/users/{user_id}/transfer": {"transfer_to": "00000000-0000-7000-8000-000000000000"},
     "POST /api/v1/teams": {"name": "x"},
     "PATCH /api/v1/teams/{team_id}": {"name": "y"},
+    "PATCH /api/v1/settings": {"timezone": "Europe/Berlin"},
+    "PATCH /api/v1/me": {"name": "y"},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "x" * 12},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
