@@ -12,6 +12,7 @@ from api.middleware.limits import RequestLimits
 from api.modules.accounts.routes import router as accounts
 from api.modules.activities.routes import router as activities
 from api.modules.api_keys.routes import router as api_keys
+from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
 from api.modules.contacts.routes import router as contacts
 from api.modules.events.routes import router as events
@@ -47,6 +48,7 @@ AREAS = (
     teams,
     tenant_settings,
     profile,
+    audit,
 )
 
 

@@ -47,6 +47,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "teams:write": MANAGERS,
     "settings:read": EVERYONE,
     "settings:write": MANAGERS,
+    "audit:read": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

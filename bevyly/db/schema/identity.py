@@ -124,6 +124,7 @@ class AuditEntry(TenantRow, Base):
     __tablename__ = "audit"
     __table_args__ = (
         Index("ix_audit_entity", "customer_id", "entity_type", "entity_id", "occurred_at"),
+        Index("ix_audit_actor", "customer_id", "actor_id", "occurred_at", "id"),
         Index("ix_audit_time", "customer_id", "occurred_at", "id"),
     )
 

@@ -85,7 +85,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
     event = new_id()
-    ids |= {"endpoint_id": new_id(), "delivery_id": new_id(), "team_id": new_id(), "user_id": user_id}
+    ids |= {
+        "endpoint_id": new_id(),
+        "delivery_id": new_id(),
+        "team_id": new_id(),
+        "user_id": user_id,
+        "actor_id": user_id,
+    }
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
     steps: list[list[Base]] = [
         [

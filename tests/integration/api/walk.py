@@ -48,6 +48,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/refresh": {"refresh_token": "x"},
 }
 
+STREAMS = {"/api/v1/audit/export"}
+"""Reads that are no JSON document; each has tests of its own."""
+
 
 # The query of each route that cannot do without one.
 QUERIES = {"GET /api/v1/search": "q=secret&limit=1"}
