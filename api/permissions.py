@@ -48,6 +48,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "settings:read": EVERYONE,
     "settings:write": MANAGERS,
     "audit:read": MANAGERS,
+    "pipelines:read": EVERYONE,
+    "pipelines:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

@@ -62,10 +62,11 @@ class UserRepository:
             .order_by(table.id)
             .limit(limit)
             .with_for_update()
+            .cte("chosen")  # chosen once: a subquery may be asked again for each row, and find others by then
         )
         statement = (
             update(table)
-            .where(table.customer_id == self.customer_id, table.id.in_(chosen.scalar_subquery()))
+            .where(table.customer_id == self.customer_id, table.id.in_(select(chosen.c.id)))
             .values(owner_id=to, version=table.version + 1, updated_at=now)
             .returning(table.id, table.version)
             .execution_options(synchronize_session=False)

@@ -19,6 +19,7 @@ from bevyly.db.schema.intelligence import (
     Signal,
 )
 from bevyly.db.schema.search import SearchEntry
+from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -50,6 +51,8 @@ __all__ = [
     "OutboxEvent",
     "Pattern",
     "PatternSignal",
+    "Pipeline",
+    "PipelineStage",
     "RawEvent",
     "Recommendation",
     "RefreshToken",

@@ -29,6 +29,8 @@ from bevyly.db.schema import (
     OutboxEvent,
     Pattern,
     PatternSignal,
+    Pipeline,
+    PipelineStage,
     RawEvent,
     Recommendation,
     RefreshToken,
@@ -89,6 +91,8 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "endpoint_id": new_id(),
         "delivery_id": new_id(),
         "team_id": new_id(),
+        "pipeline_id": new_id(),
+        "stage_id": new_id(),
         "user_id": user_id,
         "actor_id": user_id,
     }
@@ -140,6 +144,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 polarity="+", confidence=0.5, confidence_low=0.4, confidence_high=0.6, dedupe_key=new_id(),
                 first_seen_at=NOW, last_seen_at=NOW,
             ),
+            Pipeline(**t, id=ids["pipeline_id"], name="Secret pipeline", updated_at=NOW),
             Team(**t, id=ids["team_id"], name="Secret team", updated_at=NOW),
             WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),
             WebhookEvent(**t, event_id=event, type="note.created", envelope="{}"),
@@ -147,6 +152,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         [
             Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
             ApprovalItem(**t, id=new_id(), agent_run_id=run, item_type="email", content_hash="h"),
+            *(
+                PipelineStage(
+                    **t, id=stage, pipeline_id=ids["pipeline_id"], key=f"secret_{place}", name="Secret stage",
+                    position=place, probability=0.5, kind="open",
+                )
+                for place, stage in enumerate((ids["stage_id"], new_id()))
+            ),
             TeamMember(**t, team_id=ids["team_id"], user_id=user_id),
             PatternSignal(**t, pattern_id=pattern, signal_id=signal),
             Score(

@@ -26,6 +26,17 @@ SILENT = {
     "POST /api/v1/auth/log-in": "coming in changes no record; the audit knows",
     "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
     "POST /api/v1/auth/log-out": "a session ends; the audit knows",
+    **dict.fromkeys(
+        (
+            "POST /api/v1/pipelines",
+            "PATCH /api/v1/pipelines/{pipeline_id}",
+            "DELETE /api/v1/pipelines/{pipeline_id}",
+            "POST /api/v1/pipelines/{pipeline_id}/stages",
+            "PATCH /api/v1/pipelines/{pipeline_id}/stages/{stage_id}",
+            "POST /api/v1/pipelines/{pipeline_id}/reorder",
+        ),
+        "which stages there are is no event; what becomes of deals is, and the audit knows the rest",
+    ),
     "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
     **dict.fromkeys(
         ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
@@ -70,6 +81,9 @@ class World:
         await self.make("activities", "activity_id", kind="meeting", due_at="2199-01-01T00:00:00Z", participants=people)
         await self.make("api-keys", "key_id", name="Sync", scopes=["accounts:read"])
         self.ids["recommendation_id"] = self._advice()
+        pipeline = (await self.client.get("/api/v1/pipelines")).json()["data"][0]
+        stages = {stage["key"]: stage["id"] for stage in pipeline["stages"]}
+        self.ids |= {"pipeline_id": pipeline["id"], "stage_id": stages["prospecting"], "next_id": stages["proposal"]}
         self.ids |= {"user_id": self.api.a.users["member"], "owner_id": self.api.a.users["owner"]}
 
     async def disable(self) -> None:
@@ -255,6 +269,12 @@ CASES = [
         {"transfer_to": "owner_id"},
         before=owned,
         expect={"lead_id": "lead_id", "after": {"owner_id": "owner_id"}},
+    ),
+    Case(
+        "POST /api/v1/pipelines/{pipeline_id}/stages/{stage_id}/archive",
+        [("opportunity.stage_changed", 2)],
+        {"move_to": "next_id"},
+        expect={"from_stage": "prospecting", "to_stage": "proposal", "status": "open"},
     ),
     Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
 ]

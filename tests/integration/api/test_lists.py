@@ -25,6 +25,7 @@ from api.modules.intent.schemas import (
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.search.schemas import SearchResult
+from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.profile.schemas import Profile
 from api.modules.settings.schemas import Settings as TenantSettings
 from api.modules.teams.schemas import Team, TeamPage
@@ -57,6 +58,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
     "/api/v1/audit": AuditPage,
+    "/api/v1/pipelines": PipelinePage,
+    "/api/v1/pipelines/{pipeline_id}": Pipeline,
     "/api/v1/settings": TenantSettings,
     "/api/v1/me": Profile,
     "/api/v1/users": UserPage,
@@ -70,7 +73,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 }
 
 # Lists of which a seeded tenant has more than the one row.
-ROWS = {"/api/v1/users": 4}
+ROWS = {"/api/v1/users": 4, "/api/v1/pipelines": 2}
 
 # list: the index in the order of its page, and for each filter that has one, its own
 INDEXES: dict[str, tuple[str, dict[str, str]]] = {

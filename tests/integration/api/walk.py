@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+KINDS = ("open", "won", "lost")
+
 # A body that is valid for each route that takes one; a new route must be added here.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/accounts": {"name": "x"},
@@ -40,6 +42,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/users/{user_id}/transfer": {"transfer_to": "00000000-0000-7000-8000-000000000000"},
     "POST /api/v1/teams": {"name": "x"},
     "PATCH /api/v1/teams/{team_id}": {"name": "y"},
+    "POST /api/v1/pipelines": {
+        "name": "x",
+        "stages": [{"key": f"x_{kind}", "name": kind, "probability": 0.5, "kind": kind} for kind in KINDS],
+    },
+    "PATCH /api/v1/pipelines/{pipeline_id}": {"name": "y"},
+    "POST /api/v1/pipelines/{pipeline_id}/stages": {"key": "another", "name": "Another", "probability": 0.5},
+    "PATCH /api/v1/pipelines/{pipeline_id}/stages/{stage_id}": {"probability": 0.25},
+    "POST /api/v1/pipelines/{pipeline_id}/stages/{stage_id}/archive": {},
+    "POST /api/v1/pipelines/{pipeline_id}/reorder": {"stage_ids": []},
     "PATCH /api/v1/settings": {"timezone": "Europe/Berlin"},
     "PATCH /api/v1/me": {"name": "y"},
     "POST /api/v1/auth/log-out": {},
