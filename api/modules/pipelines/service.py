@@ -14,7 +14,7 @@ from bevyly.db.schema import Pipeline, PipelineStage
 from bevyly.ids import new_id
 
 MAX_PIPELINES = 20
-MAX_MOVED = 2_000
+MAX_MOVED = 1_000
 """Deals in one call: as many as fit well into one transaction with their events."""
 
 

@@ -7,7 +7,7 @@ from api.problems import ReferenceNotFound
 from api.records.trail import Trail
 from bevyly.ids import is_id
 
-MAX_MOVED = 2_000
+MAX_MOVED = 1_000
 """Records in one call: as many as fit well into one transaction with their events."""
 
 
