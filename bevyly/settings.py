@@ -57,6 +57,13 @@ class Settings(BaseSettings):
     webhook_rotation_hours: int = Field(default=24, ge=0, le=720)
     webhook_log_days: int = Field(default=30, ge=2, le=366)
 
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it mails become files in `.bevyly/mail`."""
+    mail_from: str = "Bevyly <no-reply@localhost>"
+    mail_log_days: int = Field(default=30, ge=1, le=366)
+    app_url: str = "http://127.0.0.1:5173"
+    """Where people use Bevyly: the links in mails lead there."""
+
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     apollo_api_key: SecretStr | None = None

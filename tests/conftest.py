@@ -35,7 +35,10 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(
-                ("DATABASE_", "REDIS_", "KAFKA_", "JWT_", "APOLLO_", "OPENAI_", "ENCRYPTION_", "WEBHOOK_")
+                (
+                    *("DATABASE_", "REDIS_", "KAFKA_", "JWT_", "APOLLO_", "OPENAI_", "ENCRYPTION_", "WEBHOOK_"),
+                    *("SMTP_", "MAIL_", "APP_"),
+                )
             ):
                 patch.delenv(name)
         patch.setenv("BEVYLY_HOME", str(tmp_path_factory.mktemp("home")))

@@ -75,6 +75,12 @@ APPLICATIONS = (
         grace_seconds=20.0,
     ),
     Row(
+        name="mail",
+        argv=lambda _: (PYTHON, "-m", "pipelines.mail"),
+        needs=("migrations",),
+        grace_seconds=40.0,
+    ),
+    Row(
         name="dagster",
         argv=lambda settings: (
             *(str(SCRIPTS / "dagster-webserver"), "-w", "workspace.yaml"),

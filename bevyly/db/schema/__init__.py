@@ -21,6 +21,7 @@ from bevyly.db.schema.intelligence import (
 from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.teams import Team, TeamMember
+from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "PatternSignal",
     "Pipeline",
     "PipelineStage",
+    "QueuedMail",
     "RawEvent",
     "Recommendation",
     "RefreshToken",

@@ -21,6 +21,7 @@ TENANT_TABLES = """
 
 UNREADABLE = {
     "public.event_journal",
+    "public.mails",
     "public.outbox",
     "public.tenant_spreads",
     "raw.dead_letters",

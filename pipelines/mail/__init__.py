@@ -1,0 +1,1 @@
+"""Sending the mails that were queued (`sender`). What is said in them is the matter of who queues them."""
