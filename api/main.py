@@ -18,6 +18,7 @@ from api.modules.contacts.routes import router as contacts
 from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
+from api.modules.invitations.routes import router as invitations
 from api.modules.leads.routes import router as leads
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.search.routes import router as search
@@ -51,6 +52,7 @@ AREAS = (
     profile,
     audit,
     pipelines,
+    invitations,
 )
 
 

@@ -50,6 +50,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "audit:read": MANAGERS,
     "pipelines:read": EVERYONE,
     "pipelines:write": MANAGERS,
+    "invitations:read": MANAGERS,
+    "invitations:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

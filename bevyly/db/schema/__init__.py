@@ -19,9 +19,10 @@ from bevyly.db.schema.intelligence import (
     Signal,
 )
 from bevyly.db.schema.search import SearchEntry
+from bevyly.db.schema.invitations import Invitation
+from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.teams import Team, TeamMember
-from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "IdempotencyRecord",
     "InboundEvent",
     "InboundRecord",
+    "Invitation",
     "JournalEntry",
     "Lead",
     "ModelVersion",

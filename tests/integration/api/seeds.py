@@ -22,6 +22,7 @@ from bevyly.db.schema import (
     IdempotencyRecord,
     InboundEvent,
     InboundRecord,
+    Invitation,
     Lead,
     ModelVersion,
     Opportunity,
@@ -94,6 +95,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "team_id": new_id(),
         "pipeline_id": new_id(),
         "stage_id": new_id(),
+        "invitation_id": new_id(),
         "user_id": user_id,
         "actor_id": user_id,
     }
@@ -160,6 +162,10 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                     position=place, probability=0.5, kind="open",
                 )
                 for place, stage in enumerate((ids["stage_id"], new_id()))
+            ),
+            Invitation(
+                **t, id=ids["invitation_id"], email="s@example.com", role="viewer", token_hash=new_id(),
+                invited_by=user_id, sent_at=NOW, expires_at=LATER,
             ),
             TeamMember(**t, team_id=ids["team_id"], user_id=user_id),
             PatternSignal(**t, pattern_id=pattern, signal_id=signal),

@@ -37,6 +37,14 @@ SILENT = {
         ),
         "which stages there are is no event; what becomes of deals is, and the audit knows the rest",
     ),
+    **dict.fromkeys(
+        (
+            "POST /api/v1/invitations",
+            "POST /api/v1/invitations/{invitation_id}/resend",
+            "DELETE /api/v1/invitations/{invitation_id}",
+        ),
+        "who is invited is no event; who comes is",
+    ),
     "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
     **dict.fromkeys(
         ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
@@ -290,7 +298,7 @@ def filled(value: Any, ids: dict[str, str]) -> Any:
 
 
 def test_every_route_that_changes_something_is_here() -> None:
-    covered = {case.route for case in CASES} | {"POST /api/v1/auth/sign-up"}
+    covered = {case.route for case in CASES} | {"POST /api/v1/auth/sign-up", "POST /api/v1/invitations/accept"}
     assert covered | SILENT.keys() == MUTATING, "say what a new route tells, or why it tells nothing"
     assert not covered & SILENT.keys()
 

@@ -22,6 +22,7 @@ from api.modules.intent.schemas import (
     Scores,
     SignalPage,
 )
+from api.modules.invitations.schemas import InvitationPage
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.search.schemas import SearchResult
@@ -58,6 +59,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
     "/api/v1/audit": AuditPage,
+    "/api/v1/invitations": InvitationPage,
     "/api/v1/pipelines": PipelinePage,
     "/api/v1/pipelines/{pipeline_id}": Pipeline,
     "/api/v1/settings": TenantSettings,

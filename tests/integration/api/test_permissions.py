@@ -42,6 +42,7 @@ async def test_nobody_reaches_anything_but_what_is_public(api: Api) -> None:
         "/api/v1/auth/log-in",
         "/api/v1/auth/refresh",
         "/api/v1/auth/sign-up",
+        "/api/v1/invitations/accept",
     ]
 
 

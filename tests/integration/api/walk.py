@@ -51,6 +51,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/pipelines/{pipeline_id}/stages/{stage_id}": {"probability": 0.25},
     "POST /api/v1/pipelines/{pipeline_id}/stages/{stage_id}/archive": {},
     "POST /api/v1/pipelines/{pipeline_id}/reorder": {"stage_ids": []},
+    "POST /api/v1/invitations": {"email": "new@example.com", "role": "viewer"},
+    "POST /api/v1/invitations/accept": {"token": "x", "password": "x" * 12},
     "PATCH /api/v1/settings": {"timezone": "Europe/Berlin"},
     "PATCH /api/v1/me": {"name": "y"},
     "POST /api/v1/auth/log-out": {},
