@@ -21,9 +21,9 @@ from api.modules.intent.routes import router as intent
 from api.modules.invitations.routes import router as invitations
 from api.modules.leads.routes import router as leads
 from api.modules.opportunities.routes import router as opportunities
-from api.modules.search.routes import router as search
 from api.modules.pipelines.routes import router as pipelines
 from api.modules.profile.routes import router as profile
+from api.modules.search.routes import router as search
 from api.modules.settings.routes import router as tenant_settings
 from api.modules.teams.routes import router as teams
 from api.modules.users.routes import router as users

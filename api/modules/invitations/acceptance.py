@@ -84,8 +84,10 @@ class InvitationAcceptance:
         )
         action = "created" if before is None else "updated"
         trail.audit(f"user.{action}", ("user", user.id), before=before, after=after)
-        changes: Values = {"email": user.email} | after if before is None else {"before": before, "after": after}
-        trail.emit(f"user.{action}", ("user", user.id), sequence=user.version, data=became | changes)
+        changes: Values = {"before": before, "after": after}
+        if before is None:
+            changes = {"email": user.email} | after
+        trail.emit(f"user.{action}", ("user", user.id), sequence=user.version, data={"user_id": user.id} | changes)
 
 
 def _invalid() -> InvalidInvitation:

@@ -18,10 +18,10 @@ from bevyly.db.schema.intelligence import (
     Score,
     Signal,
 )
-from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.invitations import Invitation
 from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
+from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 

@@ -94,10 +94,8 @@ async def test_tokens_end_and_all_that_do_not_work_look_alike(database: Database
         async with api.client(api.a) as owner, api.client() as guest:
             for name in ("sent again", "revoked", "expired"):
                 email = address()
-                made[name] = (
-                    email,
-                    (await owner.post(INVITATIONS, json={"email": email, "role": "member"})).json()["id"],
-                )
+                answer = await owner.post(INVITATIONS, json={"email": email, "role": "member"})
+                made[name] = (email, answer.json()["id"])
             email, one = made["sent again"]
             soon = await owner.post(f"{INVITATIONS}/{one}/resend")
             assert (soon.status_code, soon.json()["code"]) == (409, "sent_recently")
@@ -110,11 +108,8 @@ async def test_tokens_end_and_all_that_do_not_work_look_alike(database: Database
             ended += [tokens(api, made["revoked"][0])[0], tokens(api, made["expired"][0])[0], "x", first[:-1] + "0"]
             clock.instant = NOW + LIVES
             answers = [await accept(guest, token) for token in ended]
-            said = [
-                {name: value for name, value in answer.json().items() if name != "request_id"} for answer in answers
-            ]
             assert {answer.status_code for answer in answers} == {404}
-            assert all(one == said[0] for one in said)
+            assert len({(answer.json()["code"], answer.json()["detail"]) for answer in answers}) == 1
             assert (await accept(guest, second)).status_code == 201, "the control: sent a minute later, it lives on"
 
 

@@ -25,9 +25,9 @@ from api.modules.intent.schemas import (
 from api.modules.invitations.schemas import InvitationPage
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
-from api.modules.search.schemas import SearchResult
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.profile.schemas import Profile
+from api.modules.search.schemas import SearchResult
 from api.modules.settings.schemas import Settings as TenantSettings
 from api.modules.teams.schemas import Team, TeamPage
 from api.modules.users.schemas import User, UserPage

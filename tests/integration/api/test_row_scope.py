@@ -155,6 +155,8 @@ async def reads_are_narrow(world: World, name: str, client: httpx.AsyncClient) -
     entities = set().union(*(world.visible(name, kind) for kind in ("account", "lead", "opportunity")))
     for derived in ("signals", "recommendations"):
         assert await ids_in(client, f"/api/v1/intent/{derived}", "entity_id") == entities & world.told, (name, derived)
+    found = await ids_in(client, "/api/v1/search", q="accounts", kinds="account", limit="50")
+    assert found == world.visible(name, "account"), name
     for account in world.rows["account"]:
         timeline = {
             one for one in world.visible(name, "activity") if world.rows["activity"][one]["account_id"] == account

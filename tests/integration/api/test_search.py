@@ -1,4 +1,4 @@
-"""One search across kinds: starts of words, slips, permissions, tenants, what is deleted, what is hostile; on its index."""
+"""One search across kinds: starts of words, slips, permissions, tenants, what is deleted or hostile; on its index."""
 
 from typing import Any
 

@@ -27,6 +27,7 @@ begin
     when 'account' then return exists (select from accounts r where r.customer_id = tenant and r.id = row_id);
     when 'contact' then return exists (select from contacts r where r.customer_id = tenant and r.id = row_id);
     when 'opportunity' then return exists (select from opportunities r where r.customer_id = tenant and r.id = row_id);
+    when 'activity' then return exists (select from activities r where r.customer_id = tenant and r.id = row_id);
     when 'lead' then return exists (select from leads r where r.customer_id = tenant and r.id = row_id);
     else return false;
   end case;
@@ -71,13 +72,14 @@ def upgrade() -> None:
         *narrow("contacts", seen="(account_id is not null and sees_record(customer_id, 'account', account_id))"),
         *narrow("activities", seen=OF_A_LINK),
         *(one for table in DERIVED for one in narrow_where(table, OF_AN_ENTITY)),
+        *narrow_where("search_entries", "sees_record(customer_id, kind, id)"),
     ]
     for statement in policies:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for table in (*OWNED, "contacts", "activities", *DERIVED):
+    for table in (*OWNED, "contacts", "activities", *DERIVED, "search_entries"):
         op.execute(f"drop policy narrowed on {table}")
     for function in SIGNATURES:
         op.execute(f"drop function {function}")

@@ -92,7 +92,7 @@ begin
   return found;
 end $$""",
     # The pipeline role may see every tenant: what it looks for is hashed with the current one, and only its rows are named.
-    f"""
+    """
 create function search_candidates(every int[], neighbours int[], kinds text[], bound int) returns table (id varchar, kind varchar)
 language plpgsql stable security definer set search_path = public, pg_temp set enable_seqscan = off
 as $$
