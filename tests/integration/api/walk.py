@@ -93,7 +93,7 @@ class Operation:
         return dict(BODIES[self.name]) if self.has_body else None
 
     def url(self, ids: dict[str, str]) -> str:
-        """The path with `ids` in it, and the query that it needs; a parameter that they lack is one nobody thought of."""
+        """The path with `ids` in it, and the query it needs; a parameter that they lack is one nobody thought of."""
         query = QUERIES.get(self.name)
         return self.path.format(**ids) + (f"?{query}" if query else "")
 
