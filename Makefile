@@ -7,8 +7,9 @@ RUN := $(UV) run --frozen --no-sync
 
 ROUNDS ?= 1
 WORKERS ?= 4
+MINUTES ?= 20
 
-.PHONY: help setup demo up down test test-kafka soak check format bench report
+.PHONY: help setup demo up down test test-kafka soak check format bench report openapi clients fuzz
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
@@ -53,6 +54,16 @@ format: setup ## rewrite the sources in the house's style
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 	@$(RUN) sqlfluff fix --disable-progress-bar dbt_project
+
+openapi: setup ## write missing examples of the API, and store its document unless it breaks clients
+	@RECORD_EXAMPLES=1 $(RUN) pytest -q tests/contracts/test_openapi_examples.py -k works
+	@$(RUN) python -m api.documentation.compatibility --accept
+
+clients: setup ## generate the Python and the TypeScript client into build/clients (npm for the second)
+	@$(RUN) python -m api.clients.generate
+
+fuzz: setup ## generated requests against a real server, for as long as you say (MINUTES=20)
+	@$(RUN) python -m tests.support.fuzzing --minutes $(MINUTES)
 
 bench: setup ## measure, each figure beside its reference
 	@for file in benchmarks/[a-z]*.py; do $(RUN) python $$file || exit 1; done

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api import documentation, health, problems
 from api.dependencies.rate_limit import RateLimits
+from api.middleware import cors
 from api.middleware.context import RequestContext
 from api.middleware.limits import RequestLimits
 from api.modules.accounts.routes import router as accounts
@@ -20,6 +21,10 @@ from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
 from api.modules.invitations.routes import router as invitations
 from api.modules.leads.routes import router as leads
+from api.modules.live.feed import Feed
+from api.modules.live.routes import router as live
+from api.modules.live.seats import Seats
+from api.modules.live.service import Live
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.pipelines.routes import router as pipelines
 from api.modules.profile.routes import router as profile
@@ -53,6 +58,7 @@ AREAS = (
     audit,
     pipelines,
     invitations,
+    live,
 )
 
 
@@ -68,9 +74,13 @@ def create_app(
         resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules)
         app.state.resources = resources
         app.state.briefings = Briefings(resources.reader)
+        app.state.live = Live(
+            Feed(resources.reader, chosen.require_app_database()), Seats(resources.redis, resources.clock)
+        )
         try:
             yield
         finally:
+            await app.state.live.close()
             await resources.close()
 
     app = FastAPI(
@@ -83,6 +93,7 @@ def create_app(
     )
     problems.install(app)
     app.add_middleware(RequestLimits)
+    cors.install(app, chosen)
     app.add_middleware(RequestContext)
     for area in (*AREAS, health.router):
         # The routes themselves, not `include_router`: that would wrap each of them in another layer of matching.

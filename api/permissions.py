@@ -16,6 +16,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "profile:read": EVERYONE,
     "profile:write": EVERYONE,
     "profile:log_out": EVERYONE,
+    "sessions:read": EVERYONE,
+    "sessions:write": EVERYONE,
+    "credentials:write": EVERYONE,
     "api_keys:read": WORKERS,
     "api_keys:write": WORKERS,
     "accounts:read": EVERYONE,
@@ -52,6 +55,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "pipelines:write": MANAGERS,
     "invitations:read": MANAGERS,
     "invitations:write": MANAGERS,
+    "live:read": EVERYONE,
     "settings:billing": frozenset({OWNER}),
 }
 

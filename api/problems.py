@@ -17,11 +17,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from bevyly.errors import BevylyError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "1"
+MAX_ERRORS = 100
 _TITLES = {404: "Not found", 405: "Method not allowed", 415: "Unsupported media type"}
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _REFUSED_ROW = "row-level security policy"
@@ -91,7 +93,7 @@ def of_error(error: BevylyError, request_id: str | None) -> Response:
 
 
 def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
-    """The answer to input that does not fit its schema: one entry for each field."""
+    """The answer to input that does not fit its schema: one entry for each field, as far as anybody would read them."""
     return problem(
         status=422,
         code="invalid",
@@ -100,7 +102,7 @@ def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
         request_id=request_id,
         errors=[
             {"field": ".".join(str(part) for part in error["loc"]), "code": error["type"], "message": error["msg"]}
-            for error in errors
+            for error in errors[:MAX_ERRORS]
         ],
     )
 
@@ -144,13 +146,16 @@ def install(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == 405:
+            headers["allow"] = _allowed(request)
         return problem(
             status=error.status_code,
             code=_CODES.get(error.status_code, f"http_{error.status_code}"),
             title=_TITLES.get(error.status_code, "The request cannot be served"),
             detail=str(error.detail),
             request_id=request_id_of(request),
-            headers=dict(error.headers or {}),
+            headers=headers,
         )
 
     async def on_database(request: Request, error: Exception) -> Response:
@@ -168,6 +173,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, on_database)
     app.add_exception_handler(psycopg.Error, on_database)
     app.add_exception_handler(PoolTimeout, on_pool)
+
+
+def _allowed(request: Request) -> str:
+    """What the path of a request may be asked for: one route knows its own methods only."""
+    matching = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
 
 
 def request_id_of(request: Request) -> str | None:

@@ -9,9 +9,11 @@ from redis.backoff import NoBackoff
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
+from api.dependencies.aftermath import Aftermath
 from api.dependencies.gate import Gate
 from api.dependencies.principal import Authenticator
 from api.dependencies.rate_limit import RateLimiter, RateLimits
+from api.dependencies.throttle import Throttle
 from api.dependencies.tokens import AccessTokens
 from bevyly.clock import Clock
 from bevyly.db.engine import make_async_engine
@@ -19,9 +21,11 @@ from bevyly.db.pagination import CursorCodec
 from bevyly.db.read import Reader, with_session_settings
 from bevyly.db.unit_of_work import with_nudge
 from bevyly.events.wakeup import Nudger
+from bevyly.identity.passwords import Passwords
 from bevyly.settings import Settings
 
 REDIS_SECONDS = 0.05
+QUERY_CONNECTIONS = 4
 REDIS_CONNECT_SECONDS = 0.5
 _WRITES = {
     "statement_timeout": "10s",
@@ -40,16 +44,23 @@ class Resources:
     engine: AsyncEngine
     nudger: Nudger
     reader: Reader
+    queries: Reader
     redis: Redis
     tokens: AccessTokens
     gate: Gate
     limiter: RateLimiter
+    limits: RateLimits
     cursors: CursorCodec
+    passwords: Passwords
+    throttle: Throttle
+    aftermath: Aftermath
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Finish what goes on behind the answers, and close all connections."""
+        await self.aftermath.close()
         await self.nudger.close()
         await self.reader.close()
+        await self.queries.close()
         await self.engine.dispose()
         await self.redis.aclose()
 
@@ -57,7 +68,7 @@ class Resources:
 def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> Resources:
     """All resources; nothing connects yet."""
     url = settings.require_app_database()
-    secret = settings.require_jwt_secret()
+    jwt_secrets = settings.require_jwt_secrets()
     nudger = Nudger(url)
     engine = with_nudge(make_async_engine(with_session_settings(url, _WRITES)), nudger.nudge)
     reader = Reader(url)
@@ -67,7 +78,7 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
         socket_connect_timeout=REDIS_CONNECT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-    tokens = AccessTokens([secret], expires_in=settings.jwt_expires_in, clock=clock)
+    tokens = AccessTokens(jwt_secrets, expires_in=settings.jwt_expires_in, clock=clock)
     limiter = RateLimiter(redis)
     return Resources(
         settings=settings,
@@ -75,11 +86,17 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
         engine=engine,
         nudger=nudger,
         reader=reader,
+        # their own, so that costly queries never take the connections of the prepared reads
+        queries=Reader(url, size=QUERY_CONNECTIONS),
         redis=redis,
         tokens=tokens,
         gate=Gate(Authenticator(reader, engine, tokens, clock), limiter, limits),
         limiter=limiter,
-        cursors=CursorCodec(secret),
+        limits=limits,
+        cursors=CursorCodec(jwt_secrets[0]),
+        passwords=Passwords.of(settings),
+        throttle=Throttle(redis, limits.log_in),
+        aftermath=Aftermath(),
     )
 
 

@@ -5,7 +5,8 @@ with bytes: it fills the same documented parameters without dependency injection
 """
 
 import inspect
-from collections.abc import Callable, Coroutine
+import json
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 import orjson
@@ -20,12 +21,20 @@ from starlette.types import Receive, Scope, Send
 from api.dependencies.work import in_unit_of_work
 from api.permissions import PERMISSIONS, PUBLIC
 from api.resources import resources_of
-from api.schemas import Problem
+from api.schemas import PageQuery, Problem
 from bevyly.errors import Invalid
 
 Mark = Callable[[Callable[..., Any]], Callable[..., Any]]
 _SAFE = {"GET", "HEAD"}
+COSTS = ("reads", "lists", "writes", "bulk", "authentication")
 _SECURITY: list[dict[str, list[str]]] = [{"access_token": []}, {"api_key": []}]
+_IDEMPOTENCY_KEY = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "description": "the same request again under the same key gets the same answer, for 24 hours",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 def requires(permission: str) -> Mark:
@@ -40,11 +49,40 @@ def requires(permission: str) -> Mark:
     return mark
 
 
+def costs(rule: str) -> Mark:
+    """Declare the rate limit that a route counts by, where it is not the one of its kind (a field of `RateLimits`)."""
+    if rule not in COSTS:
+        raise ValueError(f"no such rate limit of a route: {rule}")
+
+    def mark(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+        endpoint.cost = rule  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
+def _cost(endpoint: Callable[..., Any], permission: str, methods: Iterable[str]) -> str:
+    """What a route counts by unless it says so itself: lists, single reads, changes, and what anybody may ask."""
+    if permission == PUBLIC:
+        return "authentication"
+    kind = "writes" if set(methods) - _SAFE else "lists" if _takes_page(endpoint) else "reads"
+    found: str = getattr(endpoint, "cost", kind)
+    return found
+
+
+def _takes_page(endpoint: Callable[..., Any]) -> bool:
+    query = _parameters(endpoint)[1]
+    return query is not None and issubclass(query[1], PageQuery)
+
+
 class EdgeRequest(Request):
-    """A request whose JSON is read strictly: no NaN, no lone surrogates, no huge exponents."""
+    """A request whose JSON is read strictly: no NaN, no lone surrogates, no huge exponents, no name twice."""
 
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        body = await self.body()
+        document = orjson.loads(body)
+        refuse_repeated_names(body)
+        return document
 
     async def refuse_nul(self) -> None:
         """Raise `Invalid` for a text with U+0000, which every JSON parser takes and PostgreSQL does not."""
@@ -69,9 +107,13 @@ class GuardedRoute(APIRoute):
         if permission is None:
             raise TypeError(f"the route {path} declares no permission")
         self.permission: str = permission
-        options["openapi_extra"] = _documented(permission) | (options.get("openapi_extra") or {})
-        options["responses"] = problems(422, 429, 503) | (options.get("responses") or {})
+        methods = set(options.get("methods") or ["GET"])
+        self.cost = _cost(endpoint, permission, options.get("methods") or ("GET",))
+        options["openapi_extra"] = _documented(permission, methods, self.cost) | (options.get("openapi_extra") or {})
+        options["responses"] = problems(*_always(permission, methods)) | (options.get("responses") or {})
         options["response_model"] = None
+        options["operation_id"] = options.get("operation_id") or endpoint.__name__
+        options["summary"] = options.get("summary") or endpoint.__name__.replace("_", " ").capitalize()
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -79,7 +121,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             resources = resources_of(request)
-            principal = await resources.gate.admit(request, self.permission)
+            principal = await resources.gate.admit(request, self.permission, self.cost)
             strict = EdgeRequest(request.scope, request.receive)
             if not self.finds_nul:
                 await strict.refuse_nul()
@@ -101,7 +143,7 @@ class ReadRoute(GuardedRoute):
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        await resources_of(request).gate.admit(request, self.permission)
+        await resources_of(request).gate.admit(request, self.permission, self.cost)
         response: Response = await self._read(request, **self._arguments(request))
         await response(scope, receive, send)
 
@@ -147,29 +189,49 @@ def answers(model: Any, *errors: int, status: int = 200) -> dict[int | str, dict
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Documentation of the errors of a route."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+    return {status: {"description": _MEANINGS[status][1], "content": _problem(status)} for status in statuses}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    code, title = _MEANINGS[status]
+    example = {
+        "type": f"urn:bevyly:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": "One sentence for a person.",
+        "request_id": "01938f6e-7c1b-7d2a-9d43-5f3a1c0b9e77",
+    }
+    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
 
 
 _MEANINGS = {
-    401: "Who is asking is not known",
-    403: "Not allowed",
-    404: "Not found",
-    413: "Larger than a request may be",
-    415: "Not a form in which this can be sent",
-    409: "Conflict with the current state",
-    412: "Changed since you read it",
-    422: "Not valid",
-    429: "Too many requests",
-    503: "Temporarily unavailable",
+    401: ("unauthorized", "Who is asking is not known"),
+    403: ("forbidden", "Not allowed"),
+    404: ("not_found", "Not found"),
+    408: ("body_too_slow", "The body did not arrive in time"),
+    409: ("conflict", "Conflict with the current state"),
+    412: ("precondition_failed", "Changed since you read it"),
+    413: ("body_too_large", "Larger than a request may be"),
+    415: ("unsupported_media_type", "Not a form in which this can be sent"),
+    422: ("invalid", "Not valid"),
+    429: ("rate_limited", "Too many requests"),
+    503: ("unavailable", "Temporarily unavailable"),
 }
 PROBLEM_SCHEMA = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
-def _documented(permission: str) -> dict[str, Any]:
-    if permission == PUBLIC:
-        return {"security": [], "x-permission": permission}
-    return {"security": _SECURITY, "x-permission": permission}
+def _always(permission: str, methods: set[str]) -> list[int]:
+    """The errors that any route may answer, by what stands before it."""
+    guarded = [] if permission == PUBLIC else [401, 403]
+    with_body = [] if methods <= _SAFE else [408, 413]
+    return [*guarded, *with_body, *([409] if "POST" in methods else []), 422, 429, 503]
+
+
+def _documented(permission: str, methods: set[str], cost: str) -> dict[str, Any]:
+    security = [] if permission == PUBLIC else _SECURITY
+    repeatable = {"parameters": [_IDEMPOTENCY_KEY]} if "POST" in methods and permission != PUBLIC else {}
+    return {"security": security, "x-permission": permission, "x-rate-limit": cost} | repeatable
 
 
 def _parameters(endpoint: Callable[..., Any]) -> tuple[list[str], tuple[str, type[BaseModel]] | None]:
@@ -184,6 +246,20 @@ def _parameters(endpoint: Callable[..., Any]) -> tuple[list[str], tuple[str, typ
         else:
             names.append(name)
     return names, query
+
+
+def refuse_repeated_names(body: bytes) -> None:
+    """Raise `JSONDecodeError` for an object with a name twice: who reads the first and who the last would disagree."""
+    try:
+        json.loads(body, object_pairs_hook=_once_each)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) != len(pairs):
+        raise json.JSONDecodeError("a name appears twice in one object", "", 0)
 
 
 def has_nul(value: Any) -> bool:

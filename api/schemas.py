@@ -8,7 +8,17 @@ from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
 
 from bevyly.db.pagination import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -26,6 +36,19 @@ def _instant(value: datetime) -> datetime:
 def _day(value: date) -> date:
     if not _EARLIEST.date() <= value < _LATEST.date():
         raise ValueError("must lie between 1970 and 2200")
+    return value
+
+
+def _written(value: Any) -> Any:
+    """A time is written as text: pydantic would take a number, also in quotes, for seconds since 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and value.strip().lstrip("+-").isdigit()):
+        raise ValueError("must be written as in RFC 3339")
+    return value
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
     return value
 
 
@@ -51,10 +74,10 @@ Domain = Annotated[
     str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}$", to_lower=True)
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Minor = Annotated[int, Field(ge=0, le=2**53 - 1, description="an amount in minor units")]
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
-Day = Annotated[date, AfterValidator(_day)]
+Minor = Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=2**53 - 1, description="an amount in minor units")]
+Count = Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=2**31 - 1)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_instant)]
+Day = Annotated[date, BeforeValidator(_written), AfterValidator(_day)]
 Scalar = (
     Annotated[str, StringConstraints(max_length=10_000)]
     | bool

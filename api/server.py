@@ -1,4 +1,8 @@
-"""How the API is served: uvicorn with uvloop and httptools, and a deadline for headers, which uvicorn does not have."""
+"""How the API is served: uvicorn with uvloop and httptools, and deadlines, which uvicorn does not have.
+
+A client that sends its headers slowly is cut off, and so is one that does not take its answer. When the server stops,
+what is being answered is finished first, but for streams: their clients resume elsewhere.
+"""
 
 import asyncio
 from typing import Any
@@ -6,17 +10,20 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.middleware.limits import STREAMS
 from bevyly.settings import Settings
 
 HEADER_SECONDS = 10.0
+WRITE_SECONDS = 20.0
 MAX_HEAD_BYTES = 64 * 1024
 BACKLOG = 1024
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """Closes a connection whose request line and headers are not there in time, or are too many bytes."""
+    """Closes a connection whose request line and headers are late or too many bytes, or whose client does not read."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
 
@@ -43,7 +50,23 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._is_read()
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.scope["path"] in STREAMS:
+            self.transport.close()
+        else:
+            super().shutdown()
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
@@ -51,6 +74,11 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._deadline = None
         self.transport.abort()
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _cancel(self) -> None:
         if self._deadline is not None:
@@ -72,6 +100,8 @@ def server_options(settings: Settings, *, workers: int = 1) -> dict[str, Any]:
         "lifespan": "on",
         "access_log": False,
         "log_level": settings.log_level.lower(),
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
         "server_header": False,
         "date_header": True,
         "timeout_keep_alive": 30,

@@ -33,7 +33,9 @@ from bevyly.settings import Settings, as_role
 PATH = "/api/v1/intent/briefing"
 BARE = "/bare"
 LIST = "/api/v1/accounts"
-GENEROUS = RateLimits(reads=Rule("read", limit=100_000_000, lease=100))
+GENEROUS = RateLimits(
+    reads=Rule("read", limit=100_000_000, lease=100), addresses=Rule("address", limit=100_000_000, lease=100)
+)
 ROUNDS = 5
 
 

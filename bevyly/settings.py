@@ -47,8 +47,17 @@ class Settings(BaseSettings):
     """How long published events are kept for replay."""
 
     jwt_secret: SecretStr | None = None
+    jwt_secrets_old: SecretStr | None = None
+    """Former values of JWT_SECRET, separated by commas: what they signed lives until it expires."""
     jwt_expires_in: int = Field(default=900, ge=60, le=86_400)
     refresh_expires_in: int = Field(default=30 * 86_400, ge=3_600)
+    argon2_memory_kib: int = Field(default=19_456, ge=8)
+    argon2_passes: int = Field(default=2, ge=1)
+    argon2_lanes: int = Field(default=1, ge=1)
+    argon2_at_once: int = Field(default=2, ge=1)
+    """How many passwords a process works out at once: each takes a core and `argon2_memory_kib`."""
+    api_key_rotation_hours: int = Field(default=24, ge=0, le=720)
+    """How long a key still works after it was rotated."""
     encryption_keys: SecretStr | None = None
     """Fernet keys, separated by commas: the first encrypts, all decrypt."""
 
@@ -73,6 +82,10 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8000
     api_url: str | None = None
+    trusted_proxies: str = ""
+    """Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed; of nobody else."""
+    cors_origins: str = ""
+    """Origins, separated by commas, whose pages may call the API (`https://app.example`); `*` for all."""
     dagster_port: int = 3000
     dagster_url: str | None = None
     postgres_port: int = 5433
@@ -109,22 +122,19 @@ class Settings(BaseSettings):
         """URL of Redis or Valkey; raises `MissingDependency` with what to do."""
         return _required(self.redis_url, "REDIS_URL", "Redis")
 
-    def require_jwt_secret(self) -> str:
-        """Secret that signs access tokens; at least 32 characters."""
-        secret = _required(
-            self.jwt_secret.get_secret_value() if self.jwt_secret else None, "JWT_SECRET", "The token secret"
-        )
-        if len(secret) < 32:
-            raise MissingDependency("JWT_SECRET is shorter than 32 characters: set a longer one.")
-        return secret
+    def require_jwt_secrets(self) -> list[str]:
+        """Secrets of access tokens, each of at least 32 characters: the first signs, all verify."""
+        current = _required(_shown(self.jwt_secret), "JWT_SECRET", "The token secret")
+        old = [secret.strip() for secret in (_shown(self.jwt_secrets_old) or "").split(",")]
+        found = [current, *(secret for secret in old if secret)]
+        if min(map(len, found)) < 32:
+            name = "JWT_SECRET" if len(current) < 32 else "One of JWT_SECRETS_OLD"
+            raise MissingDependency(f"{name} is shorter than 32 characters: set a longer one.")
+        return found
 
     def require_encryption_keys(self) -> list[str]:
         """Keys that seal secrets in the database, the one that encrypts first."""
-        keys = _required(
-            self.encryption_keys.get_secret_value() if self.encryption_keys else None,
-            "ENCRYPTION_KEYS",
-            "The key that encrypts stored secrets",
-        )
+        keys = _required(_shown(self.encryption_keys), "ENCRYPTION_KEYS", "The key that encrypts stored secrets")
         return [key.strip() for key in keys.split(",") if key.strip()]
 
 
@@ -134,6 +144,10 @@ def as_role(url: str, role: str) -> str:
     query = dict(parse_qsl(parts.query))
     query["options"] = f"{query.get('options', '')} -c role={role}".strip()
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+
+
+def _shown(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _required(value: str | None, name: str, what: str) -> str:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from bevyly.db.schema import IdempotencyRecord
 from bevyly.encryption import Vault
 from bevyly.errors import Conflict, Invalid
+from bevyly.ids import derived_id, new_id
 from bevyly.settings import Settings
 
 KEPT = timedelta(hours=24)
@@ -95,3 +96,9 @@ async def repeatable(request: Request, customer_id: str, actor_id: str) -> Repea
         (request.method, request.scope["path"], request.scope["query_string"].decode("latin-1"), actor_id)
     )
     return Repeatable(customer_id, key, sha256(asked.encode() + b"\n" + await request.body()).hexdigest())
+
+
+def tenant_of_key(request: Request, purpose: str, who: str) -> str:
+    """The id of the tenant that a request makes: the same for the same key of the same person, else a new one."""
+    key = request.headers.get("idempotency-key")
+    return new_id() if key is None else derived_id(purpose, who, key)

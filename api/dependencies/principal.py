@@ -1,7 +1,8 @@
 """Who is asking: the principal of a request, from an access token or an API key.
 
 What was verified is remembered until it expires, but asked again of the database every few seconds, so that a changed
-role, a disabled user or a revoked key counts everywhere soon. Does not belong here: what the principal may do.
+role, a disabled user, a session that ended or a revoked key counts everywhere soon. Does not belong here: what the
+principal may do.
 """
 
 from collections import OrderedDict
@@ -39,6 +40,7 @@ class Principal:
     permissions: frozenset[str]
     actor_type: str
     actor_id: str
+    session_id: str | None = None
     visible_owners: str = EVERY_OWNER
     """Whose records they see: ids with commas between them (`bevyly.db.scope`)."""
 
@@ -85,11 +87,11 @@ class Authenticator:
         claims = self._tokens.verify(text)
         if claims is None:
             raise unauthorized()
-        row = await self._reader.one("api_get_user", claims.customer_id, claims.user_id)
+        row = await self._reader.one("api_get_user", claims.customer_id, claims.user_id, claims.session_id)
         if row is None or row[0] is None:
             raise unauthorized()
-        email, _, role, token_version, disabled, _ = row
-        if disabled or token_version != claims.token_version:
+        email, _, role, token_version, disabled, _, _, session_over = row
+        if disabled or session_over or token_version != claims.token_version:
             raise unauthorized()
         principal = Principal(
             customer_id=claims.customer_id,
@@ -99,6 +101,7 @@ class Authenticator:
             permissions=effective(role, None),
             actor_type="user",
             actor_id=claims.user_id,
+            session_id=claims.session_id,
             visible_owners=await self._visible_owners(claims.customer_id, claims.user_id),
         )
         return _Remembered(principal, claims.expires_at, now)

@@ -8,7 +8,7 @@ away, work goes on uncounted and log-ins are refused.
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from math import ceil
 
 import structlog
@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.dependencies.throttle import LogInDelays
 from bevyly.errors import BevylyError, Unavailable
 
 UNCOUNTED = Counter("bevyly_rate_limit_uncounted_total", "Requests that Redis could not count.", ["rule"])
@@ -82,9 +83,14 @@ class Decision:
 
 
 class RateLimited(BevylyError):
-    """More requests than the limit allows."""
+    """More requests than the limit allows; `decision` is what the headers of the answer say."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
+
+    def __init__(self, decision: Decision) -> None:
+        rule, seconds = decision.rule, max(1, ceil(decision.reset_ms / 1000))
+        super().__init__(f"At most {rule.limit} in {rule.seconds} seconds.", retry_after=seconds)
+        self.decision = decision
 
 
 @dataclass(slots=True)
@@ -118,8 +124,7 @@ class RateLimiter:
                 return None
             if lease.granted == 0:
                 LIMITED.labels(rule.name).inc()
-                seconds = max(1, ceil(lease.reset_ms / 1000))
-                raise RateLimited(f"At most {rule.limit} in {rule.seconds} seconds.", retry_after=seconds)
+                raise RateLimited(Decision(rule, 0, lease.reset_ms))
         lease.taken -= 1
         return Decision(rule, lease.left + lease.taken, lease.reset_ms)
 
@@ -169,18 +174,36 @@ def _next_size(rule: Rule, lease: _Lease | None, now: float) -> int:
     return min(rule.lease, lease.size * 2)
 
 
+def _about(counts: str, whose: str) -> dict[str, str]:
+    return {"counts": counts, "for": whose}
+
+
 READS = Rule("read", limit=3000, lease=100)
+LISTS = Rule("list", limit=1200, lease=50)
 WRITES = Rule("write", limit=600, lease=20)
+BULK = Rule("bulk", limit=300, lease=10)
 AUTHENTICATION = Rule("authentication", limit=20, closed_without_redis=True)
+ADDRESS = Rule("address", limit=12_000, lease=100)
 REFUSED = Rule("refused", limit=120)
-"""Attempts with a credential that is not valid, by address."""
+RECOVERY = Rule("recovery", limit=5, seconds=3600, closed_without_redis=True)
+LOG_IN = LogInDelays()
 
 
 @dataclass(frozen=True)
 class RateLimits:
-    """The rules in force; published in the documentation of the API."""
+    """The rules in force; published in the documentation of the API. A route belongs to one of the first five."""
 
-    reads: Rule = READS
-    writes: Rule = WRITES
-    authentication: Rule = AUTHENTICATION
-    refused: Rule = REFUSED
+    reads: Rule = field(default=READS, metadata=_about("one record", "user or key"))
+    lists: Rule = field(default=LISTS, metadata=_about("a list or a query", "user or key"))
+    writes: Rule = field(default=WRITES, metadata=_about("a change", "user or key"))
+    bulk: Rule = field(default=BULK, metadata=_about("many changes at once", "user or key"))
+    authentication: Rule = field(default=AUTHENTICATION, metadata=_about("log-in and what needs none", "address"))
+    addresses: Rule = field(default=ADDRESS, metadata=_about("everything", "address"))
+    refused: Rule = field(default=REFUSED, metadata=_about("credentials that are not valid", "address"))
+    recovery: Rule = field(default=RECOVERY, metadata=_about("mails that anybody may ask for", "recipient"))
+    log_in: LogInDelays = LOG_IN
+
+    def published(self) -> list[tuple[Rule, str, str]]:
+        """Each rule, what it counts, and for whom."""
+        described = [(getattr(self, one.name), one.metadata) for one in fields(self) if one.metadata]
+        return [(rule, about["counts"], about["for"]) for rule, about in described]

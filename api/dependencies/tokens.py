@@ -1,7 +1,8 @@
 """Access tokens: short-lived JWTs, signed with HS256 under a named key.
 
-Claims: `sub cid email role permissions exp iat`, the issuer, and `ver`, the token version of the user, which makes all
-tokens of a user worthless at once. Times are compared with the injected clock.
+Claims: `sub cid email role permissions exp iat`, the issuer, `ver`, the token version of the user, which makes all
+tokens of a user worthless at once, and `sid`, the session, whose end ends its tokens. Times are compared with the
+injected clock.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Claims:
     customer_id: str
     token_version: int
     expires_at: datetime
+    session_id: str | None
 
 
 class AccessTokens:
@@ -40,10 +42,19 @@ class AccessTokens:
         self._clock = clock
         self.expires_in = expires_in
 
-    def issue(self, *, customer_id: str, user_id: str, email: str, role: str, token_version: int) -> str:
-        """A token for a user, valid from now."""
+    def issue(
+        self,
+        *,
+        customer_id: str,
+        user_id: str,
+        email: str,
+        role: str,
+        token_version: int,
+        session_id: str | None = None,
+    ) -> str:
+        """A token for a user, valid from now, and with its session no longer than that."""
         now = int(self._clock.now().timestamp())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": ISSUER,
             "sub": user_id,
             "cid": customer_id,
@@ -54,6 +65,8 @@ class AccessTokens:
             "iat": now,
             "exp": now + self.expires_in,
         }
+        if session_id is not None:
+            claims["sid"] = session_id
         return jwt.encode(claims, self._keys[self._current], algorithm=_ALGORITHM, headers={"kid": self._current})
 
     def verify(self, token: str) -> Claims | None:
@@ -77,12 +90,14 @@ class AccessTokens:
         expires, issued, version = claims["exp"], claims["iat"], claims["ver"]
         not_before = claims.get("nbf", issued)
         numbers = all(type(value) is int and 0 <= value < 2**33 for value in (expires, issued, version, not_before))
-        if not numbers or not (is_id(str(claims["sub"])) and is_id(str(claims["cid"]))):
+        session = claims.get("sid")
+        ids = (claims["sub"], claims["cid"], *([] if session is None else [session]))
+        if not numbers or not all(is_id(str(value)) for value in ids):
             return None
         now = self._clock.now().timestamp()
         if expires <= now or max(issued, not_before) > now + LEEWAY_SECONDS:
             return None
-        return Claims(claims["sub"], claims["cid"], version, datetime.fromtimestamp(expires, UTC))
+        return Claims(claims["sub"], claims["cid"], version, datetime.fromtimestamp(expires, UTC), session)
 
 
 def key_id(secret: str) -> str:

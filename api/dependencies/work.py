@@ -13,7 +13,7 @@ from fastapi import Depends, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dependencies.idempotency import repeatable
+from api.dependencies.idempotency import Repeatable, repeatable
 from api.dependencies.principal import Principal
 from api.resources import Resources, resources_of
 from bevyly.clock import Clock
@@ -47,15 +47,29 @@ class WriteContext:
 async def in_unit_of_work(resources: Resources, request: Request, principal: Principal, handle: Handler) -> Response:
     """The answer of `handle`, whose changes are committed when this returns."""
     again = await repeatable(request, principal.customer_id, principal.actor_id)
-    async with unit_of_work(resources.engine, principal.customer_id) as work:
+
+    async def work_in(work: UnitOfWork) -> Response:
+        request_id = request.scope["state"].get("request_id")
+        request.scope["state"]["write"] = WriteContext(work, principal, resources.clock, request_id)
+        return await handle(request)
+
+    return await once(resources, principal.customer_id, again, work_in)
+
+
+async def once(
+    resources: Resources,
+    customer_id: str,
+    again: Repeatable | None,
+    work_in: Callable[[UnitOfWork], Awaitable[Response]],
+) -> Response:
+    """The answer of `work_in` in a unit of work of the tenant, or the one that was given to this request before."""
+    async with unit_of_work(resources.engine, customer_id) as work:
         now = resources.clock.now()
         if again is not None:
             earlier = await again.earlier_answer(work.session, now, resources.settings)
             if earlier is not None:
                 return earlier
-        request_id = request.scope["state"].get("request_id")
-        request.scope["state"]["write"] = WriteContext(work, principal, resources.clock, request_id)
-        response = await handle(request)
+        response = await work_in(work)
         if again is not None:
             await again.keep(work.session, response, now, resources.settings)
         return response

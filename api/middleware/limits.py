@@ -1,6 +1,7 @@
 """How much one request may cost before anybody looks at it: headers, body, time, and how many at once.
 
 The body is read here, whole and before the routes, so that neither a slow nor a huge one reaches a database connection.
+None is unpacked: a kilobyte that becomes a gigabyte is refused for its `Content-Encoding`.
 """
 
 import asyncio
@@ -24,10 +25,12 @@ IN_FLIGHT = Gauge("bevyly_http_in_flight", "Requests being answered now.")
 # What these wait for has time limits of its own: a statement, a connection.
 _BOUNDED_BELOW = ("GET", "HEAD")
 _ALWAYS_ANSWERED = ("/healthz", "/metrics")
+STREAMS = frozenset({"/api/v1/live"})
+"""Answers that last: they are counted and bounded for each user, where they are opened."""
 
 
 class RequestLimits:
-    """431 for too many headers, 413 and 408 for bodies, 503 for too many at once or too long."""
+    """431 for too many headers, 413, 415 and 408 for bodies, 503 for too many at once or too long."""
 
     def __init__(self, app: ASGIApp, *, max_in_flight: int = MAX_IN_FLIGHT, body_seconds: float = BODY_SECONDS) -> None:
         self.app = app
@@ -45,19 +48,21 @@ class RequestLimits:
             REFUSED.labels(refusal[1]).inc()
             await _refuse(scope, *refusal)(scope, receive, send)
             return
-        self.in_flight += 1
+        counted = scope["path"] not in STREAMS
+        self.in_flight += counted
         try:
             if scope["method"] in _BOUNDED_BELOW:
                 await self.app(scope, inner, send)
             else:
                 await self._answer(scope, inner, send)
         finally:
-            self.in_flight -= 1
+            self.in_flight -= counted
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str, str] | None, Receive]:
         headers = scope["headers"]
-        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
-            return (431, "headers_too_large", "The headers are larger than 32 KiB."), receive
+        refusal = _refusal(headers)
+        if refusal is not None:
+            return refusal, receive
         if self.in_flight >= self.max_in_flight:
             return (503, "overloaded", "Too many requests at once. Try again in a moment."), receive
         declared = {name: value for name, value in headers if name in (b"content-length", b"transfer-encoding")}
@@ -88,6 +93,15 @@ class RequestLimits:
             if started:
                 raise
             await _refuse(scope, 503, "took_too_long", "The answer took too long.")(scope, receive, send)
+
+
+def _refusal(headers: list[tuple[bytes, bytes]]) -> tuple[int, str, str] | None:
+    """What is wrong with the headers alone."""
+    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        return 431, "headers_too_large", "The headers are larger than 32 KiB."
+    if any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers):
+        return 415, "encoding_not_supported", "Send the body as it is, without Content-Encoding."
+    return None
 
 
 def _too_large(most: int) -> tuple[int, str, str]:

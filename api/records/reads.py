@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies.principal import Principal
+from api.query.schemas import ListQuery
 from api.records.repository import missing
 from api.resources import resources_of
 from api.schemas import PageQuery
@@ -36,7 +37,7 @@ async def page(request: Request, function: LiteralString, query: PageQuery, **fi
 
 def filters_of(query: BaseModel, *, besides: Container[str] = ()) -> dict[str, str | None]:
     """The fields of `query` as texts, in order, but for those of a page and `besides`."""
-    names = [name for name in type(query).model_fields if name not in PageQuery.model_fields and name not in besides]
+    names = [name for name in type(query).model_fields if name not in ListQuery.model_fields and name not in besides]
     return {name: _text(getattr(query, name)) for name in names}
 
 

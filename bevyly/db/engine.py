@@ -32,4 +32,6 @@ def make_async_engine(url: str, *, pool_size: int = 8, pool_timeout: float = 2.0
         pool_timeout=pool_timeout,
         pool_use_lifo=True,
         connect_args=_CONNECT | {"autocommit": True},
+        # an error is logged with its statement, and what people sent does not belong in a log
+        hide_parameters=True,
     )

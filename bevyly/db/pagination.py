@@ -1,6 +1,6 @@
 """Keyset pages: where a page ends, as an opaque cursor that only we can have made.
 
-A cursor is bound to its tenant, its list and the filters it was made with; one that was altered, or is used
+A cursor is bound to its tenant, its list and the filters and order it was made with; one that was altered, or is used
 elsewhere, is a typed error. Does not belong here: the statements, whose indexes are declared in the page's order.
 """
 
@@ -10,6 +10,8 @@ from binascii import Error as Base64Error
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+
+import orjson
 
 from bevyly.errors import Invalid
 from bevyly.ids import is_id
@@ -33,6 +35,14 @@ class Position:
     id: str
 
 
+@dataclass(frozen=True)
+class Bookmark:
+    """Where a page of a query ends: the sort values of its last row as texts, its id, and the first page's `now`."""
+
+    now: datetime
+    values: tuple[str | None, ...]
+
+
 START = Position(datetime.max.replace(tzinfo=UTC), "\x7f")
 """Before the first row of every list that goes from newest to oldest."""
 
@@ -45,13 +55,31 @@ class CursorCodec:
 
     def encode(self, position: Position, *, scope: str) -> str:
         """The cursor after `position` in the list that `scope` names (tenant, list, filters)."""
-        payload = f"{_micros(position.at)}:{position.id}".encode()
-        return urlsafe_b64encode(self._mac(payload, scope) + payload).decode().rstrip("=")
+        return self._seal(f"{_micros(position.at)}:{position.id}".encode(), scope)
 
     def decode(self, cursor: str | None, *, scope: str) -> Position:
         """The position in `cursor`, or the start; raises `InvalidCursor`."""
         if cursor is None:
             return START
+        payload = self._open(cursor, scope)
+        micros, _, row_id = payload.decode().partition(":")
+        if not is_id(row_id):
+            raise _invalid()
+        return Position(_instant(int(micros)), row_id)
+
+    def encode_bookmark(self, bookmark: Bookmark, *, scope: str) -> str:
+        """The cursor after `bookmark` in the list that `scope` names (tenant, list, filters, order)."""
+        return self._seal(orjson.dumps([_micros(bookmark.now), *bookmark.values]), scope)
+
+    def decode_bookmark(self, cursor: str, *, scope: str) -> Bookmark:
+        """The bookmark in `cursor`; raises `InvalidCursor`."""
+        micros, *values = orjson.loads(self._open(cursor, scope))
+        return Bookmark(_instant(micros), tuple(values))
+
+    def _seal(self, payload: bytes, scope: str) -> str:
+        return urlsafe_b64encode(self._mac(payload, scope) + payload).decode().rstrip("=")
+
+    def _open(self, cursor: str, scope: str) -> bytes:
         try:
             raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except (ValueError, Base64Error):
@@ -59,10 +87,7 @@ class CursorCodec:
         mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(payload, scope)):
             raise _invalid()
-        micros, _, row_id = payload.decode().partition(":")
-        if not is_id(row_id):
-            raise _invalid()
-        return Position(_instant(int(micros)), row_id)
+        return payload
 
     def _mac(self, payload: bytes, scope: str) -> bytes:
         return hmac.digest(self._key, sha256(scope.encode()).digest() + payload, "sha256")[:_MAC_BYTES]

@@ -29,6 +29,12 @@ _READ_ONLY = {
 }
 
 
+class TookTooLong(Unavailable):
+    """The statement was ended by its time limit: the database is well, the question was too much."""
+
+    code = "took_too_long"
+
+
 def with_session_settings(url: str, settings: dict[str, str]) -> str:
     """`url` whose sessions start with `settings`, besides those that it names already."""
     parts = urlsplit(url)
@@ -87,6 +93,8 @@ class Reader:
                 # The connection was idle while the server restarted: a read may simply be asked again.
                 await self.close()
                 return await self._fetch_once(statement, parameters)
+        except psycopg.errors.QueryCanceled as error:
+            raise TookTooLong("The database did not finish in time. Ask for less.") from error
         except psycopg.OperationalError as error:
             raise Unavailable("The database does not answer. Try again in a moment.") from error
 

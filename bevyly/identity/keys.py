@@ -21,6 +21,7 @@ from bevyly.ids import new_id
 
 LIVE = "bvy_live_"
 REFRESH = "bvy_refresh_"
+VERIFY, RESET, CHANGE = "bvy_verify_", "bvy_reset_", "bvy_change_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH = 27
 _CHECKSUM_LENGTH = 6
@@ -38,7 +39,7 @@ class Secret:
 
 
 def mint(kind: str, customer_id: str) -> Secret:
-    """A new secret of `kind` (`LIVE` or `REFRESH`) for a tenant."""
+    """A new secret of `kind` (`LIVE`, `REFRESH`, …) for a tenant."""
     random = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
     body = f"{kind}{UUID(customer_id).hex}_{random}"
     text = body + _checksum(body)

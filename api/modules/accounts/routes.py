@@ -5,19 +5,21 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
+from api.modules.accounts.listing import ACCOUNTS
 from api.modules.accounts.schemas import Account, AccountChange, AccountCreate, AccountPage, AccountQuery
 from api.modules.accounts.service import AccountService
-from api.records.reads import one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
 router = area("/accounts", "accounts")
 
 
-@read(router, "", AccountPage)
+@read_list(router, "", AccountPage, ACCOUNTS)
 @requires("accounts:read")
 async def list_accounts(request: Request, query: Annotated[AccountQuery, Query()]) -> Response:
     """Accounts, newest first."""
-    return await page(request, "api_list_accounts", query)
+    return await listed(request, ACCOUNTS, query)
 
 
 @read(router, "/{account_id}", Account, responses=problems(404))

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from api.query.schemas import ListPage, ListQuery
 from api.schemas import (
     Count,
     Currency,
@@ -11,9 +12,6 @@ from api.schemas import (
     Input,
     Minor,
     Name,
-    Output,
-    PageInfo,
-    PageQuery,
     Text100,
     VersionedOutput,
 )
@@ -41,7 +39,7 @@ class AccountCreate(AccountChange):
     name: Name = Field()
 
 
-class AccountQuery(PageQuery):
+class AccountQuery(ListQuery):
     """Which accounts."""
 
     owner_id: Id | None = None
@@ -62,8 +60,7 @@ class Account(VersionedOutput):
     owner_id: Id | None
 
 
-class AccountPage(Output):
+class AccountPage(ListPage):
     """A page of accounts, newest first."""
 
     data: list[Account]
-    page: PageInfo

@@ -5,19 +5,21 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
+from api.modules.activities.listing import ACTIVITIES
 from api.modules.activities.schemas import Activity, ActivityCreate, ActivityPage, ActivityQuery, Completion
 from api.modules.activities.service import ActivityService
-from api.records.reads import one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
 router = area("/activities", "activities")
 
 
-@read(router, "", ActivityPage)
+@read_list(router, "", ActivityPage, ACTIVITIES)
 @requires("activities:read")
 async def list_activities(request: Request, query: Annotated[ActivityQuery, Query()]) -> Response:
     """Activities, latest first: the timeline of whatever the filter names."""
-    return await page(request, "api_list_activities", query)
+    return await listed(request, ACTIVITIES, query)
 
 
 @read(router, "/{activity_id}", Activity, responses=problems(404))

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.query.schemas import ListPage, ListQuery
 from api.schemas import (
     Comment,
     Count,
@@ -15,8 +16,6 @@ from api.schemas import (
     Instant,
     Name,
     Output,
-    PageInfo,
-    PageQuery,
     Subject,
     Text50,
     VersionedOutput,
@@ -63,7 +62,7 @@ class Completion(Input):
     duration_seconds: Count | None = None
 
 
-class ActivityQuery(PageQuery):
+class ActivityQuery(ListQuery):
     """Which activities."""
 
     owner_id: Id | None = None
@@ -103,8 +102,7 @@ class Activity(VersionedOutput):
     participants: list[Participant]
 
 
-class ActivityPage(Output):
+class ActivityPage(ListPage):
     """A page of activities, latest first."""
 
     data: list[Activity]
-    page: PageInfo

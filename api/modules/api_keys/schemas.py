@@ -15,6 +15,12 @@ class KeyCreate(Input):
     expires_at: Instant | None = None
 
 
+class KeyRotate(Input):
+    """A key in place of another, which goes on for a while: a program takes the new one in its own time."""
+
+    overlap_hours: int | None = Field(default=None, ge=0, le=720, description="24 unless said otherwise; 0 ends it now")
+
+
 class Key(Output):
     """An API key, without its secret."""
 
@@ -26,6 +32,7 @@ class Key(Output):
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    rotated_to: Id | None
     created_at: datetime
 
 

@@ -1,11 +1,11 @@
-"""Statements about users, their log-ins and their refresh tokens."""
+"""Statements about users, their log-ins, refresh tokens, and the tokens of mails."""
 
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from bevyly.db.schema import AuditEntry, Customer, RefreshToken, User
+from bevyly.db.schema import AuditEntry, Customer, OneTimeToken, RefreshToken, User
 from bevyly.ids import new_id
 
 MAX_LOGINS = 5
@@ -20,7 +20,7 @@ async def find_logins(engine: AsyncEngine, email: str) -> list[tuple[str, str, s
 
 
 class IdentityRepository:
-    """Users and refresh tokens of one tenant."""
+    """Users and tokens of one tenant."""
 
     def __init__(self, session: AsyncSession, customer_id: str) -> None:
         self.session = session
@@ -33,26 +33,22 @@ class IdentityRepository:
         self.session.add(owner)
         await self.session.flush()
 
-    async def user(self, user_id: str) -> User | None:
-        """A user who may come in."""
+    async def customer_name(self) -> str:
+        """What the tenant is called."""
+        name = await self.session.scalar(select(Customer.name).where(Customer.id == self.customer_id))
+        return name or ""
+
+    async def user(self, user_id: str, *, lock: bool = False) -> User | None:
+        """A user who may come in; locked where what is read decides what is written."""
         statement = select(User).where(
             User.customer_id == self.customer_id, User.id == user_id, User.disabled_at.is_(None)
         )
-        return await self.session.scalar(statement)
+        return await self.session.scalar(statement.with_for_update() if lock else statement)
 
-    def add_token(self, *, user_id: str, family_id: str, token_hash: str, expires_at: datetime, now: datetime) -> None:
-        """The next link of a chain of refresh tokens."""
-        self.session.add(
-            RefreshToken(
-                customer_id=self.customer_id,
-                id=new_id(),
-                user_id=user_id,
-                family_id=family_id,
-                token_hash=token_hash,
-                expires_at=expires_at,
-                created_at=now,
-            )
-        )
+    async def email_taken(self, email: str) -> bool:
+        """Whether a user of the tenant has this email."""
+        statement = select(User.id).where(User.customer_id == self.customer_id, User.email == email)
+        return await self.session.scalar(statement) is not None
 
     async def use_token(self, token_hash: str, now: datetime) -> RefreshToken | None:
         """Mark the token as used; of many callers exactly one gets it."""
@@ -77,9 +73,10 @@ class IdentityRepository:
         )
         return await self.session.scalar(statement.execution_options(populate_existing=True))
 
-    async def revoke_family(self, family_id: str, now: datetime) -> None:
-        """End a chain of refresh tokens."""
-        await self._revoke(RefreshToken.family_id == family_id, now)
+    async def revoke_family(self, family_id: str, now: datetime, *, user_id: str | None = None) -> bool:
+        """End a chain of refresh tokens, of that user if one is named; whether there was one that still lived."""
+        own = RefreshToken.user_id == user_id if user_id else RefreshToken.family_id == family_id
+        return await self._revoke((RefreshToken.family_id == family_id) & own, now)
 
     async def revoke_user(self, user_id: str, now: datetime) -> None:
         """End every chain of a user and every access token."""
@@ -90,6 +87,37 @@ class IdentityRepository:
             .values(token_version=User.token_version + 1)
             .execution_options(synchronize_session=False)
         )
+
+    async def replace_link(self, link: OneTimeToken) -> None:
+        """Keep the token of a mail; those that its user has for the same purpose end."""
+        await self.session.execute(
+            update(OneTimeToken)
+            .where(
+                OneTimeToken.customer_id == self.customer_id,
+                OneTimeToken.user_id == link.user_id,
+                OneTimeToken.purpose == link.purpose,
+                OneTimeToken.used_at.is_(None),
+            )
+            .values(used_at=link.created_at)
+            .execution_options(synchronize_session=False)
+        )
+        self.session.add(link)
+
+    async def use_link(self, purpose: str, token_hash: str, now: datetime) -> OneTimeToken | None:
+        """Mark the token of a mail as used; of many callers exactly one gets it."""
+        statement = (
+            update(OneTimeToken)
+            .where(
+                OneTimeToken.customer_id == self.customer_id,
+                OneTimeToken.token_hash == token_hash,
+                OneTimeToken.purpose == purpose,
+                OneTimeToken.used_at.is_(None),
+                OneTimeToken.expires_at > now,
+            )
+            .values(used_at=now)
+            .returning(OneTimeToken)
+        )
+        return await self.session.scalar(statement)
 
     def audit(self, action: str, user_id: str, *, request_id: str | None, now: datetime) -> None:
         """One row of the audit about a user."""
@@ -107,10 +135,12 @@ class IdentityRepository:
             )
         )
 
-    async def _revoke(self, condition: ColumnElement[bool], now: datetime) -> None:
-        await self.session.execute(
+    async def _revoke(self, condition: ColumnElement[bool], now: datetime) -> bool:
+        revoked = await self.session.scalars(
             update(RefreshToken)
             .where(RefreshToken.customer_id == self.customer_id, RefreshToken.revoked_at.is_(None), condition)
             .values(revoked_at=now)
+            .returning(RefreshToken.id)
             .execution_options(synchronize_session=False)
         )
+        return bool(revoked.all())

@@ -1,45 +1,44 @@
-"""Sign-up, log-in, refresh, log-out.
+"""Sign-up, log-in, refresh.
 
-These open their own units of work: the tenant is known only once the credentials are, and a refused refresh still has
-to revoke its family. An unknown email takes as long as a wrong password.
+Log-in and refresh open their own units of work: the tenant is known only once the credentials are, and a refused
+refresh still has to revoke its family. An unknown email takes as long as a wrong password.
 """
 
-import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
-from api.dependencies.principal import Principal
+from api.modules.auth import letters
 from api.modules.auth.errors import InvalidRefreshToken, RefreshRace, WrongLogin
+from api.modules.auth.links import VERIFY, Links
 from api.modules.auth.repository import MAX_LOGINS, IdentityRepository, find_logins
 from api.modules.auth.schemas import Tokens
+from api.modules.auth.sessions import Client, issue_pair
 from api.resources import Resources
 from bevyly.clock import FixedClock
 from bevyly.db.schema import Customer, RefreshToken, User
-from bevyly.db.unit_of_work import unit_of_work
+from bevyly.db.unit_of_work import UnitOfWork, unit_of_work
 from bevyly.events.envelope import Event, new_event
 from bevyly.identity import keys
-from bevyly.identity.passwords import hash_password, matches, nobodys_hash
 from bevyly.ids import new_id
 
 GRACE = timedelta(seconds=10)
 """Two tabs that refresh at once are no theft: within this time a used token is refused without revoking its family."""
-_hashing = asyncio.Semaphore(2)
 
 
 class AuthService:
     """Who may come in, and with what."""
 
-    def __init__(self, resources: Resources, request_id: str | None) -> None:
+    def __init__(self, resources: Resources, request_id: str | None, client: Client) -> None:
         self.resources = resources
         self.request_id = request_id
+        self.client = client
         self.now = resources.clock.now()
 
-    async def sign_up(self, *, company: str, name: str | None, email: str, password: str) -> Tokens:
-        """A new tenant with its owner, logged in."""
-        async with _hashing:
-            password_hash = await asyncio.to_thread(hash_password, password)
-        customer = Customer(id=new_id(), name=company, created_at=self.now)
-        owner = User(
-            customer_id=customer.id,
+    async def prepare(self, *, company: str, name: str | None, email: str, password: str, customer_id: str) -> User:
+        """The owner of a new tenant, not stored yet: a password costs time, and no connection waits for that."""
+        password_hash = await self.resources.passwords.hash_new(password, about=(company, name, email))
+        return User(
+            customer_id=customer_id,
             id=new_id(),
             email=email.lower(),
             name=name,
@@ -48,29 +47,40 @@ class AuthService:
             token_version=1,
             created_at=self.now,
         )
-        async with unit_of_work(self.resources.engine, customer.id) as work:
-            identity = IdentityRepository(work.session, customer.id)
-            await identity.add_customer(customer, owner)
-            identity.audit("user.signed_up", owner.id, request_id=self.request_id, now=self.now)
-            work.emit(self._created(owner))
-            return self._tokens(identity, owner, family_id=new_id())
+
+    async def sign_up(self, work: UnitOfWork, company: str, owner: User) -> Tokens:
+        """A new tenant with its owner, logged in; the address is to be confirmed by mail."""
+        identity = IdentityRepository(work.session, work.customer_id)
+        await identity.add_customer(Customer(id=work.customer_id, name=company, created_at=self.now), owner)
+        settings = self.resources.settings
+        write = partial(letters.verify, owner.email, settings.app_url)
+        await Links(identity, settings, self.now).send(VERIFY, owner, owner.email, write)
+        identity.audit("user.signed_up", owner.id, request_id=self.request_id, now=self.now)
+        work.emit(self._created(owner))
+        return issue_pair(self.resources, work.session, owner, self.client, now=self.now)
 
     async def log_in(self, *, email: str, password: str, customer_id: str | None) -> Tokens:
-        """A new session; raises `WrongLogin`, always the same and after the same time."""
+        """A new session; raises `WrongLogin`, always the same and after the same time, or `TooManyLogins`."""
+        attempt = await self.resources.throttle.attempt(email.lower(), self.client.site)
         logins = await find_logins(self.resources.engine, email)
         candidates = [login for login in logins if customer_id in (None, login[0])][:MAX_LOGINS]
-        async with _hashing:
-            found = await asyncio.to_thread(_first_match, candidates, password)
-        if found is None:
+        match = await self.resources.passwords.first_match([login[2] for login in candidates], password)
+        if match is None:
             raise _wrong()
-        tenant, user_id = found
+        tenant, user_id, password_hash = candidates[match]
+        passwords = self.resources.passwords
+        renewed = await passwords.hash(password) if passwords.outdated(password_hash) else None
         async with unit_of_work(self.resources.engine, tenant) as work:
             identity = IdentityRepository(work.session, tenant)
-            user = await identity.user(user_id)
+            user = await identity.user(user_id, lock=renewed is not None)
             if user is None:
                 raise _wrong()
+            if renewed is not None and user.password_hash == password_hash:
+                user.password_hash = renewed
             identity.audit("user.logged_in", user.id, request_id=self.request_id, now=self.now)
-            return self._tokens(identity, user, family_id=new_id())
+            pair = issue_pair(self.resources, work.session, user, self.client, now=self.now)
+        await attempt.succeeded()
+        return pair
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """A new pair for a token that was not used before; one that was revokes its whole family."""
@@ -82,23 +92,11 @@ class AuthService:
             used = await identity.use_token(keys.hash_of(refresh_token), self.now)
             user = await identity.user(used.user_id) if used is not None else None
             if used is not None and user is not None:
-                return self._tokens(identity, user, family_id=used.family_id)
+                return issue_pair(self.resources, work.session, user, self.client, now=self.now, earlier=used)
             race = used is None and await self._was_reused(identity, keys.hash_of(refresh_token))
         if race:
             raise RefreshRace("This refresh token was used a moment ago. Use the pair that was issued then.")
         raise _refused()
-
-    async def log_out(self, principal: Principal, refresh_token: str | None, *, everywhere: bool) -> None:
-        """End the chain of one refresh token, or everything of the user."""
-        async with unit_of_work(self.resources.engine, principal.customer_id) as work:
-            identity = IdentityRepository(work.session, principal.customer_id)
-            if everywhere:
-                await identity.revoke_user(principal.user_id, self.now)
-            elif refresh_token is not None:
-                token = await identity.token(keys.hash_of(refresh_token))
-                if token is not None and token.user_id == principal.user_id:
-                    await identity.revoke_family(token.family_id, self.now)
-            identity.audit("user.logged_out", principal.user_id, request_id=self.request_id, now=self.now)
 
     async def _was_reused(self, identity: IdentityRepository, token_hash: str) -> bool:
         """Whether this is a race of two refreshes; real reuse revokes the family."""
@@ -121,33 +119,6 @@ class AuthService:
             clock=FixedClock(self.now),
             correlation_id=self.request_id,
         )
-
-    def _tokens(self, identity: IdentityRepository, user: User, *, family_id: str) -> Tokens:
-        secret = keys.mint(keys.REFRESH, user.customer_id)
-        identity.add_token(
-            user_id=user.id,
-            family_id=family_id,
-            token_hash=secret.hash,
-            expires_at=self.now + timedelta(seconds=self.resources.settings.refresh_expires_in),
-            now=self.now,
-        )
-        access = self.resources.tokens.issue(
-            customer_id=user.customer_id,
-            user_id=user.id,
-            email=user.email,
-            role=user.role,
-            token_version=user.token_version,
-        )
-        return Tokens(access_token=access, refresh_token=secret.text, expires_in=self.resources.tokens.expires_in)
-
-
-def _first_match(candidates: list[tuple[str, str, str]], password: str) -> tuple[str, str] | None:
-    if not candidates:
-        matches(nobodys_hash(), password)
-    for customer_id, user_id, password_hash in candidates:
-        if matches(password_hash, password):
-            return customer_id, user_id
-    return None
 
 
 def _recently(token: RefreshToken, now: datetime) -> bool:

@@ -5,19 +5,21 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
+from api.modules.contacts.listing import CONTACTS
 from api.modules.contacts.schemas import Contact, ContactChange, ContactCreate, ContactPage, ContactQuery
 from api.modules.contacts.service import ContactService
-from api.records.reads import one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
 router = area("/contacts", "contacts")
 
 
-@read(router, "", ContactPage)
+@read_list(router, "", ContactPage, CONTACTS)
 @requires("contacts:read")
 async def list_contacts(request: Request, query: Annotated[ContactQuery, Query()]) -> Response:
     """Contacts, newest first."""
-    return await page(request, "api_list_contacts", query)
+    return await listed(request, CONTACTS, query)
 
 
 @read(router, "/{contact_id}", Contact, responses=problems(404))

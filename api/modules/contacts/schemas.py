@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from api.schemas import Custom, Email, Id, Input, Name, Output, PageInfo, PageQuery, Text50, Text100, VersionedOutput
+from api.query.schemas import ListPage, ListQuery
+from api.schemas import Custom, Email, Id, Input, Name, Text50, Text100, VersionedOutput
 
 
 class ContactChange(Input):
@@ -25,7 +26,7 @@ class ContactCreate(ContactChange):
     """A new contact."""
 
 
-class ContactQuery(PageQuery):
+class ContactQuery(ListQuery):
     """Which contacts."""
 
     owner_id: Id | None = None
@@ -47,8 +48,7 @@ class Contact(VersionedOutput):
     owner_id: Id | None
 
 
-class ContactPage(Output):
+class ContactPage(ListPage):
     """A page of contacts, newest first."""
 
     data: list[Contact]
-    page: PageInfo

@@ -14,7 +14,7 @@ from api.modules.events.reading import read, rows_of
 from api.modules.events.schemas import MAX_EVENTS, STATUSES, BatchResult, EventResult, request_body
 from api.modules.events.service import EventIngest
 from api.records.reads import JSON
-from api.routing import GuardedRoute, answers, requires
+from api.routing import GuardedRoute, answers, costs, requires
 
 AT_ONCE = 3
 """Calls that a process works on at once: they are long, and other writes need connections too."""
@@ -44,6 +44,7 @@ _RESPONSES = answers(EventResult, status=201) | answers(BatchResult | EventResul
 
 @router.post("", status_code=200, responses=_RESPONSES, openapi_extra={"requestBody": request_body()})
 @requires("events:write")
+@costs("bulk")
 async def send_events(request: Request, context: Write) -> Response:
     """Take in changes of another system as CloudEvents, up to 1,000 in a call, each of them once.
 

@@ -77,10 +77,16 @@ BATCH_EXAMPLE = [
 ]
 
 
-def request_body() -> dict[str, Any]:
-    """The OpenAPI description of the body: one event or many, in three media types."""
+def cloud_event() -> dict[str, Any]:
+    """The schema of one event, which the document has under its name."""
     event = CloudEvent.model_json_schema()
     event["properties"]["type"]["enum"] = sorted(ACCEPTED)
+    return event
+
+
+def request_body() -> dict[str, Any]:
+    """The OpenAPI description of the body: one event or many, in three media types."""
+    event = {"$ref": "#/components/schemas/CloudEvent"}
     many = {"type": "array", "items": event, "maxItems": MAX_EVENTS}
     return {
         "required": True,

@@ -6,6 +6,7 @@ from fastapi import Query, Request, Response
 
 from api.dependencies.work import Write
 from api.modules.intent.briefings import Published
+from api.modules.intent.listing import PATTERNS, RECOMMENDATIONS, SIGNALS
 from api.modules.intent.schemas import (
     Answer,
     Briefing,
@@ -23,7 +24,8 @@ from api.modules.intent.schemas import (
     Snooze,
 )
 from api.modules.intent.service import IntentService
-from api.records.reads import JSON, one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import JSON, one, written
 from api.records.repository import missing
 from api.resources import resources_of
 from api.routing import answers, area, problems, read, requires
@@ -33,7 +35,16 @@ from bevyly.intent.recommendations import ACCEPT, COMPLETE, DISMISS, SNOOZE, Tra
 router = area("/intent", "intent")
 
 
-@read(router, "/briefing", Briefing, responses=problems(404))
+_KNOWN = {"name": "if-none-match", "in": "header", "required": False, "schema": {"type": "string"}}
+
+
+@read(
+    router,
+    "/briefing",
+    Briefing,
+    responses=problems(404) | {304: {"description": "You have this version"}},
+    openapi_extra={"parameters": [_KNOWN]},
+)
 @requires("intent:read")
 async def get_briefing(request: Request, query: Annotated[BriefingQuery, Query()]) -> Response:
     """The briefing of the one who asks: the latest, or as it stood at `as_of`. Answers 304 to a known `ETag`."""
@@ -58,25 +69,25 @@ async def refresh_briefing(body: RefreshRequest, context: Write) -> RefreshAccep
     return RefreshAccepted(event_id=event.id)
 
 
-@read(router, "/signals", SignalPage)
+@read_list(router, "/signals", SignalPage, SIGNALS)
 @requires("intent:read")
 async def list_signals(request: Request, query: Annotated[SignalQuery, Query()]) -> Response:
     """Signals, last seen first."""
-    return await page(request, "api_list_signals", query)
+    return await listed(request, SIGNALS, query)
 
 
-@read(router, "/patterns", PatternPage)
+@read_list(router, "/patterns", PatternPage, PATTERNS)
 @requires("intent:read")
 async def list_patterns(request: Request, query: Annotated[PatternQuery, Query()]) -> Response:
     """Patterns with their signals, last seen first."""
-    return await page(request, "api_list_patterns", query)
+    return await listed(request, PATTERNS, query)
 
 
-@read(router, "/recommendations", RecommendationPage)
+@read_list(router, "/recommendations", RecommendationPage, RECOMMENDATIONS)
 @requires("intent:read")
 async def list_recommendations(request: Request, query: Annotated[RecommendationQuery, Query()]) -> Response:
     """Recommendations, newest first."""
-    return await page(request, "api_list_recommendations", query)
+    return await listed(request, RECOMMENDATIONS, query)
 
 
 @read(router, "/recommendations/{recommendation_id}", Recommendation, responses=problems(404))
@@ -100,28 +111,28 @@ async def get_scores(request: Request, entity_type: str, entity_id: str) -> Resp
 
 @router.post("/recommendations/{recommendation_id}/accept", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def accept(recommendation_id: str, body: Answer, context: Write) -> Response:
+async def accept_recommendation(recommendation_id: str, body: Answer, context: Write) -> Response:
     """I will do it."""
     return await _answered(context, recommendation_id, ACCEPT, body)
 
 
 @router.post("/recommendations/{recommendation_id}/dismiss", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def dismiss(recommendation_id: str, body: Answer, context: Write) -> Response:
+async def dismiss_recommendation(recommendation_id: str, body: Answer, context: Write) -> Response:
     """Not worth doing."""
     return await _answered(context, recommendation_id, DISMISS, body)
 
 
 @router.post("/recommendations/{recommendation_id}/complete", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def complete(recommendation_id: str, body: Answer, context: Write) -> Response:
+async def complete_recommendation(recommendation_id: str, body: Answer, context: Write) -> Response:
     """It is done."""
     return await _answered(context, recommendation_id, COMPLETE, body)
 
 
 @router.post("/recommendations/{recommendation_id}/snooze", responses=answers(Recommendation, 404, 409))
 @requires("intent:act")
-async def snooze(recommendation_id: str, body: Snooze, context: Write) -> Response:
+async def snooze_recommendation(recommendation_id: str, body: Snooze, context: Write) -> Response:
     """Not now: show it again later."""
     return await _answered(context, recommendation_id, SNOOZE, body)
 

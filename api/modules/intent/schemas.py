@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.schemas import Comment, Id, Input, Instant, Output, PageInfo, PageQuery, Text50
+from api.query.schemas import ListPage, ListQuery
+from api.schemas import Comment, Id, Input, Instant, Output, Text50
 
 EntityType = Literal["account", "contact", "lead", "opportunity"]
 Severity = Literal["low", "medium", "high", "critical"]
+RecommendationStatus = Literal["pending", "accepted", "dismissed", "completed", "snoozed", "expired", "superseded"]
 
 
 class BriefingQuery(Input):
@@ -47,7 +49,7 @@ class RefreshAccepted(Output):
     event_id: Id
 
 
-class EntityQuery(PageQuery):
+class EntityQuery(ListQuery):
     """Lists about entities."""
 
     entity_type: EntityType | None = None
@@ -72,7 +74,7 @@ class PatternQuery(EntityQuery):
 class RecommendationQuery(EntityQuery):
     """Which recommendations."""
 
-    status: Literal["pending", "accepted", "dismissed", "completed", "snoozed", "expired", "superseded"] | None = None
+    status: RecommendationStatus | None = None
     action_type: Text50 | None = None
     owner_id: Id | None = None
 
@@ -99,11 +101,10 @@ class Signal(Output):
     close_reason: str | None
 
 
-class SignalPage(Output):
+class SignalPage(ListPage):
     """A page of signals, last seen first."""
 
     data: list[Signal]
-    page: PageInfo
 
 
 class Member(Output):
@@ -135,11 +136,10 @@ class Pattern(Output):
     signals: list[Member]
 
 
-class PatternPage(Output):
+class PatternPage(ListPage):
     """A page of patterns, last seen first."""
 
     data: list[Pattern]
-    page: PageInfo
 
 
 class Recommendation(Output):
@@ -184,11 +184,10 @@ class Recommendation(Output):
     updated_at: datetime
 
 
-class RecommendationPage(Output):
+class RecommendationPage(ListPage):
     """A page of recommendations, newest first."""
 
     data: list[Recommendation]
-    page: PageInfo
 
 
 class Answer(Input):

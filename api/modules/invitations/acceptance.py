@@ -3,8 +3,6 @@
 It opens its own units of work: the tenant is known only from the token, and no connection waits for a hash.
 """
 
-import asyncio
-
 from api.dependencies.principal import Principal
 from api.dependencies.work import WriteContext
 from api.modules.invitations.errors import InvalidInvitation
@@ -16,10 +14,7 @@ from api.resources import Resources
 from bevyly.db.schema import Invitation, User
 from bevyly.db.unit_of_work import UnitOfWork, unit_of_work
 from bevyly.identity import keys
-from bevyly.identity.passwords import hash_password
 from bevyly.ids import new_id
-
-_hashing = asyncio.Semaphore(2)
 
 
 class InvitationAcceptance:
@@ -37,16 +32,16 @@ class InvitationAcceptance:
             raise _invalid()
         token_hash = keys.hash_of(token)
         async with unit_of_work(self.resources.engine, tenant) as work:
-            if await InvitationRepository(work.session, tenant).open(token_hash, self.now) is None:
-                raise _invalid()
-        async with _hashing:
-            password_hash = await asyncio.to_thread(hash_password, password)
+            row = await InvitationRepository(work.session, tenant).open(token_hash, self.now)
+        if row is None:
+            raise _invalid()
+        password_hash = await self.resources.passwords.hash_new(password, about=(name, row.email))
         async with unit_of_work(self.resources.engine, tenant) as work:
             invitations = InvitationRepository(work.session, tenant)
-            row = await invitations.take(token_hash, self.now)
-            if row is None:
+            taken = await invitations.take(token_hash, self.now)
+            if taken is None:
                 raise _invalid()
-            return await self._user(work, invitations, row, {"name": name, "password_hash": password_hash})
+            return await self._user(work, invitations, taken, {"name": name, "password_hash": password_hash})
 
     async def _user(self, work: UnitOfWork, invitations: InvitationRepository, row: Invitation, chosen: Values) -> User:
         user = await invitations.user(row.email)

@@ -6,19 +6,21 @@ from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
 from api.modules.leads.conversion import LeadConversion
+from api.modules.leads.listing import LEADS
 from api.modules.leads.schemas import Conversion, ConversionResult, Lead, LeadChange, LeadCreate, LeadPage, LeadQuery
 from api.modules.leads.service import LeadService
-from api.records.reads import one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
 router = area("/leads", "leads")
 
 
-@read(router, "", LeadPage)
+@read_list(router, "", LeadPage, LEADS)
 @requires("leads:read")
 async def list_leads(request: Request, query: Annotated[LeadQuery, Query()]) -> Response:
     """Leads, newest first."""
-    return await page(request, "api_list_leads", query)
+    return await listed(request, LEADS, query)
 
 
 @read(router, "/{lead_id}", Lead, responses=problems(404))

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.query.schemas import ListPage, ListQuery
 from api.schemas import (
     Currency,
     Custom,
@@ -15,8 +16,6 @@ from api.schemas import (
     Minor,
     Name,
     Output,
-    PageInfo,
-    PageQuery,
     Text50,
     Text100,
     VersionedOutput,
@@ -47,7 +46,7 @@ class LeadCreate(LeadChange):
     """A new lead."""
 
 
-class LeadQuery(PageQuery):
+class LeadQuery(ListQuery):
     """Which leads."""
 
     owner_id: Id | None = None
@@ -75,11 +74,10 @@ class Lead(VersionedOutput):
     owner_id: Id | None
 
 
-class LeadPage(Output):
+class LeadPage(ListPage):
     """A page of leads, newest first."""
 
     data: list[Lead]
-    page: PageInfo
 
 
 class OpportunityOnConversion(Input):

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
+from api.modules.opportunities.listing import OPPORTUNITIES
 from api.modules.opportunities.schemas import (
     HistoryPage,
     Opportunity,
@@ -14,7 +15,8 @@ from api.modules.opportunities.schemas import (
     OpportunityQuery,
 )
 from api.modules.opportunities.service import OpportunityService
-from api.records.reads import JSON, one, page, written
+from api.query.reading import listed, read_list
+from api.records.reads import JSON, one, written
 from api.records.repository import missing
 from api.resources import resources_of
 from api.routing import answers, area, problems, read, requires
@@ -22,11 +24,11 @@ from api.routing import answers, area, problems, read, requires
 router = area("/opportunities", "opportunities")
 
 
-@read(router, "", OpportunityPage)
+@read_list(router, "", OpportunityPage, OPPORTUNITIES)
 @requires("opportunities:read")
 async def list_opportunities(request: Request, query: Annotated[OpportunityQuery, Query()]) -> Response:
-    """Opportunitys, newest first."""
-    return await page(request, "api_list_opportunities", query)
+    """Opportunities, newest first."""
+    return await listed(request, OPPORTUNITIES, query)
 
 
 @read(router, "/{opportunity_id}", Opportunity, responses=problems(404))
@@ -76,7 +78,7 @@ async def restore_opportunity(opportunity_id: str, context: Write) -> Response:
 
 @read(router, "/{opportunity_id}/history", HistoryPage, responses=problems(404))
 @requires("opportunities:read")
-async def get_history(request: Request, opportunity_id: str) -> Response:
+async def get_opportunity_history(request: Request, opportunity_id: str) -> Response:
     """Every stage, close date and amount that the opportunity had, oldest first."""
     customer_id = request.scope["state"]["principal"].customer_id
     row = await resources_of(request).reader.one("api_get_stage_history", customer_id, opportunity_id)

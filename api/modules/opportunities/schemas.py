@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.query.schemas import ListPage, ListQuery
 from api.schemas import (
     Currency,
     Custom,
@@ -14,8 +15,6 @@ from api.schemas import (
     Minor,
     Name,
     Output,
-    PageInfo,
-    PageQuery,
     Text50,
     Text100,
     VersionedOutput,
@@ -51,7 +50,7 @@ class OpportunityCreate(OpportunityChange):
     name: Name = Field()
 
 
-class OpportunityQuery(PageQuery):
+class OpportunityQuery(ListQuery):
     """Which opportunities."""
 
     owner_id: Id | None = None
@@ -78,11 +77,10 @@ class Opportunity(VersionedOutput):
     owner_id: Id | None
 
 
-class OpportunityPage(Output):
+class OpportunityPage(ListPage):
     """A page of opportunities, newest first."""
 
     data: list[Opportunity]
-    page: PageInfo
 
 
 class HistoryEntry(Output):

@@ -9,14 +9,15 @@ from api.modules.events.kinds import PLURALS
 from api.modules.search.schemas import SearchQuery, SearchResult
 from api.records.reads import JSON
 from api.resources import resources_of
-from api.routing import area, read, requires
+from api.routing import area, costs, read, requires
 
 router = area("/search", "search")
 
 
 @read(router, "", SearchResult)
 @requires("search:read")
-async def search(request: Request, query: Annotated[SearchQuery, Query()]) -> Response:
+@costs("lists")
+async def search_records(request: Request, query: Annotated[SearchQuery, Query()]) -> Response:
     """Records of all kinds that you may read, by words of their names, addresses and numbers; slips are forgiven."""
     principal: Principal = request.scope["state"]["principal"]
     kinds = [kind for kind in query.kinds if f"{PLURALS[kind]}:read" in principal.permissions]

@@ -74,7 +74,7 @@ async def delete_webhook(endpoint_id: str, context: Write, process: Process, if_
 
 @router.post("/{endpoint_id}/rotate-secret", responses=answers(NewWebhook, 404, 412))
 @requires("webhooks:write")
-async def rotate_secret(endpoint_id: str, context: Write, process: Process, if_match: IfMatch) -> Response:
+async def rotate_webhook_secret(endpoint_id: str, context: Write, process: Process, if_match: IfMatch) -> Response:
     """A new secret. The one before signs along for 24 hours, so that receivers can change over."""
     service = WebhookService(context, process.settings)
     row, secret = await service.rotate_secret(endpoint_id, expected_version=if_match)
@@ -134,7 +134,7 @@ async def replay_delivery(endpoint_id: str, delivery_id: str, context: Write, pr
 
 @router.post("/{endpoint_id}/replay", status_code=202, responses=answers(Replayed, 404, 409, status=202))
 @requires("webhooks:write")
-async def replay_failed(
+async def replay_failed_deliveries(
     endpoint_id: str, query: Annotated[ReplayQuery, Query()], context: Write, process: Process
 ) -> Replayed:
     """Send again everything that failed since an instant, at most 10,000 deliveries a call."""

@@ -6,8 +6,16 @@ from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.enrichment import Enrichment
-from bevyly.db.schema.events import ConsumerOffset, JournalEntry, OutboxEvent, RawEvent, TenantSpread
-from bevyly.db.schema.identity import ApiKey, AuditEntry, Customer, IdempotencyRecord, RefreshToken, User
+from bevyly.db.schema.events import ConsumerOffset, JournalEntry, LiveEvent, OutboxEvent, RawEvent, TenantSpread
+from bevyly.db.schema.identity import (
+    ApiKey,
+    AuditEntry,
+    Customer,
+    IdempotencyRecord,
+    OneTimeToken,
+    RefreshToken,
+    User,
+)
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
@@ -48,7 +56,9 @@ __all__ = [
     "Invitation",
     "JournalEntry",
     "Lead",
+    "LiveEvent",
     "ModelVersion",
+    "OneTimeToken",
     "Opportunity",
     "OpportunityChange",
     "OutboxEvent",

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bevyly.db.schema.base import Base, Code, CreatedAt, Id, Instant, TenantRow, Versioned, tenant_fk
+from bevyly.db.schema.base import Base, Code, CreatedAt, Id, Instant, TenantRow, Versioned, live_index, tenant_fk
 
 
 class Activity(TenantRow, Versioned, Base):
@@ -19,6 +19,9 @@ class Activity(TenantRow, Versioned, Base):
         CheckConstraint("kind in ('email','meeting','call','task','note','form','page_view','proposal')", name="kind"),
         CheckConstraint("direction in ('inbound','outbound','internal')", name="direction"),
         Index("ix_activities_list", "customer_id", text("occurred_at desc"), text("id desc")),
+        live_index("ix_activities_updated", "updated_at"),
+        live_index("ix_activities_due_order", "due_at"),
+        live_index("ix_activities_kind", "kind", "occurred_at"),
         *(
             Index(f"ix_activities_{entity}", "customer_id", f"{entity}_id", text("occurred_at desc"), text("id desc"))
             for entity in ("account", "contact", "opportunity", "lead", "owner")

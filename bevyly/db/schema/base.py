@@ -12,10 +12,13 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     MetaData,
     String,
     Text,
+    TextClause,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -69,6 +72,11 @@ class Versioned:
     deleted_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+def live_index(name: str, *columns: str | TextClause) -> Index:
+    """Index of the rows that are not deleted, in the order of `columns` and then of ids, read from either end."""
+    return Index(name, "customer_id", *columns, "id", postgresql_where=text("deleted_at is null"))
 
 
 def tenant_fk(column: str, table: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:

@@ -16,6 +16,7 @@ from bevyly.db.schema.base import (
     Name,
     TenantRow,
     Versioned,
+    live_index,
     tenant_fk,
 )
 
@@ -25,6 +26,7 @@ def _list_indexes(table: str) -> tuple[Index, ...]:
     return (
         Index(f"ix_{table}_list", "customer_id", text("created_at desc"), text("id desc")),
         Index(f"ix_{table}_owner", "customer_id", "owner_id", text("created_at desc"), text("id desc")),
+        live_index(f"ix_{table}_updated", "updated_at"),
         Index(
             f"uq_{table}_external_id",
             "customer_id",
@@ -43,6 +45,7 @@ class Account(TenantRow, Versioned, Base):
         tenant_fk("owner_id", "users"),
         *_list_indexes("accounts"),
         Index("ix_accounts_name", "customer_id", text("lower(name)"), "id"),
+        live_index("ix_accounts_revenue", "annual_revenue_minor"),
         Index("ix_accounts_domain", "customer_id", "domain"),
     )
 
@@ -66,6 +69,7 @@ class Contact(TenantRow, Versioned, Base):
         tenant_fk("account_id", "accounts"),
         *_list_indexes("contacts"),
         Index("ix_contacts_account", "customer_id", "account_id", "id"),
+        live_index("ix_contacts_last_name", text("lower(last_name)")),
         Index("ix_contacts_email", "customer_id", text("lower(email)")),
     )
 
@@ -95,6 +99,11 @@ class Opportunity(TenantRow, Versioned, Base):
         *_list_indexes("opportunities"),
         Index("ix_opportunities_account", "customer_id", "account_id", "id"),
         Index("ix_opportunities_status", "customer_id", "status", "stage", "id"),
+        live_index("ix_opportunities_name", text("lower(name)")),
+        live_index("ix_opportunities_value", "value"),
+        live_index("ix_opportunities_close_date", "expected_close_date"),
+        live_index("ix_opportunities_stage", "stage", "created_at"),
+        live_index("ix_opportunities_board", "status", "created_at"),
     )
 
     account_id: Mapped[Id]
@@ -152,6 +161,9 @@ class Lead(TenantRow, Versioned, Base):
         CheckConstraint("(status = 'converted') = (converted_at is not null)", name="converted_at"),
         *_list_indexes("leads"),
         Index("ix_leads_status", "customer_id", "status", "id"),
+        live_index("ix_leads_company_name", text("lower(company_name)")),
+        live_index("ix_leads_value", "value"),
+        live_index("ix_leads_board", "status", "created_at"),
         Index("ix_leads_email", "customer_id", text("lower(contact_email)")),
     )
 

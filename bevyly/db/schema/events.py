@@ -1,9 +1,10 @@
-"""Events in the database: the outbox on their way out, the journal of what left, the raw events, consumer positions."""
+"""Events in the database: the outbox on their way out, the journal of what left, what people are told live, the raw
+events, consumer positions."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, SmallInteger, String
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, SmallInteger, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,6 +46,28 @@ class JournalEntry(Base):
     key: Mapped[str]
     envelope: Mapped[str]
     created_at: Mapped[Instant]
+
+
+class LiveEvent(Base):
+    """An event that the app shows as it happens, for a day. Once, however often it is published.
+
+    Writer: the relay (`pipelines.streams.relay.live`), which leads alone and commits one batch after the other: so
+    `seq` grows in the order of commits, and a reader behind a `seq` never misses a row that becomes visible later.
+    """
+
+    __tablename__ = "live_events"
+    __table_args__ = (UniqueConstraint("customer_id", "event_id"), Index("ix_live_events_created_at", "created_at"))
+
+    customer_id: Mapped[Id] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    event_id: Mapped[Id]
+    topic: Mapped[str] = mapped_column(String(50))
+    type: Mapped[str] = mapped_column(String(100))
+    user_id: Mapped[str | None] = mapped_column(
+        String(36), comment="the one person who may know of it; null: whoever may read the topic"
+    )
+    envelope: Mapped[str]
+    created_at: Mapped[CreatedAt]
 
 
 class TenantSpread(Base):

@@ -47,6 +47,7 @@ class User(TenantRow, Base):
     )
 
     email: Mapped[str] = mapped_column(String(255))
+    email_verified_at: Mapped[Instant | None]
     name: Mapped[str | None] = mapped_column(String(255))
     password_hash: Mapped[str | None] = mapped_column(String(255))
     role: Mapped[Code] = mapped_column(server_default="member", default="member")
@@ -80,11 +81,15 @@ class ApiKey(TenantRow, Base):
     expires_at: Mapped[Instant | None]
     last_used_at: Mapped[Instant | None]
     revoked_at: Mapped[Instant | None]
+    rotated_to: Mapped[Id | None] = mapped_column(comment="the key that follows this one")
     created_at: Mapped[CreatedAt]
 
 
 class RefreshToken(TenantRow, Base):
-    """One link of a chain of refresh tokens; use of a used one revokes its family. Writer: `api`."""
+    """One link of a chain of refresh tokens; use of a used one revokes its family. Writer: `api`.
+
+    A family is a session: it began at `started_at`, was last used when its unused link was made, by that client.
+    """
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -92,14 +97,48 @@ class RefreshToken(TenantRow, Base):
         UniqueConstraint("customer_id", "token_hash"),
         Index("ix_refresh_tokens_family", "customer_id", "family_id"),
         Index("ix_refresh_tokens_user", "customer_id", "user_id"),
+        Index(
+            "ix_refresh_tokens_sessions",
+            "customer_id",
+            "user_id",
+            text("started_at desc"),
+            text("family_id desc"),
+            postgresql_where=text("used_at is null and revoked_at is null"),
+        ),
     )
 
     user_id: Mapped[Id]
     family_id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[CreatedAt]
+    user_agent: Mapped[str | None] = mapped_column(String(255))
+    address: Mapped[str | None] = mapped_column(String(45))
     expires_at: Mapped[Instant]
     used_at: Mapped[Instant | None]
     revoked_at: Mapped[Instant | None]
+    created_at: Mapped[CreatedAt]
+
+
+class OneTimeToken(TenantRow, Base):
+    """What a link in a mail carries: works once, until it expires or a later one is asked for. Writer: `api`.
+
+    `email` is the address that the link was sent to, and that it proves.
+    """
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        tenant_fk("user_id", "users", ondelete="CASCADE"),
+        UniqueConstraint("customer_id", "token_hash"),
+        CheckConstraint("purpose in ('verify_email','reset_password','change_email')", name="purpose"),
+        Index("ix_one_time_tokens_user", "customer_id", "user_id", "purpose"),
+    )
+
+    user_id: Mapped[Id]
+    purpose: Mapped[Code]
+    token_hash: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str] = mapped_column(String(255))
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
 
 

@@ -191,6 +191,9 @@ class Recommendation(TenantRow, Base):
         ),
         Index("ix_recommendations_list", "customer_id", text("created_at desc"), text("id desc")),
         Index("ix_recommendations_status", "customer_id", "status", "rank", "id"),
+        Index("ix_recommendations_rank", "customer_id", "rank", "id"),
+        Index("ix_recommendations_value", "customer_id", "expected_value_minor", "id"),
+        Index("ix_recommendations_owner", "customer_id", "owner_id", "created_at", "id"),
         Index("ix_recommendations_entity", "customer_id", "entity_type", "entity_id"),
     )
 

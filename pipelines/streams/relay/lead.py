@@ -13,6 +13,7 @@ from bevyly.events.wakeup import LISTEN
 from bevyly.settings import Settings
 from pipelines.process import Outage
 from pipelines.streams.relay.journal import JournalKeeper
+from pipelines.streams.relay.live import LiveKeeper
 from pipelines.streams.relay.metrics import leading, measure, wakeups
 from pipelines.streams.relay.publish import LeaseDoubtful, Relay
 from pipelines.streams.spreads import Spreads
@@ -55,6 +56,7 @@ class _Leader:
         self._spreads = spreads
         self._connection = connection
         self._journal = JournalKeeper(settings.journal_days)
+        self._live = LiveKeeper()
         self._measured = 0.0
 
     def lead(self, stop: threading.Event, outage: Outage, poll_seconds: float) -> None:
@@ -72,6 +74,7 @@ class _Leader:
 
     def _between_batches(self) -> None:
         self._journal.keep(self._connection)
+        self._live.clean(self._connection)
         self._spreads.step(self._connection)
         self._relay.held, self._relay.spread = self._spreads.held, self._spreads.active
         if time.monotonic() - self._measured > MEASURE_SECONDS:

@@ -18,6 +18,7 @@ from bevyly.errors import Unavailable
 from bevyly.events.bus import Publisher
 from bevyly.events.failpoints import failpoint
 from bevyly.events.keys import MESSAGE_KEY
+from pipelines.streams.relay import live
 from pipelines.streams.relay.metrics import batches, published
 
 BATCH = 2_000
@@ -77,6 +78,7 @@ class Relay:
             failpoint("after_produce")
             self._publisher.flush(while_waiting=lambda: connection.execute("select 1"))
             failpoint("after_flush")
+            live.keep(connection, ((customer_id, envelope) for _, _, customer_id, envelope in rows))
             _count(rows)
             failpoint("before_commit")
         if self._on_published:

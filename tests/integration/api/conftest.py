@@ -13,12 +13,16 @@ from fastapi import FastAPI
 
 from api import resources
 from api.dependencies.rate_limit import RateLimits, Rule
+from api.dependencies.throttle import Delay, LogInDelays
 from api.main import create_app
 from api.permissions import ROLES
 from bevyly.clock import Clock
+from bevyly.encryption import Vault
 from bevyly.events.contracts import validate
 from bevyly.events.envelope import Event
 from bevyly.ids import new_id
+from bevyly.mail.message import Mail
+from bevyly.mail.queue import opened
 from bevyly.settings import Settings
 from tests.support.databases import Database
 
@@ -26,9 +30,14 @@ SECRET = "a secret for tests that is longer than 32 characters"
 ENCRYPTION_KEY = "dGVzdCBrZXkgdGVzdCBrZXkgdGVzdCBrZXkgdGVzdDA="
 UNLIMITED = RateLimits(
     reads=Rule("read", limit=1_000_000, lease=1000),
+    lists=Rule("list", limit=1_000_000, lease=1000),
     writes=Rule("write", limit=1_000_000, lease=1000),
+    bulk=Rule("bulk", limit=1_000_000, lease=1000),
+    addresses=Rule("address", limit=1_000_000, lease=1000),
     authentication=Rule("authentication", limit=1_000_000, lease=1000, closed_without_redis=True),
     refused=Rule("refused", limit=1_000_000, lease=1000),
+    recovery=Rule("recovery", limit=1_000_000, lease=1000, closed_without_redis=True),
+    log_in=LogInDelays(*[Delay(free=1_000_000, longest=1, kept=60)] * 3),
 )
 
 
@@ -82,6 +91,15 @@ class Api:
             validate(event)
         return events
 
+    def mails(self, kind: str, tenant: Tenant | None = None) -> list[Mail]:
+        """Mails of one kind that are queued for a tenant, or for all where none is named."""
+        found = self.sql(
+            "select recipient, body from mails where kind = %s and (%s::text is null or customer_id = %s) order by id",
+            kind,
+            *[tenant.customer_id if tenant else None] * 2,
+        )
+        return [opened(recipient, body, Vault([ENCRYPTION_KEY])) for recipient, body in found]
+
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement as the pipeline, which sees all tenants."""
         with psycopg.connect(self.database.pipeline_url, autocommit=True) as connection:
@@ -107,13 +125,20 @@ def two_tenants(database: Database) -> list[Tenant]:
 
 @asynccontextmanager
 async def running(
-    database: Database, redis_url: str, *, limits: RateLimits = UNLIMITED, clock: Clock | None = None
+    database: Database, redis_url: str, *, limits: RateLimits = UNLIMITED, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[Api]:
     """An API with two tenants, started and stopped."""
-    settings = Settings(
-        database_url=database.owner_url, redis_url=redis_url, jwt_secret=SECRET, encryption_keys=ENCRYPTION_KEY
-    )
-    app = create_app(settings, limits=limits, clock=clock)
+    ours: dict[str, Any] = {
+        "database_url": database.owner_url,
+        "redis_url": redis_url,
+        "jwt_secret": SECRET,
+        "encryption_keys": ENCRYPTION_KEY,
+        # a password costs next to nothing here: what is tested is what is asked, not how long it takes
+        "argon2_memory_kib": 64,
+        "argon2_passes": 1,
+    }
+    chosen = Settings(**ours | settings)
+    app = create_app(chosen, limits=limits, clock=clock)
     a, b = two_tenants(database)
     with pytest.MonkeyPatch.context() as patch:
         # a machine that is busy with tests is no reason to stop counting

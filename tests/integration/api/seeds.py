@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy.orm import Session
 
 from bevyly.db.engine import make_engine
@@ -24,7 +25,9 @@ from bevyly.db.schema import (
     InboundRecord,
     Invitation,
     Lead,
+    LiveEvent,
     ModelVersion,
+    OneTimeToken,
     Opportunity,
     OpportunityChange,
     OutboxEvent,
@@ -45,10 +48,15 @@ from bevyly.db.schema import (
     WebhookEndpoint,
     WebhookEvent,
 )
+from bevyly.events.contracts import EXAMPLES
 from bevyly.ids import new_id
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 LATER = NOW + timedelta(days=36_500)
+
+
+def _told() -> str:
+    return orjson.dumps(orjson.loads((EXAMPLES / "signal.raised" / "1" / "full.json").read_bytes())).decode()
 
 
 def briefing_document(version: int = 1, headline: str = "Three things today") -> str:
@@ -84,7 +92,9 @@ def recommendation(customer_id: str, lead_id: str, **more: Any) -> Recommendatio
 
 def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     """Fill every table for a tenant; returns the ids by the names that routes give them."""
-    ids = {f"{name}_id": new_id() for name in ("account", "contact", "opportunity", "lead", "activity", "key")}
+    ids = {
+        f"{name}_id": new_id() for name in ("account", "contact", "opportunity", "lead", "activity", "key", "session")
+    }
     t: dict[str, Any] = {"customer_id": customer_id}
     model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
@@ -112,7 +122,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             ApiKey(
                 **t, id=ids["key_id"], user_id=user_id, name="k", prefix="bvy_live_…", secret_hash=new_id(), scopes=[]
             ),
-            RefreshToken(**t, id=new_id(), user_id=user_id, family_id=new_id(), token_hash=new_id(), expires_at=LATER),
+            RefreshToken(
+                **t, id=new_id(), user_id=user_id, family_id=ids["session_id"], token_hash=new_id(), expires_at=LATER
+            ),
+            OneTimeToken(
+                **t, id=new_id(), user_id=user_id, purpose="reset_password", token_hash=new_id(), email="x",
+                expires_at=LATER,
+            ),
             IdempotencyRecord(**t, key="k", request_hash="h", expires_at=LATER),
             AuditEntry(
                 **t, id=new_id(), actor_type="user", actor_id=user_id, action="x", entity_type="x", entity_id=new_id()
@@ -132,6 +148,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=ids["lead_id"], source="x", entity_type="lead", external_id="1", source_time=NOW, version=1
             ),
             OutboxEvent(**t, event_id=new_id(), topic="bevyly.domain", envelope="{}"),
+            LiveEvent(**t, event_id=new_id(), topic="signals", type="signal.raised", envelope=_told()),
             RawEvent(
                 **t, event_id=new_id(), type="note.created", schema_version=1, subject_type="activity",
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",

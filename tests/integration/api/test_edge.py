@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from api.middleware.limits import MAX_BODY_BYTES, RequestLimits
+from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 
 ACCOUNTS = "/api/v1/accounts"
@@ -71,7 +72,7 @@ async def test_nobody_assigns_what_is_ours(api: Api, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["q=%00", "limit=0", "limit=201", "limit=9" * 30, "cursor=%F0", "owner_id=x", "sort=name"]
+    "query", ["q=%00", "limit=0", "limit=201", "limit=9" * 30, "cursor=%F0", "owner_id=x", "order=name"]
 )
 async def test_queries_that_make_no_sense_are_refused(api: Api, query: str) -> None:
     async with api.client(api.a) as client:
@@ -162,9 +163,11 @@ async def test_every_answer_carries_its_headers(api: Api) -> None:
             assert answer.headers["x-request-id"] == "mine-1"
             assert answer.headers["x-content-type-options"] == "nosniff"
         limited = await client.get(ACCOUNTS)
-        assert limited.headers["ratelimit-policy"] == '"read";q=1000000;w=60'
+        assert limited.headers["ratelimit-policy"] == '"list";q=1000000;w=60'
         is_problem(await client.get("/nowhere"), 404, "not_found")
-        is_problem(await client.put(ACCOUNTS), 405, "method_not_allowed")
+        refused = await client.put(ACCOUNTS)
+        is_problem(refused, 405, "method_not_allowed")
+        assert refused.headers["allow"] == "GET, POST"
         odd = await client.get(ACCOUNTS, headers={"x-request-id": "a b\tc"})
         assert odd.headers["x-request-id"] != "a b\tc"
 
@@ -190,3 +193,20 @@ async def test_the_documentation_asks_nobody_else(api: Api) -> None:
         assert "http://" not in page
         assert "https://" not in page
         assert (await client.get("/openapi.json")).json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("/api/v1/leads", "value_minor", False),
+        ("/api/v1/accounts", "employee_count", True),
+        ("/api/v1/activities", "occurred_at", 0),
+        ("/api/v1/activities", "due_at", "1700000000"),
+        ("/api/v1/opportunities", "expected_close_date", 0),
+    ],
+)
+async def test_a_value_of_another_kind_is_not_made_to_fit(api: Api, path: str, field: str, value: object) -> None:
+    async with api.client(api.a) as client:
+        answer = await client.post(path, json={"name": "x", "kind": "note", "account_id": new_id(), field: value})
+        is_problem(answer, 422, "invalid")
+        assert f"body.{field}" in {error["field"] for error in answer.json()["errors"]}

@@ -26,6 +26,17 @@ SILENT = {
     "POST /api/v1/auth/log-in": "coming in changes no record; the audit knows",
     "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
     "POST /api/v1/auth/log-out": "a session ends; the audit knows",
+    "DELETE /api/v1/auth/sessions/{session_id}": "a session ends; the audit knows",
+    **dict.fromkeys(
+        [
+            f"POST /api/v1/auth/{name}"
+            for name in (
+                *("forgot-password", "reset-password", "change-password"),
+                *("verify-email", "send-verification", "change-email", "confirm-email"),
+            )
+        ],
+        "how somebody proves who they are is between them and us; the audit knows",
+    ),
     **dict.fromkeys(
         (
             "POST /api/v1/pipelines",
@@ -249,6 +260,12 @@ CASES = [
             "data": {"lead_id": "L-1", "company_name": "x"},
         },
         expect={"company_name": "x", "status": "new"},
+    ),
+    Case(
+        "POST /api/v1/api-keys/{key_id}/rotate",
+        [("api_key.created", 1), ("api_key.revoked", 2)],
+        {"overlap_hours": 0},
+        expect={"api_key_id": "key_id", "name": "Sync"},
     ),
     Case(
         "PATCH /api/v1/me",

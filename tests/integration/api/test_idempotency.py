@@ -2,9 +2,11 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from api.dependencies import idempotency
+from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 
 ACCOUNTS = "/api/v1/accounts"
@@ -78,3 +80,25 @@ async def test_a_key_is_visible_ascii(api: Api, bad: str) -> None:
     async with api.client(api.a) as client:
         answer = await client.post(ACCOUNTS, json={"name": "x"}, headers=[("idempotency-key", bad.encode())])  # type: ignore[list-item]
     assert answer.status_code == 422
+
+
+async def test_signing_up_again_gives_the_same_tenant(api: Api) -> None:
+    email = f"{new_id()}@example.com"
+    body = {"company": "Acme", "email": email, "password": "correct horse battery"}
+    name = f"k{new_id()}"
+    async with api.client() as client:
+
+        async def sign_up(**changed: str) -> httpx.Response:
+            return await client.post("/api/v1/auth/sign-up", json=body | changed, headers=key(name))
+
+        answers = await asyncio.gather(*(sign_up() for _ in range(4)))
+        again = await sign_up()
+        assert {one.status_code for one in answers} <= {201, 409}
+        assert {one.content for one in answers if one.status_code == 201} == {again.content}
+        assert again.headers["idempotency-replayed"] == "true"
+        other = await sign_up(company="Other")
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        assert (await sign_up(email=f"x{email}")).status_code == 201, "somebody else's key is another key"
+    assert api.sql("select count(*) from users where email = %s", email) == [(1,)]
+    kept = api.sql("select response_body from idempotency_records where key = %s", name)
+    assert all(again.json()["access_token"].encode() not in row[0] for row in kept), "kept sealed"

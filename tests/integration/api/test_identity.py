@@ -66,10 +66,9 @@ async def test_a_wrong_password_and_an_unknown_email_look_the_same(api: Api, mon
     verified: list[str] = []
     async with api.client() as client:
         await sign_up(client, email)
-        from api.modules.auth import service
-
-        real = service.matches
-        monkeypatch.setattr(service, "matches", lambda kept, given: (verified.append(kept), real(kept, given))[1])
+        passwords = api.app.state.resources.passwords
+        real = passwords.matches
+        monkeypatch.setattr(passwords, "matches", lambda kept, given: (verified.append(kept), real(kept, given))[1])
         answers = [
             await client.post("/api/v1/auth/log-in", json={"email": who, "password": "not it, sorry"})
             for who in (email, f"{new_id()}@example.com")
@@ -291,3 +290,59 @@ async def test_too_many_attempts_are_refused_and_without_redis_nobody_logs_in(
         assert (await client.get(ME)).status_code == 200, "reads go on, uncounted"
         closed = await client.post("/api/v1/auth/log-in", json=body)
         assert (closed.status_code, closed.json()["code"]) == (503, "unavailable")
+
+
+async def test_a_key_is_rotated_and_the_old_one_goes_on_for_a_while(database: Database, redis_url: str) -> None:
+    clock = FixedClock(datetime(2026, 11, 23, 9, tzinfo=UTC))
+    async with running(database, redis_url, clock=clock) as api:
+        end = (clock.instant + timedelta(days=30)).isoformat()
+        old = (await make_key(api, api.a, "admin", ["accounts:read", "accounts:delete"], expires_at=end)).json()
+        clock.instant += timedelta(days=10)
+
+        async def status(key: str) -> int:
+            async with api.client() as client:
+                return (await client.get("/api/v1/accounts", headers={"x-api-key": key})).status_code
+
+        rotate = f"/api/v1/api-keys/{old['id']}/rotate"
+        async with api.client(api.a, "owner") as other:
+            assert (await other.post(rotate, json={})).status_code == 404, "not even owners get hold of another's key"
+        api.sql("update users set role = 'member' where id = %s", api.a.users["admin"])
+        async with api.client(api.a, "admin") as client:
+            answer = await client.post(rotate, json={"overlap_hours": 2})
+            new = answer.json()
+            assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+            assert new["scopes"] == ["accounts:read"], "what the user lost, the new key does not get"
+            assert datetime.fromisoformat(new["expires_at"]) == clock.instant + timedelta(days=30)
+            again = await client.post(rotate, json={})
+            assert (again.status_code, again.json()["code"]) == (409, "key_ended")
+            listed = {one["id"]: one for one in (await client.get("/api/v1/api-keys")).json()["data"]}
+            assert listed[old["id"]]["rotated_to"] == new["id"]
+            assert [await status(old["key"]), await status(new["key"])] == [200, 200]
+            clock.instant += timedelta(hours=2)
+            assert [await status(old["key"]), await status(new["key"])] == [401, 200]
+        async with api.client(api.a, "admin") as client:
+            at_once = await client.post(f"/api/v1/api-keys/{new['id']}/rotate", json={"overlap_hours": 0})
+            clock.instant += RECHECK_AFTER
+            assert [await status(new["key"]), await status(at_once.json()["key"])] == [401, 200]
+        assert [event.type for event in api.events()].count("api_key.revoked") == 1
+
+
+async def test_a_narrow_key_cannot_get_hold_of_a_wider_one(api: Api) -> None:
+    narrow = (await make_key(api, api.a, "owner", ["api_keys:write"])).json()["key"]
+    wide = (await make_key(api, api.a, "owner", ["accounts:delete", "api_keys:write"])).json()
+    async with api.client(**{"x-api-key": narrow}) as client:
+        refused = await client.post(f"/api/v1/api-keys/{wide['id']}/rotate", json={})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    async with api.client(**{"x-api-key": wide["key"]}) as client:
+        assert (await client.post(f"/api/v1/api-keys/{wide['id']}/rotate", json={})).status_code == 201, "the control"
+
+
+async def test_a_key_shrinks_with_its_user(database: Database, redis_url: str) -> None:
+    clock = FixedClock(datetime(2026, 11, 23, 9, tzinfo=UTC))
+    async with running(database, redis_url, clock=clock) as api:
+        key = (await make_key(api, api.a, "admin", ["accounts:write"])).json()["key"]
+        async with api.client(**{"x-api-key": key}) as client:
+            assert (await client.post("/api/v1/accounts", json={"name": "x"})).status_code == 201
+            api.sql("update users set role = 'viewer' where id = %s", api.a.users["admin"])
+            clock.instant += RECHECK_AFTER
+            assert (await client.post("/api/v1/accounts", json={"name": "x"})).status_code == 403

@@ -12,7 +12,7 @@ from api.modules.accounts.schemas import Account, AccountPage
 from api.modules.activities.schemas import Activity, ActivityPage
 from api.modules.api_keys.schemas import KeyPage
 from api.modules.audit.schemas import AuditPage
-from api.modules.auth.schemas import Me
+from api.modules.auth.schemas import Me, SessionPage
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.intent.schemas import (
     Briefing,
@@ -68,6 +68,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/users/{user_id}": User,
     "/api/v1/teams": TeamPage,
     "/api/v1/teams/{team_id}": Team,
+    "/api/v1/auth/sessions": SessionPage,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,

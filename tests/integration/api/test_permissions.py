@@ -39,9 +39,13 @@ async def test_nobody_reaches_anything_but_what_is_public(api: Api) -> None:
         for operation in GUARDED:
             assert await status(client, operation) == 401, operation.name
     assert sorted(operation.path for operation in OPERATIONS if operation.permission == PUBLIC) == [
+        "/api/v1/auth/confirm-email",
+        "/api/v1/auth/forgot-password",
         "/api/v1/auth/log-in",
         "/api/v1/auth/refresh",
+        "/api/v1/auth/reset-password",
         "/api/v1/auth/sign-up",
+        "/api/v1/auth/verify-email",
         "/api/v1/invitations/accept",
     ]
 

@@ -56,9 +56,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/settings": {"timezone": "Europe/Berlin"},
     "PATCH /api/v1/me": {"name": "y"},
     "POST /api/v1/auth/log-out": {},
-    "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "x" * 12},
+    "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
     "POST /api/v1/auth/refresh": {"refresh_token": "x"},
+    "POST /api/v1/auth/forgot-password": {"email": "x@example.com"},
+    "POST /api/v1/auth/reset-password": {"token": "x", "password": "correct horse battery"},
+    "POST /api/v1/auth/verify-email": {"token": "x"},
+    "POST /api/v1/auth/confirm-email": {"token": "x"},
+    "POST /api/v1/auth/change-password": {"old_password": "x", "password": "correct horse battery"},
+    "POST /api/v1/auth/change-email": {"email": "x@example.com", "password": "x"},
+    "POST /api/v1/api-keys/{key_id}/rotate": {},
 }
 
 STREAMS = {"/api/v1/audit/export"}
@@ -93,7 +100,7 @@ class Operation:
         return dict(BODIES[self.name]) if self.has_body else None
 
     def url(self, ids: dict[str, str]) -> str:
-        """The path with `ids` in it, and the query it needs; a parameter that they lack is one nobody thought of."""
+        """The path with `ids` in it, and its query if it needs one; a name without id is a route nobody thought of."""
         query = QUERIES.get(self.name)
         return self.path.format(**ids) + (f"?{query}" if query else "")
 

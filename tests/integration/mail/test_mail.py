@@ -1,7 +1,9 @@
 """Mails: queued with their cause, sent over real SMTP or into a folder, tried again, given up, forgotten."""
 
+import asyncio
 import email
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from bevyly.errors import MissingDependency
 from bevyly.mail.mailers import Mailer, MailServerAway, SmtpMailer, SpoolMailer, mailer_of
 from bevyly.mail.message import Link, Mail, letter
 from bevyly.mail.queue import queue_mail
+from bevyly.runtime.children import ChildProcess, ProcessSpec
 from bevyly.runtime.ports import free_port
 from bevyly.settings import Settings
 from pipelines.mail.sender import DELAYS, LEASE, Sender
@@ -80,12 +83,12 @@ class Post:
     clock: FixedClock
     tenant: str
 
-    async def queue(self, mail: Mail = RESET, *, fail: bool = False, **more: Any) -> None:
+    async def queue(self, mail: Mail = RESET, *, fail: bool = False, vault: Vault = VAULT, **more: Any) -> None:
         engine = make_async_engine(self.database.app_url, pool_size=1)
         try:
             async with unit_of_work(engine, self.tenant) as work:
                 await queue_mail(
-                    work.session, self.tenant, mail, kind="password_reset", vault=VAULT, now=self.clock.now(), **more
+                    work.session, self.tenant, mail, kind="password_reset", vault=vault, now=self.clock.now(), **more
                 )
                 if fail:
                     raise RuntimeError("the cause failed")
@@ -246,3 +249,25 @@ async def test_a_silent_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("bevyly.mail.mailers.SMTP_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(MailServerAway):
         await SmtpMailer(f"smtp://127.0.0.1:{silent.getsockname()[1]}").send("1", EmailMessage())
+
+
+async def test_the_process_sends_what_is_queued_and_stops_when_asked(post: Post, tmp_path: Path) -> None:
+    key = new_key()
+    environment = {
+        "DATABASE_URL": post.database.owner_url,
+        "ENCRYPTION_KEYS": key,
+        "BEVYLY_HOME": str(tmp_path),
+        "MAIL_FROM": FROM,
+    }
+    argv = (sys.executable, "-m", "pipelines.mail")
+    child = ChildProcess(ProcessSpec(name="mail", argv=argv, log=tmp_path / "log", environment=environment))
+    child.start()
+    try:
+        await post.queue(vault=Vault([key]))
+        async with asyncio.timeout(60):
+            while not (found := list((tmp_path / "mail").glob("*.eml"))) or post.rows("status") != [("sent",)]:
+                await asyncio.sleep(0.05)
+        assert "From: Bevyly <no-reply@bevyly.example>" in found[0].read_text()
+    finally:
+        child.stop()
+    assert "Traceback" not in (tmp_path / "log").read_text()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bevyly.db.pagination import START, CursorCodec, InvalidCursor, Position
+from bevyly.db.pagination import START, Bookmark, CursorCodec, InvalidCursor, Position
 from bevyly.ids import new_id
 
 CODEC = CursorCodec("secret")
@@ -36,3 +36,12 @@ def test_a_cursor_belongs_to_its_scope_and_its_secret() -> None:
     for codec, scope in ((CODEC, "b"), (CursorCodec("other"), "a")):
         with pytest.raises(InvalidCursor):
             codec.decode(cursor, scope=scope)
+
+
+@given(instants, st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4))
+def test_a_bookmark_comes_back_with_its_values(now: datetime, values: list[str | None]) -> None:
+    bookmark = Bookmark(now, tuple(values))
+    cursor = CODEC.encode_bookmark(bookmark, scope="a")
+    assert CODEC.decode_bookmark(cursor, scope="a") == bookmark
+    with pytest.raises(InvalidCursor):
+        CODEC.decode_bookmark(cursor, scope="b")

@@ -33,7 +33,7 @@ def test_the_environment_wins_over_the_running_system(home: Path, monkeypatch: p
 def test_a_short_secret_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "short")
     with pytest.raises(MissingDependency, match="32 characters"):
-        load_settings().require_jwt_secret()
+        load_settings().require_jwt_secrets()
 
 
 def test_a_role_is_taken_before_the_first_statement() -> None:

@@ -5,7 +5,7 @@ from alembic import op
 from bevyly.db.rls import APP_ROLE, PIPELINE_ROLE, protect
 
 revision = "2026_11_28_people"
-down_revision = "2026_11_28_mails"
+down_revision = "2026_11_28_live_events"
 branch_labels = None
 depends_on = None
 

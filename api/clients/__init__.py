@@ -1,0 +1,1 @@
+"""Clients of the API, generated from its document; the generated sources are not kept."""

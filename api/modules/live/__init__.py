@@ -1,0 +1,1 @@
+"""The area live of the API."""
