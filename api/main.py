@@ -13,19 +13,26 @@ from api.middleware.limits import RequestLimits
 from api.modules.accounts.routes import router as accounts
 from api.modules.activities.routes import router as activities
 from api.modules.api_keys.routes import router as api_keys
+from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
 from api.modules.contacts.routes import router as contacts
 from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
+from api.modules.invitations.routes import router as invitations
 from api.modules.leads.routes import router as leads
 from api.modules.live.feed import Feed
 from api.modules.live.routes import router as live
 from api.modules.live.seats import Seats
 from api.modules.live.service import Live
 from api.modules.opportunities.routes import router as opportunities
+from api.modules.pipelines.routes import router as pipelines
+from api.modules.profile.routes import router as profile
 from api.modules.search.routes import router as search
+from api.modules.settings.routes import router as tenant_settings
 from api.modules.tags.routes import router as tags
+from api.modules.teams.routes import router as teams
+from api.modules.users.routes import router as users
 from api.modules.webhooks.routes import router as webhooks
 from api.resources import make_resources
 from bevyly.clock import Clock, SystemClock
@@ -34,8 +41,27 @@ from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
 AREAS = (
-    intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks, live,
-)  # fmt: skip
+    intent,
+    accounts,
+    contacts,
+    opportunities,
+    leads,
+    activities,
+    search,
+    tags,
+    events,
+    auth,
+    api_keys,
+    webhooks,
+    users,
+    teams,
+    tenant_settings,
+    profile,
+    audit,
+    pipelines,
+    invitations,
+    live,
+)
 
 
 def create_app(

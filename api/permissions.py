@@ -14,6 +14,7 @@ PUBLIC = "public"
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "profile:read": EVERYONE,
+    "profile:write": EVERYONE,
     "profile:log_out": EVERYONE,
     "sessions:read": EVERYONE,
     "sessions:write": EVERYONE,
@@ -45,6 +46,17 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:refresh": WORKERS,
     "webhooks:read": MANAGERS,
     "webhooks:write": MANAGERS,
+    "users:read": EVERYONE,
+    "users:write": MANAGERS,
+    "teams:read": EVERYONE,
+    "teams:write": MANAGERS,
+    "settings:read": EVERYONE,
+    "settings:write": MANAGERS,
+    "audit:read": MANAGERS,
+    "pipelines:read": EVERYONE,
+    "pipelines:write": MANAGERS,
+    "invitations:read": MANAGERS,
+    "invitations:write": MANAGERS,
     "live:read": EVERYONE,
     "settings:billing": frozenset({OWNER}),
 }

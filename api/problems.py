@@ -19,13 +19,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from bevyly.errors import BevylyError, Conflict, Invalid, NotFound, Unavailable
+from bevyly.errors import BevylyError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "1"
 MAX_ERRORS = 100
 _TITLES = {404: "Not found", 405: "Method not allowed", 415: "Unsupported media type"}
 _CODES = {404: "not_found", 405: "method_not_allowed"}
+_REFUSED_ROW = "row-level security policy"
 log = structlog.get_logger()
 
 
@@ -33,6 +34,17 @@ class ReferenceNotFound(NotFound):
     """A field names a row that this tenant does not have."""
 
     code = "reference_not_found"
+
+    @classmethod
+    def of(cls, field: str) -> "ReferenceNotFound":
+        """The error of the field `field` of a body."""
+        return cls(f"Nothing here has the id in {field}.", errors=[{"field": f"body.{field}", "code": "not_found"}])
+
+
+class OutOfSight(Forbidden):
+    """The change would put a record where who changes it cannot see it."""
+
+    code = "out_of_sight"
 
 
 def problem(
@@ -100,6 +112,8 @@ def translate(error: DBAPIError | psycopg.Error) -> BevylyError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, psycopg.IntegrityError):
         return _of_constraint(cause)
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege) and _REFUSED_ROW in str(cause):
+        return OutOfSight("You can give a record only to somebody whose records you see.")
     if isinstance(cause, psycopg.errors.DataError):
         return Invalid("A value does not fit what is stored.")
     if isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
@@ -113,9 +127,7 @@ def _of_constraint(cause: psycopg.Error) -> BevylyError:
     name = cause.diag.constraint_name or ""
     field = name.partition("customer_id_")[2]
     if isinstance(cause, psycopg.errors.ForeignKeyViolation):
-        return ReferenceNotFound(
-            f"Nothing here has the id in {field}.", errors=[{"field": f"body.{field}", "code": "not_found"}]
-        )
+        return ReferenceNotFound.of(field)
     if isinstance(cause, psycopg.errors.UniqueViolation):
         return Conflict("Another one with this value exists.", constraint=name)
     return Invalid("The values contradict each other.", constraint=name)

@@ -6,6 +6,7 @@ Every text and number is bounded by the column that keeps it, so that the databa
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from unicodedata import normalize
+from zoneinfo import available_timezones
 
 import orjson
 from pydantic import (
@@ -112,10 +113,29 @@ Tags = Annotated[
 ]
 
 
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin")
+    return value
+
+
+Timezone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+AttentionBudget = Annotated[int, Field(ge=1, le=50, description="how many items a briefing shows")]
+TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
 class Input(BaseModel):
     """Base of everything that comes in: an unknown field is an error, so that nobody assigns what is ours."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+
+class WorkingHours(Input):
+    """When somebody works: days of the week (1 is Monday), and from when to when, in their time zone."""
+
+    days: list[Annotated[int, Field(ge=1, le=7)]] = Field(max_length=7)
+    start: TimeOfDay
+    end: TimeOfDay
 
 
 class Output(BaseModel):

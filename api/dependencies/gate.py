@@ -1,4 +1,4 @@
-"""The gate: every route goes through it before its body is looked at. Who asks, may they, how often."""
+"""The gate: every route goes through it before its body is looked at. Who asks, may they, how often, what they see."""
 
 from starlette.requests import Request
 
@@ -6,6 +6,7 @@ from api.dependencies.address import site_of
 from api.dependencies.principal import Authenticator, Principal, credential_in
 from api.dependencies.rate_limit import RateLimited, RateLimiter, RateLimits, Rule
 from api.permissions import PUBLIC
+from bevyly.db.scope import EVERY_OWNER, narrow_to
 from bevyly.errors import Forbidden, Invalid, Unauthorized
 
 
@@ -18,8 +19,12 @@ class Gate:
         self._limits = limits
 
     async def admit(self, request: Request, permission: str, cost: str) -> Principal | None:
-        """The principal of a request that may go on, at the cost of its route; None for a public route."""
+        """The principal of a request that may go on, at the cost of its route and narrowed to the records they see.
+
+        None for a public route.
+        """
         scope = request.scope
+        narrow_to(EVERY_OWNER)
         if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
             raise Invalid("The address contains a character that cannot be stored (NUL).")
         site, rule = site_of(request), getattr(self._limits, cost)
@@ -32,6 +37,7 @@ class Gate:
         if permission not in principal.permissions:
             raise Forbidden(f"This needs the permission {permission}.", permission=permission)
         scope["state"]["principal"] = principal
+        narrow_to(principal.visible_owners)
         return principal
 
     async def _authenticated(self, request: Request, site: str) -> Principal:

@@ -18,6 +18,7 @@ from api.permissions import effective
 from bevyly.clock import Clock
 from bevyly.db.read import Reader
 from bevyly.db.schema import ApiKey
+from bevyly.db.scope import EVERY_OWNER
 from bevyly.db.unit_of_work import unit_of_work
 from bevyly.errors import Unauthorized
 from bevyly.identity import keys
@@ -40,6 +41,8 @@ class Principal:
     actor_type: str
     actor_id: str
     session_id: str | None = None
+    visible_owners: str = EVERY_OWNER
+    """Whose records they see: ids with commas between them (`bevyly.db.scope`)."""
 
 
 @dataclass(slots=True)
@@ -99,6 +102,7 @@ class Authenticator:
             actor_type="user",
             actor_id=claims.user_id,
             session_id=claims.session_id,
+            visible_owners=await self._visible_owners(claims.customer_id, claims.user_id),
         )
         return _Remembered(principal, claims.expires_at, now)
 
@@ -122,8 +126,15 @@ class Authenticator:
             permissions=effective(role, frozenset(scopes)),
             actor_type="api_key",
             actor_id=key_id,
+            visible_owners=await self._visible_owners(customer_id, user_id),
         )
         return _Remembered(principal, expires_at, now)
+
+    async def _visible_owners(self, customer_id: str, user_id: str) -> str:
+        row = await self._reader.one("api_get_visible_owners", customer_id, user_id)
+        if row is None or row[0] is None:
+            raise unauthorized()
+        return str(row[0])
 
     async def _touch(self, customer_id: str, key_id: str, now: datetime) -> None:
         unused = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - TOUCH_AFTER)

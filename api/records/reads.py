@@ -1,7 +1,9 @@
 """Reading records: pages and single rows as bytes that PostgreSQL rendered."""
 
+from collections.abc import Container
 from typing import LiteralString
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,18 +22,23 @@ async def page(request: Request, function: LiteralString, query: PageQuery, **fi
     """One page of the list that `function` answers; the fields of `query` beyond the page are its filters, in order."""
     resources = resources_of(request)
     principal: Principal = request.scope["state"]["principal"]
-    filters = {name: getattr(query, name) for name in type(query).model_fields if name not in ListQuery.model_fields}
-    filters |= fixed
+    filters = filters_of(query) | fixed
     scope = "\n".join([principal.customer_id, function, *(f"{name}={value!r}" for name, value in filters.items())])
     start = resources.cursors.decode(query.cursor, scope=scope)
     row = await resources.reader.one(
-        function, principal.customer_id, start.at, start.id, query.limit, *map(_text, filters.values())
+        function, principal.customer_id, start.at, start.id, query.limit, *filters.values()
     )
     assert row is not None
     body, next_at, next_id = row
     cursor = "null" if next_id is None else f'"{resources.cursors.encode(Position(next_at, next_id), scope=scope)}"'
     document = f'{{"data":[{body}],"page":{{"next_cursor":{cursor},"limit":{query.limit}}}}}'
     return Response(document, media_type=JSON)
+
+
+def filters_of(query: BaseModel, *, besides: Container[str] = ()) -> dict[str, str | None]:
+    """The fields of `query` as texts, in order, but for those of a page and `besides`."""
+    names = [name for name in type(query).model_fields if name not in ListQuery.model_fields and name not in besides]
+    return {name: _text(getattr(query, name)) for name in names}
 
 
 async def one(request: Request, function: LiteralString, record_id: str, *, kind: str) -> Response:

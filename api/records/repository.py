@@ -2,9 +2,10 @@
 
 from typing import Generic, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.problems import ReferenceNotFound
 from bevyly.db.schema import Account, Activity, Contact, Lead, Opportunity
 from bevyly.db.unit_of_work import driver_of, flush
 from bevyly.errors import NotFound
@@ -32,6 +33,16 @@ class RecordRepository(Generic[Record]):
         if row is None:
             raise missing(self.kind)
         return row
+
+    async def require_visible(self, references: dict[str, str]) -> None:
+        """Raise `ReferenceNotFound` for what is out of sight: a foreign key finds it all the same.
+
+        `references` holds ids by their field, such as `account_id`.
+        """
+        for field, record_id in references.items():
+            sees = func.sees_record(self.customer_id, field.removesuffix("_id"), record_id)
+            if not await self.session.scalar(select(sees)):
+                raise ReferenceNotFound.of(field)
 
     async def rendered(self, record_id: str) -> bytes:
         """The record as every read answers it, with what this unit of work changed."""

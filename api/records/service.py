@@ -10,8 +10,11 @@ from typing import Any, ClassVar, Generic
 from api.dependencies.work import WriteContext
 from api.records.repository import Record, RecordRepository
 from api.records.trail import Trail, Values, plain
+from bevyly.db.scope import EVERY_OWNER
 from bevyly.errors import Invalid, PreconditionFailed
 from bevyly.ids import new_id
+
+REFERENCES = ("account_id", "contact_id", "lead_id", "opportunity_id")
 
 
 class RecordService(Generic[Record]):
@@ -35,6 +38,7 @@ class RecordService(Generic[Record]):
 
     async def create(self, values: Values) -> Record:
         """A new record; its owner is who creates it unless said otherwise."""
+        await self.require_visible(values)
         values = {"owner_id": self.context.principal.user_id} | values
         row = self.table(**{"customer_id": self.customer_id, "id": new_id(), "version": 1} | self._columns(values))
         row.created_at = row.updated_at = self.now
@@ -52,6 +56,7 @@ class RecordService(Generic[Record]):
         after = {name: value for name, value in changes.items() if before[name] != value}
         if not after:
             return row
+        await self.require_visible(after)
         before = {name: before[name] for name in after}
         for name, value in self._columns(after).items():
             setattr(row, name, value)
@@ -73,6 +78,16 @@ class RecordService(Generic[Record]):
         row = await self.records.lock(record_id, deleted=True)
         self._set_deleted(row, "restored", None, await self.restored(row))
         return row
+
+    async def require_visible(self, values: Values) -> None:
+        """Raise `ReferenceNotFound` for a record that `values` name and that is out of sight.
+
+        An event of another system has its references looked up before.
+        """
+        if self.context.principal.visible_owners == EVERY_OWNER or self.context.origin is not None:
+            return
+        named = {name: values[name] for name in REFERENCES if values.get(name) is not None}
+        await self.records.require_visible(named)
 
     def prepare(self, row: Record) -> None:
         """Fill in what an area derives, before a new row is stored."""

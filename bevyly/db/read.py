@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from bevyly.db.rls import TENANT_SETTING
+from bevyly.db.scope import EVERY_OWNER, visible_owners
 from bevyly.errors import Unavailable
 
 Row = tuple[Any, ...]
@@ -43,10 +44,14 @@ def with_session_settings(url: str, settings: dict[str, str]) -> str:
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
-def call(function: LiteralString, arguments: int) -> bytes:
-    """The statement that calls `function` for a tenant with that many further arguments."""
+def call(function: LiteralString, arguments: int, *, narrowed: bool = False) -> bytes:
+    """The statement that calls `function` for a tenant with that many further arguments.
+
+    Where the request is narrowed, the owners that it may see come after the tenant.
+    """
     rest = "".join(", %s" for _ in range(arguments))
-    return f"select * from {function}(set_config('{TENANT_SETTING}', %s, true){rest})".encode()
+    tenant = "enter_tenant(%s, %s)" if narrowed else f"set_config('{TENANT_SETTING}', %s, true)"
+    return f"select * from {function}({tenant}{rest})".encode()
 
 
 def connection_was_lost(error: psycopg.OperationalError) -> bool:
@@ -62,15 +67,17 @@ class Reader:
         self._idle: list[AsyncConnection[TupleRow]] = []
         self._free = asyncio.Semaphore(size)
         self._wait_seconds = wait_seconds
-        self._statements: dict[tuple[str, int], bytes] = {}
+        self._statements: dict[tuple[str, int, bool], bytes] = {}
 
     async def one(self, function: LiteralString, customer_id: str, *arguments: Any) -> Row | None:
         """The first row of `function` for a tenant; `Unavailable` if no database answers in time."""
-        key = (function, len(arguments))
+        owners = visible_owners()
+        key = (function, len(arguments), owners != EVERY_OWNER)
         statement = self._statements.get(key)
         if statement is None:
-            statement = self._statements[key] = call(function, len(arguments))
-        return await self._fetch(statement, (customer_id, *arguments))
+            statement = self._statements[key] = call(function, len(arguments), narrowed=key[2])
+        tenant = (customer_id, owners) if key[2] else (customer_id,)
+        return await self._fetch(statement, (*tenant, *arguments))
 
     async def ping(self) -> None:
         """Raise `Unavailable` unless the database answers."""

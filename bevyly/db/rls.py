@@ -7,7 +7,11 @@ replaces its tables. A table with `customer_id` and without these policies fails
 APP_ROLE = "bevyly_app"
 PIPELINE_ROLE = "bevyly_pipeline"
 TENANT_SETTING = "bevyly.customer_id"
+OWNERS_SETTING = "bevyly.visible_owners"
 CURRENT_TENANT = f"nullif(current_setting('{TENANT_SETTING}', true), '')"
+
+VISIBLE_OWNERS = f"(select string_to_array(nullif(current_setting('{OWNERS_SETTING}', true), ''), ','))::text[]"
+"""The owners whose records the transaction sees, or null for all: asked once a statement, not once a row."""
 
 
 def create_roles() -> list[str]:
@@ -47,3 +51,22 @@ def protect(table: str, *, tenant_column: str = "customer_id", shared_rows: bool
         f"create policy tenant on {table} to {APP_ROLE} using ({visible}) with check ({own})",
         f"create policy pipeline on {table} to {PIPELINE_ROLE} using (true) with check (true)",
     ]
+
+
+def narrow(table: str, *, seen: str | None = None) -> list[str]:
+    """Statements that show the app only rows of `table` whose owner it may see, where the transaction is narrowed.
+
+    `seen` is another reason to see a row. A row that would be out of sight cannot be written either.
+    """
+    owned = f"coalesce(owner_id, '-') = any({VISIBLE_OWNERS})"
+    return narrow_where(table, owned if seen is None else f"{owned} or {seen}")
+
+
+def narrow_where(table: str, seen: str) -> list[str]:
+    """Statements that show the app only rows of `table` for which `seen` holds, where the transaction is narrowed.
+
+    Written as a test for null, of which the planner expects that nearly every row passes: plans stay what they are
+    for everybody who sees everything.
+    """
+    condition = f"(case when {VISIBLE_OWNERS} is null then true when {seen} then true end) is not null"
+    return [f"create policy narrowed on {table} as restrictive to {APP_ROLE} using ({condition})"]

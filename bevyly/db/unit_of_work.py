@@ -1,9 +1,9 @@
 """The unit of work: one transaction for one tenant, with the events that it causes.
 
-The edge (a request, a message, a command) opens and thereby commits it; services only use it. The tenant is set
-transaction-local, so that a pooled connection never carries it on. Events reach the outbox in the same transaction,
-as its last statement, after every row lock was taken: that keeps the events of one entity in the order of its changes.
-After the commit the relay is woken, if the engine was made `with_nudge`.
+The edge (a request, a message, a command) opens and thereby commits it; services only use it. The tenant, and whose
+records are in sight, are set transaction-local, so that a pooled connection never carries them on. Events reach the
+outbox in the same transaction, as its last statement, after every row lock was taken: that keeps the events of one
+entity in the order of its changes. After the commit the relay is woken, if the engine was made `with_nudge`.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 
 from bevyly.db import rows
 from bevyly.db.read import connection_was_lost
-from bevyly.db.rls import TENANT_SETTING
+from bevyly.db.rls import OWNERS_SETTING, TENANT_SETTING
 from bevyly.db.rows import Driver
 from bevyly.db.schema.base import Base
+from bevyly.db.scope import EVERY_OWNER, visible_owners
 from bevyly.events.envelope import Event
 from bevyly.events.outbox import OUTBOX_COLUMNS, outbox_rows
 
@@ -28,6 +29,7 @@ _NUDGE = "bevyly_nudge"
 _DRIVER = "bevyly_driver"
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 _ENTER = f"begin; select set_config('{TENANT_SETTING}', {{}}, true)"
+_NARROW = f", set_config('{OWNERS_SETTING}', {{}}, true)"
 _OUTBOX = f"""
 insert into outbox ({", ".join(OUTBOX_COLUMNS)})
 select {", ".join(OUTBOX_COLUMNS)} from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
@@ -157,12 +159,19 @@ async def _enter(engine: AsyncEngine, customer_id: str) -> tuple[AsyncConnection
     try:
         driver = cast(Driver, (await connection.get_raw_connection()).driver_connection)
         # two statements without parameters are one round trip; psycopg, in autocommit, begins nothing of its own
-        await driver.execute(_ENTER.format(quote(customer_id, driver)).encode(), prepare=False)
+        await driver.execute(_entering(customer_id, driver), prepare=False)
     except BaseException:
         await connection.invalidate()
         await connection.close()
         raise
     return connection, driver
+
+
+def _entering(customer_id: str, driver: Driver) -> bytes:
+    statement, owners = _ENTER.format(quote(customer_id, driver)), visible_owners()
+    if owners != EVERY_OWNER:
+        statement += _NARROW.format(quote(owners, driver))
+    return statement.encode()
 
 
 @contextmanager

@@ -1,52 +1,18 @@
-"""Where a detector draws its line: defaults for everybody, and a tenant's own values beside them.
+"""Where a detector draws its line, as columns: defaults for everybody, and a tenant's own values beside them.
 
-Belongs here: the numbers and how they become columns. What a number is compared with is the detector's business.
+Belongs here: how the numbers of `bevyly.intent.thresholds` become columns. What a number is compared with is the
+detector's business.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 
 import polars as pl
 
 from bevyly.errors import Invalid
+from bevyly.intent.thresholds import NAMES, Thresholds
 
 PREFIX = "t_"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """Defaults of the catalogue. Days unless the name says otherwise."""
-
-    stall_ratio: float = 1.5
-    stall_floor: float = 7
-    stall_without_history: float = 30
-    aging_ratio: float = 2
-    aging_floor: float = 14
-    aging_without_history: float = 180
-    dark_days: float = 14
-    ghost_ratio: float = 1.5
-    ghost_floor: float = 3
-    ghost_touches: float = 2
-    reply_days_without_history: float = 2
-    slips: float = 2
-    slip_days: float = 30
-    pulled_in_days: float = 7
-    engaged_contacts: float = 2
-    surge_ratio: float = 2
-    surge_floor: float = 3
-    surge_min_age: float = 14
-    drop_ratio: float = 1 / 3
-    drop_floor: float = 2
-    amount_change: float = 0.2
-    intent_days: float = 3
-    intent_touches: float = 2
-    ready_intent_points: float = 80
-    untouched_days: float = 1
-    missing_fields: float = 3
-    adoption: float = 0.1  # share of a tenant's entities that record a thing before its absence means anything
-
-
-NAMES = tuple(field.name for field in fields(Thresholds))
 
 
 def t(name: str) -> pl.Expr:

@@ -35,14 +35,14 @@ DOCUMENTS: dict[str, Any] = {
 }
 
 
-def compose(inputs: Inputs, *, as_of: datetime, generated_at: datetime, budget: int = selection.BUDGET) -> pl.DataFrame:
+def compose(inputs: Inputs, *, as_of: datetime, generated_at: datetime) -> pl.DataFrame:
     """One row a user: the document, its etag, its version, and whether it differs from the latest stored one."""
     tenants = {name: _by_tenant(frame) for name, frame in vars(inputs).items()}
     rows = []
     for customer_id in sorted(tenants["users"]):
         tenant = _Tenant({name: groups.get(customer_id, []) for name, groups in tenants.items()})
         for user in sorted(tenant.frames["users"], key=lambda row: str(row["user_id"])):
-            body = tenant.body(user, budget=budget)
+            body = tenant.body(user, budget=user["budget"] or selection.BUDGET)
             rows.append(_stored(customer_id, user, body, tenant.latest, as_of=as_of, generated_at=generated_at))
     return pl.DataFrame(rows, schema=DOCUMENTS)
 

@@ -16,7 +16,7 @@ def _text(names: str) -> dict[str, Any]:
     return dict.fromkeys(names.split(), pl.String)
 
 
-USERS: Mapping[str, Any] = _text("customer_id user_id name role")
+USERS: Mapping[str, Any] = _text("customer_id user_id name role") | {"budget": pl.Int64}
 ENTITIES: Mapping[str, Any] = _text(
     "customer_id entity_type entity_id name account_name stage status owner_id owner_name currency"
 ) | {"value_minor": pl.Int64}

@@ -16,10 +16,12 @@ from pipelines.repositories.signal_passes import open_signals
 from pipelines.repositories.staging import Connection, rows, stage
 
 _USERS = """
-select customer_id, id, coalesce(name, email), role
-from users
-where customer_id = any(%(customers)s) and disabled_at is null
-order by customer_id, id
+select u.customer_id, u.id, coalesce(u.name, u.email), u.role,
+       coalesce(u.attention_budget, (c.settings ->> 'attention_budget')::int)
+from users u
+join customers c on c.id = u.customer_id
+where u.customer_id = any(%(customers)s) and u.disabled_at is null
+order by u.customer_id, u.id
 """
 _ENTITIES = """
 select o.customer_id, 'opportunity', o.id, o.name, a.name, o.stage, o.status, o.owner_id, u.name, o.currency, o.value

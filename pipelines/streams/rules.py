@@ -9,15 +9,15 @@ from datetime import date, timedelta
 from typing import Any, TypedDict
 
 from bevyly.events.envelope import Event, Instant
+from bevyly.intent.thresholds import Thresholds
 from models.signals.detector import dedupe_key
-from models.signals.thresholds import Thresholds
 
 VERSION = "1"
 LIVES_DAYS = 14
 INTENT_LIVES_DAYS = 7
 # what a batch pass gives an action of the same day
 INTENT_STRENGTH = 2.0
-_LINE = Thresholds()
+DEFAULTS = Thresholds()
 
 
 class Finding(TypedDict):
@@ -50,9 +50,12 @@ class Closing(TypedDict):
     at: Instant
 
 
-def find(event: Event) -> list[Finding]:
-    """Signals that `event` shows by itself."""
-    return [finding for rule in _FIND.get(event.type, ()) for finding in rule(event)]
+FindingRule = Callable[[Event, Thresholds], Iterator[Finding]]
+
+
+def find(event: Event, line: Thresholds = DEFAULTS) -> list[Finding]:
+    """Signals that `event` shows by itself, where the tenant draws its line."""
+    return [finding for rule in _FIND.get(event.type, ()) for finding in rule(event, line)]
 
 
 def close(event: Event) -> list[Closing]:
@@ -121,55 +124,55 @@ def _day(value: str | None) -> date | None:
     return date.fromisoformat(value) if value else None
 
 
-def _close_date_moved(event: Event) -> Iterator[Finding]:
+def _close_date_moved(event: Event, line: Thresholds) -> Iterator[Finding]:
     before = _day(event.data["before"].get("expected_close_date"))
     after = _day(event.data["after"].get("expected_close_date"))
     if before is None or after is None:
         return
     days = (after - before).days
-    if days >= _LINE.slip_days:
+    if days >= line.slip_days:
         yield _finding(
             event,
             _opportunity(event),
             "close_date_slipped",
             polarity="-",
-            strength=days / _LINE.slip_days,
+            strength=days / line.slip_days,
             title=f"Close date moved out by {days} days",
             data={"slips": 1, "slip_days": days},
         )
-    elif -days >= _LINE.pulled_in_days and after >= event.recorded_time.date():
+    elif -days >= line.pulled_in_days and after >= event.recorded_time.date():
         yield _finding(
             event,
             _opportunity(event),
             "close_date_pulled_in",
             polarity="+",
-            strength=-days / _LINE.pulled_in_days,
+            strength=-days / line.pulled_in_days,
             title=f"Close date pulled in by {-days} days",
             data={"days_earlier": -days},
         )
 
 
-def _amount_changed(event: Event) -> Iterator[Finding]:
+def _amount_changed(event: Event, line: Thresholds) -> Iterator[Finding]:
     before, after = event.data["before"].get("value_minor"), event.data["after"].get("value_minor")
     if not before or after is None or before < 0:
         return
     change = (after - before) / before
-    if abs(change) >= _LINE.amount_change:
+    if abs(change) >= line.amount_change:
         yield _finding(
             event,
             _opportunity(event),
             "amount_changed",
             polarity="+" if change > 0 else "-",
-            strength=abs(change) / _LINE.amount_change,
+            strength=abs(change) / line.amount_change,
             title=f"Amount changed by {change:+.0%}",
             data={"change": round(change, 2), "changes": 1},
         )
 
 
-def _intent(title: str, *, leads: bool) -> Callable[[Event], Iterator[Finding]]:
+def _intent(title: str, *, leads: bool) -> FindingRule:
     """A rule for what a customer does of their own accord; on leads only where it says more than that they exist."""
 
-    def rule(event: Event) -> Iterator[Finding]:
+    def rule(event: Event, _: Thresholds) -> Iterator[Finding]:
         if event.data["direction"] != "inbound":
             return
         for entity in _touched(event.data):
@@ -259,12 +262,14 @@ _ACTIVITIES = (
 )
 
 # A click is not among them: mail scanners click on everything.
-_FIND: dict[str, tuple[Callable[[Event], Iterator[Finding]], ...]] = {
+_FIND: dict[str, tuple[FindingRule, ...]] = {
     "opportunity.updated": (_close_date_moved, _amount_changed),
     "proposal.replied": (_intent("Answered the offer", leads=True),),
     "form.submitted": (_intent("Sent a form while the deal is open", leads=False),),
     "meeting.scheduled": (_intent("Asked for a meeting", leads=True),),
 }
+HAVE_A_LINE = frozenset({"opportunity.updated"})
+"""Events whose rules compare with a threshold."""
 _CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
     **dict.fromkeys(_ACTIVITIES, (_contact_was_made,)),
     "meeting.scheduled": (_contact_was_made, _next_step_planned),

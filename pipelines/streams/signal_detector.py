@@ -15,7 +15,8 @@ from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 from pipelines.process import serve_metrics, stop_on_signals
 from pipelines.repositories.signals import close_signals, undecided, upsert_signals
-from pipelines.streams.rules import close, find
+from pipelines.repositories.thresholds import lines
+from pipelines.streams.rules import DEFAULTS, HAVE_A_LINE, close, find
 from pipelines.streams.runner import Stream
 
 NAME = "signal-detector"
@@ -29,7 +30,8 @@ class SignalDetector:
         self._clock = clock
 
     def __call__(self, connection: psycopg.Connection[tuple[Any, ...]], events: Sequence[Event]) -> None:
-        found = [finding for event in events for finding in find(event)]
+        drawn = lines(connection, {event.tenant_id for event in events if event.type in HAVE_A_LINE})
+        found = [finding for event in events for finding in find(event, drawn.get(event.tenant_id, DEFAULTS))]
         entities = {(one["customer_id"], one["entity_type"], one["entity_id"]) for one in found}
         still_open = undecided(connection, entities)
         current = [one for one in found if (one["customer_id"], one["entity_type"], one["entity_id"]) in still_open]

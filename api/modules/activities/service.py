@@ -71,6 +71,8 @@ class ActivityService(RecordService[Activity]):
     async def create(self, values: Values) -> Activity:
         fields = {name: value for name, value in values.items() if name != "participants"}
         self.participants = values.get("participants", [])
+        for participant in self.participants:
+            await self.require_visible(participant)
         fields["direction"] = values.get("direction") or _DIRECTIONS.get(values["kind"], "outbound")
         fields["occurred_at"] = values.get("occurred_at") or self.now
         return await super().create(fields | {"recorded_at": self.trail.recorded_at})

@@ -105,7 +105,8 @@ class ApiKeyService:
 
     def _end(self, row: ApiKey) -> None:
         row.revoked_at = self.trail.now
-        self.trail.audit("api_key.revoked", ("api_key", row.id), after={"revoked_at": row.revoked_at})
+        before, after = {"revoked_at": None}, {"revoked_at": row.revoked_at}
+        self.trail.audit("api_key.revoked", ("api_key", row.id), before=before, after=after)
         data = _public(row) | {"revoked_at": row.revoked_at, "revoked_by": self.principal.user_id}
         self.trail.emit("api_key.revoked", ("api_key", row.id), sequence=REVOKED, data=data)
 

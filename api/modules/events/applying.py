@@ -3,6 +3,7 @@
 Which of two changes is the newer one is decided here: an event that is older than what is known takes no effect.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,9 +17,11 @@ from api.modules.events.held import AnyRecord, Batch, HeldHistory, HeldRecords
 from api.modules.events.kept import Followed
 from api.modules.events.kinds import PLURALS
 from api.modules.events.reading import Change
+from api.modules.events.stages import KnownStages
 from api.modules.leads.conversion import LeadConversion
 from api.modules.leads.service import LeadService
 from api.modules.opportunities.service import OpportunityService
+from api.modules.opportunities.stages import Stage
 from api.problems import ReferenceNotFound
 from api.records.service import RecordService
 from api.records.trail import Values
@@ -42,6 +45,8 @@ class Known:
     taken: dict[str, set[str]] = field(default_factory=dict)
     """External ids that other records have, by kind."""
     owners: dict[str, str] = field(default_factory=dict)
+    stages: Sequence[Stage] = ()
+    """Where the batch is about deals."""
 
 
 class Applier:
@@ -52,9 +57,11 @@ class Applier:
         self._batch = batch
         self._known = known
         self._now = context.clock.now()
+        self._stages = KnownStages(batch.work.session, batch.work.customer_id, known.stages)
 
     async def apply(self, change: Change) -> str:
         """The status of an event after its effect; raises what the services raise, and `DeleteNotAllowed`."""
+        change = await self._staged(change)
         row, followed = self._batch.records.get(change.entity_id), self._known.followed.get(change.entity_id)
         change = _timed(change, row, followed)
         if self._is_stale(change, row, followed):
@@ -69,6 +76,16 @@ class Applier:
             status = await self._record(change, row)
         self._follow(change)
         return status
+
+    async def _staged(self, change: Change) -> Change:
+        """The event with the key of the stage that it names; raises `InvalidEvent`."""
+        told = change.translation
+        if change.kind != "opportunity" or "stage" not in told.fields:
+            return change
+        stage = await self._stages.require(told.fields["stage"])
+        if told.status not in (None, stage.kind):
+            raise invalid(("data.status", "contradicts_stage", f"is not the status of a deal in {stage.key}"))
+        return replace(change, translation=replace(told, fields=told.fields | {"stage": stage.key}))
 
     def _is_stale(self, change: Change, row: AnyRecord | None, followed: Followed | None) -> bool:
         """Older than its source's latest event, or than what a person did since; what a person deleted stays so."""
@@ -194,6 +211,7 @@ class Applier:
             service = _SERVICES[change.kind](context)
         if isinstance(service, OpportunityService):
             service.history = HeldHistory(self._batch, change.recorded_at)
+            service.stages = self._stages
         service.records = HeldRecords(self._batch, table=service.table, kind=service.kind)
         return service
 

@@ -30,8 +30,7 @@ _MODELS: dict[str, type[Input]] = {
     "activity": ActivityCreate,
 }
 _OURS = ("external_id", "occurred_at", "completed_at")
-_MOVE = {"from_stage", "to_stage", "status", "value_minor", "currency"}
-_CLOSED = ("won", "lost")
+_MOVE = {"from_stage", "to_stage", "value_minor", "currency"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class Translation:
     """Path of the field, kind and our id of what it names."""
     owner: str | None = None
     has_owner: bool = False
+    status: Any = None
+    """The status that a deal is said to have in its new stage."""
 
 
 def translate(
@@ -57,6 +58,7 @@ def translate(
         return Translation(external_id, {})
     if accepted.action == "change":
         given = _after(given)
+    status = given.pop("status", None) if accepted.action == "move" else None
     if accepted.action == "move":
         given = _move(given)
     for name in _OURS:
@@ -72,7 +74,7 @@ def translate(
         given = _activity(accepted, type_, given, ids)
     given = ids.replace(given)
     fields = _validated(_MODELS[kind], given)
-    return Translation(external_id, fields, ids.references, owner, has_owner)
+    return Translation(external_id, fields, ids.references, owner, has_owner, status)
 
 
 class _Ids:
@@ -131,12 +133,8 @@ def _move(given: Values) -> Values:
         raise invalid(*((f"data.{name}", "extra_forbidden", "Extra inputs are not permitted") for name in unknown))
     if "to_stage" not in given:
         raise invalid(("data.to_stage", "missing", "Field required"))
-    stage = given["to_stage"]
-    status = given.get("status")
-    if status is not None and status != (stage if stage in _CLOSED else "open"):
-        raise invalid(("data.status", "contradicts_stage", f"is not the status of a deal in {stage!r:.60}"))
     rest = {name: given[name] for name in ("value_minor", "currency") if given.get(name) is not None}
-    return {"stage": stage, **rest}
+    return {"stage": given["to_stage"], **rest}
 
 
 def _references_only(given: Values, ids: _Ids) -> Values:

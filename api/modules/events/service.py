@@ -22,6 +22,7 @@ from api.modules.events.kept import Kept
 from api.modules.events.kinds import RECORDS
 from api.modules.events.reading import Change, Refusal, in_order
 from api.modules.events.repository import IngestRepository
+from api.modules.opportunities.stages import Stages
 from api.problems import translate
 from bevyly.errors import BevylyError
 from bevyly.events.outbox import outbox_rows
@@ -153,6 +154,8 @@ class EventIngest:
             new = [change for change in changes if change.kind == kind and change.entity_id not in batch.records]
             if new:
                 known.taken[kind] = await self.repository.taken(kind, set(_external_ids(new)))
+        if "opportunity" in ids:
+            known.stages = await Stages(self.session, self.customer_id).all(None)
         owners = {change.translation.owner for change in changes} - {None}
         if owners:
             known.owners = await self.repository.owners({owner for owner in owners if owner})
@@ -198,4 +201,5 @@ def _external_ids(changes: Iterable[Change]) -> Iterable[str]:
 
 
 def _is_about_rows(error: DBAPIError) -> bool:
-    return isinstance(error.orig, psycopg.IntegrityError | psycopg.DataError | psycopg.errors.DeadlockDetected)
+    about = psycopg.IntegrityError | psycopg.DataError | psycopg.errors.DeadlockDetected
+    return isinstance(error.orig, about | psycopg.errors.InsufficientPrivilege)

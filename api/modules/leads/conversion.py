@@ -6,7 +6,7 @@ from api.dependencies.work import WriteContext
 from api.modules.accounts.service import AccountService
 from api.modules.contacts.service import ContactService
 from api.modules.leads.repository import CONVERTIBLE, ConversionRepository
-from api.modules.leads.service import already_converted
+from api.modules.leads.service import LeadService, already_converted
 from api.modules.opportunities.service import OpportunityService
 from api.records.repository import missing
 from api.records.trail import Trail, Values
@@ -64,13 +64,15 @@ class LeadConversion:
         lead = await self.leads.claim(lead_id, self.trail.now) if is_id(lead_id) else None
         if lead is None:
             raise await self._why_not(lead_id)
+        await LeadService(self.context).require_visible(wanted)
+        before = _links(lead)
         account_id, account_created = await self._account(lead, wanted.get("account_id"))
         contact_id, contact_created = await self._contact(lead, wanted.get("contact_id"), account_id)
         opportunity_id = await self._opportunity(lead, wanted.get("opportunity"), account_id, contact_id)
         lead.account_id, lead.contact_id, lead.opportunity_id = account_id, contact_id, opportunity_id
         lead.score_at_conversion = await self.leads.score(lead.id)
         became = {"account_id": account_id, "contact_id": contact_id, "opportunity_id": opportunity_id}
-        self._tell(lead, became)
+        self._tell(lead, before, became)
         await self.context.work.session.flush()
         return {"lead_id": lead.id, **became, "account_created": account_created, "contact_created": contact_created}
 
@@ -83,13 +85,14 @@ class LeadConversion:
             raise already_converted(lead)
         if lead.status not in CONVERTIBLE:
             raise NotConvertible("A disqualified lead cannot be converted.")
+        before = _links(lead)
         lead.status, lead.converted_at, lead.updated_at = "converted", self.trail.now, self.trail.now
         lead.version += 1
         lead.account_id = became.get("account_id") or lead.account_id
         lead.contact_id = became.get("contact_id") or lead.contact_id
         lead.opportunity_id = became.get("opportunity_id")
         lead.score_at_conversion = await self.leads.score(lead.id)
-        self._tell(lead, {name: getattr(lead, name) for name in ("account_id", "contact_id", "opportunity_id")})
+        self._tell(lead, before, _links(lead))
 
     async def _why_not(self, lead_id: str) -> Exception:
         lead = await self.leads.find(lead_id) if is_id(lead_id) else None
@@ -153,10 +156,14 @@ class LeadConversion:
         }
         return (await OpportunityService(self.context).create(values | wanted)).id
 
-    def _tell(self, lead: Lead, became: Values) -> None:
+    def _tell(self, lead: Lead, before: Values, became: Values) -> None:
         subject = ("lead", lead.id)
         self.trail.emit("lead.converted", subject, sequence=lead.version, data={"lead_id": lead.id, **became})
-        self.trail.audit("lead.converted", subject, after={"status": "converted", **became})
+        self.trail.audit("lead.converted", subject, before=before, after={"status": "converted", **became})
+
+
+def _links(lead: Lead) -> Values:
+    return {name: getattr(lead, name) for name in ("account_id", "contact_id", "opportunity_id")}
 
 
 def company_domain(email: str | None) -> str | None:

@@ -5,7 +5,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.modules.opportunities.schemas import Stage
 from api.query.schemas import ListPage, ListQuery
 from api.schemas import (
     Currency,
@@ -87,7 +86,7 @@ class OpportunityOnConversion(Input):
     """The opportunity that a conversion creates."""
 
     name: Name = Field(default_factory=str)
-    stage: Stage = "prospecting"
+    stage: Text50 = Field(default_factory=str, description="at first the first of the default pipeline")
     value_minor: Minor | None = None
     currency: Currency | None = None
     expected_close_date: Day | None = None

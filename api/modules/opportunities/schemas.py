@@ -17,10 +17,10 @@ from api.schemas import (
     Output,
     TaggedOutput,
     Tags,
+    Text50,
     Text100,
 )
 
-Stage = Literal["prospecting", "qualification", "proposal", "negotiation", "won", "lost"]
 Status = Literal["open", "won", "lost"]
 
 
@@ -31,7 +31,11 @@ class OpportunityChange(Input):
     contact_id: Id | None = None
     lead_id: Id | None = None
     name: Name = Field(default_factory=str)
-    stage: Stage = Field(default="prospecting", description="`won` and `lost` close it; any other opens it again")
+    stage: Text50 = Field(
+        default_factory=str,
+        description="key of a stage of the tenant's pipelines, at first the first of the default one; its kind says "
+        "whether the deal is open",
+    )
     value_minor: Minor | None = None
     currency: Currency | None = None
     expected_close_date: Day | None = None
@@ -54,7 +58,7 @@ class OpportunityQuery(ListQuery):
     owner_id: Id | None = None
     account_id: Id | None = None
     status: Status | None = None
-    stage: Stage | None = None
+    stage: Text50 | None = None
     q: Text100 | None = Field(default=None, description="what the name starts with")
 
 

@@ -1,14 +1,14 @@
-"""What may be done with opportunities. The stage says whether a deal is open; some fields keep a history."""
+"""What may be done with opportunities. The kind of its stage says whether one is open; some fields keep a history."""
 
 from typing import Any, ClassVar
 
 from api.dependencies.work import WriteContext
 from api.modules.opportunities.repository import HistoryRepository
+from api.modules.opportunities.stages import Stage, Stages
 from api.records.service import RecordService, require_currency
 from api.records.trail import Values
 from bevyly.db.schema import Opportunity
 
-CLOSED_STAGES = ("won", "lost")
 # field of the API: field of the history
 HISTORY = {"stage": "stage", "expected_close_date": "expected_close_date", "value_minor": "value"}
 
@@ -37,11 +37,12 @@ class OpportunityService(RecordService[Opportunity]):
     def __init__(self, context: WriteContext) -> None:
         super().__init__(context)
         self.history = HistoryRepository(self.session, self.customer_id)
+        self.stages = Stages(self.session, self.customer_id)
 
-    def prepare(self, row: Opportunity) -> None:
-        row.stage = row.stage or "prospecting"
-        self._enter_stage(row)
-        super().prepare(row)
+    async def create(self, values: Values) -> Opportunity:
+        """A new deal, in the first stage of the default pipeline unless said otherwise; raises `UnknownStage`."""
+        stage = await self.stages.require(values.get("stage"))
+        return await super().create(values | {"stage": stage.key} | self._entered(stage))
 
     def check(self, row: Opportunity) -> None:
         require_currency(row.value, row.currency, "value_minor")
@@ -58,6 +59,8 @@ class OpportunityService(RecordService[Opportunity]):
     async def changed(self, row: Opportunity, before: Values, after: Values) -> None:
         event_ids: dict[str, str] = {}
         if "stage" in after:
+            for name, value in self._entered(await self.stages.require(after["stage"])).items():
+                setattr(row, name, value)
             event_ids["stage"] = self._stage_changed(row, before, after)
         rest = [name for name in after if name != "stage"]
         if rest:
@@ -69,7 +72,6 @@ class OpportunityService(RecordService[Opportunity]):
             self.history.open(row.id, HISTORY[name], old, new, at=self.now, event_id=event_ids[name])
 
     def _stage_changed(self, row: Opportunity, before: Values, after: Values) -> str:
-        self._enter_stage(row)
         row.version += 1
         data = {
             "opportunity_id": row.id,
@@ -81,11 +83,10 @@ class OpportunityService(RecordService[Opportunity]):
         }
         return self.trail.emit("opportunity.stage_changed", self.subject(row), sequence=row.version, data=data).id
 
-    def _enter_stage(self, row: Opportunity) -> None:
-        closed = row.stage in CLOSED_STAGES
-        row.status = row.stage if closed else "open"
-        row.closed_at = self.now if closed else None
-        row.stage_entered_at = self.now
+    def _entered(self, stage: Stage) -> Values:
+        """What follows from entering a stage now."""
+        closed_at = None if stage.kind == "open" else self.now
+        return {"status": stage.kind, "closed_at": closed_at, "stage_entered_at": self.now}
 
 
 def _text(value: Any) -> str | None:

@@ -26,8 +26,11 @@ from bevyly.db.schema.intelligence import (
     Score,
     Signal,
 )
+from bevyly.db.schema.invitations import Invitation
 from bevyly.db.schema.mails import QueuedMail
+from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.search import SearchEntry
+from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "IdempotencyRecord",
     "InboundEvent",
     "InboundRecord",
+    "Invitation",
     "JournalEntry",
     "Lead",
     "LiveEvent",
@@ -60,6 +64,8 @@ __all__ = [
     "OutboxEvent",
     "Pattern",
     "PatternSignal",
+    "Pipeline",
+    "PipelineStage",
     "QueuedMail",
     "RawEvent",
     "Recommendation",
@@ -67,6 +73,8 @@ __all__ = [
     "Score",
     "SearchEntry",
     "Signal",
+    "Team",
+    "TeamMember",
     "TenantSpread",
     "User",
     "WebhookAttempt",

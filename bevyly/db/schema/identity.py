@@ -14,18 +14,23 @@ class Customer(Base):
     """A tenant. Writer: `api` (sign-up) and `bevyly.datasets` (a tenant for a data set)."""
 
     __tablename__ = "customers"
+    __table_args__ = (CheckConstraint("record_visibility in ('everyone','team','own')", name="record_visibility"),)
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[Name]
     domain: Mapped[str | None] = mapped_column(String(255))
     currency: Mapped[Currency] = mapped_column(server_default="EUR", default="EUR")
     timezone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
+    record_visibility: Mapped[Code] = mapped_column(
+        server_default="everyone", default="everyone", comment="whose records members and viewers see"
+    )
     pooling: Mapped[bool] = mapped_column(
         server_default="true",
         default=True,
         comment="whether outcomes of this tenant may inform the pooled prior",
     )
     settings: Mapped[Json]
+    version: Mapped[int] = mapped_column(server_default="1", default=1)
     created_at: Mapped[CreatedAt]
 
 
@@ -38,6 +43,7 @@ class User(TenantRow, Base):
         CheckConstraint("role in ('owner','admin','member','viewer')", name="role"),
         CheckConstraint("email = lower(email)", name="email_lower"),
         Index("ix_users_email", "email"),
+        Index("ix_users_list", "customer_id", text("created_at desc"), text("id desc")),
     )
 
     email: Mapped[str] = mapped_column(String(255))
@@ -48,6 +54,12 @@ class User(TenantRow, Base):
     token_version: Mapped[int] = mapped_column(server_default="1", default=1)
     external_id: Mapped[str | None] = mapped_column(String(255))
     disabled_at: Mapped[Instant | None]
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    locale: Mapped[Code | None]
+    working_hours: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    notifications: Mapped[Json]
+    attention_budget: Mapped[int | None]
+    version: Mapped[int] = mapped_column(server_default="1", default=1)
     created_at: Mapped[CreatedAt]
 
 
@@ -151,6 +163,7 @@ class AuditEntry(TenantRow, Base):
     __tablename__ = "audit"
     __table_args__ = (
         Index("ix_audit_entity", "customer_id", "entity_type", "entity_id", "occurred_at"),
+        Index("ix_audit_actor", "customer_id", "actor_id", "occurred_at", "id"),
         Index("ix_audit_time", "customer_id", "occurred_at", "id"),
     )
 

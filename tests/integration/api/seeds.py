@@ -23,6 +23,7 @@ from bevyly.db.schema import (
     IdempotencyRecord,
     InboundEvent,
     InboundRecord,
+    Invitation,
     Lead,
     LiveEvent,
     ModelVersion,
@@ -32,12 +33,16 @@ from bevyly.db.schema import (
     OutboxEvent,
     Pattern,
     PatternSignal,
+    Pipeline,
+    PipelineStage,
     QueuedMail,
     RawEvent,
     Recommendation,
     RefreshToken,
     Score,
     Signal,
+    Team,
+    TeamMember,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -94,7 +99,16 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     model, signal, pattern, run = new_id(), new_id(), new_id(), new_id()
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
     event = new_id()
-    ids |= {"endpoint_id": new_id(), "delivery_id": new_id()}
+    ids |= {
+        "endpoint_id": new_id(),
+        "delivery_id": new_id(),
+        "team_id": new_id(),
+        "pipeline_id": new_id(),
+        "stage_id": new_id(),
+        "invitation_id": new_id(),
+        "user_id": user_id,
+        "actor_id": user_id,
+    }
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
     steps: list[list[Base]] = [
         [
@@ -151,6 +165,8 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 polarity="+", confidence=0.5, confidence_low=0.4, confidence_high=0.6, dedupe_key=new_id(),
                 first_seen_at=NOW, last_seen_at=NOW,
             ),
+            Pipeline(**t, id=ids["pipeline_id"], name="Secret pipeline", updated_at=NOW),
+            Team(**t, id=ids["team_id"], name="Secret team", updated_at=NOW),
             QueuedMail(**t, id=new_id(), kind="x", recipient="x@example.com", body="x", next_attempt_at=LATER),
             WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),
             WebhookEvent(**t, event_id=event, type="note.created", envelope="{}"),
@@ -158,6 +174,18 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         [
             Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
             ApprovalItem(**t, id=new_id(), agent_run_id=run, item_type="email", content_hash="h"),
+            *(
+                PipelineStage(
+                    **t, id=stage, pipeline_id=ids["pipeline_id"], key=f"secret_{place}", name="Secret stage",
+                    position=place, probability=0.5, kind="open",
+                )
+                for place, stage in enumerate((ids["stage_id"], new_id()))
+            ),
+            Invitation(
+                **t, id=ids["invitation_id"], email="s@example.com", role="viewer", token_hash=new_id(),
+                invited_by=user_id, sent_at=NOW, expires_at=LATER,
+            ),
+            TeamMember(**t, team_id=ids["team_id"], user_id=user_id),
             PatternSignal(**t, pattern_id=pattern, signal_id=signal),
             Score(
                 **t, id=new_id(), entity_type="lead", entity_id=ids["lead_id"], score_type="conversion", as_of=NOW,

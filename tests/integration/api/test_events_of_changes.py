@@ -39,6 +39,30 @@ SILENT = {
     ),
     **dict.fromkeys(
         (
+            "POST /api/v1/pipelines",
+            "PATCH /api/v1/pipelines/{pipeline_id}",
+            "DELETE /api/v1/pipelines/{pipeline_id}",
+            "POST /api/v1/pipelines/{pipeline_id}/stages",
+            "PATCH /api/v1/pipelines/{pipeline_id}/stages/{stage_id}",
+            "POST /api/v1/pipelines/{pipeline_id}/reorder",
+        ),
+        "which stages there are is no event; what becomes of deals is, and the audit knows the rest",
+    ),
+    **dict.fromkeys(
+        (
+            "POST /api/v1/invitations",
+            "POST /api/v1/invitations/{invitation_id}/resend",
+            "DELETE /api/v1/invitations/{invitation_id}",
+        ),
+        "who is invited is no event; who comes is",
+    ),
+    "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
+    **dict.fromkeys(
+        ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
+        "who works with whom is no event; the audit knows",
+    ),
+    **dict.fromkeys(
+        (
             "POST /api/v1/webhooks",
             "PATCH /api/v1/webhooks/{endpoint_id}",
             "DELETE /api/v1/webhooks/{endpoint_id}",
@@ -76,6 +100,14 @@ class World:
         await self.make("activities", "activity_id", kind="meeting", due_at="2199-01-01T00:00:00Z", participants=people)
         await self.make("api-keys", "key_id", name="Sync", scopes=["accounts:read"])
         self.ids["recommendation_id"] = self._advice()
+        pipeline = (await self.client.get("/api/v1/pipelines")).json()["data"][0]
+        stages = {stage["key"]: stage["id"] for stage in pipeline["stages"]}
+        self.ids |= {"pipeline_id": pipeline["id"], "stage_id": stages["prospecting"], "next_id": stages["proposal"]}
+        self.ids |= {"user_id": self.api.a.users["member"], "owner_id": self.api.a.users["owner"]}
+
+    async def disable(self) -> None:
+        answer = await self.client.post(f"/api/v1/users/{self.ids['user_id']}/disable", json={})
+        assert answer.status_code == 200, answer.text
 
     async def delete(self, kind: str) -> None:
         path = {"account": "accounts", "contact": "contacts", "lead": "leads", "activity": "activities"}
@@ -137,6 +169,15 @@ def record(
         Case(f"DELETE {one}", [(f"{kind}.deleted", 2)], expect=itself | named),
         Case(f"POST {one}/restore", [(f"{kind}.restored", 3)], before=deleted(kind), expect=itself | named),
     ]
+
+
+async def disabled(world: World) -> None:
+    await world.disable()
+
+
+async def owned(world: World) -> None:
+    body = {"owner_id": world.ids["user_id"]}
+    assert (await world.client.patch(f"/api/v1/leads/{world.ids['lead_id']}", json=body)).status_code == 200
 
 
 ANSWER = "/api/v1/intent/recommendations/{recommendation_id}"
@@ -245,6 +286,40 @@ CASES = [
         before=tagged,
         expect={"contact_id": "contact_id", "after": {"tags": ["vip"]}},
     ),
+    Case(
+        "PATCH /api/v1/me",
+        [("user.updated", 2)],
+        {"name": "Kim", "locale": "de-DE"},
+        expect={"before": {"name": "Owner"}, "after": {"name": "Kim"}},
+    ),
+    Case(
+        "PATCH /api/v1/users/{user_id}",
+        [("user.updated", 2)],
+        {"role": "viewer"},
+        expect={"user_id": "user_id", "before": {"role": "member"}, "after": {"role": "viewer"}},
+    ),
+    Case("POST /api/v1/users/{user_id}/disable", [("user.disabled", 2)], {}, expect={"user_id": "user_id"}),
+    Case(
+        "POST /api/v1/users/{user_id}/disable",
+        [("user.disabled", 2), ("lead.updated", 3)],
+        {"transfer_to": "owner_id"},
+        before=owned,
+        expect={"lead_id": "lead_id", "before": {"owner_id": "user_id"}, "after": {"owner_id": "owner_id"}},
+    ),
+    Case("POST /api/v1/users/{user_id}/enable", [("user.enabled", 3)], before=disabled, expect={"user_id": "user_id"}),
+    Case(
+        "POST /api/v1/users/{user_id}/transfer",
+        [("lead.updated", 3)],
+        {"transfer_to": "owner_id"},
+        before=owned,
+        expect={"lead_id": "lead_id", "after": {"owner_id": "owner_id"}},
+    ),
+    Case(
+        "POST /api/v1/pipelines/{pipeline_id}/stages/{stage_id}/archive",
+        [("opportunity.stage_changed", 2)],
+        {"move_to": "next_id"},
+        expect={"from_stage": "prospecting", "to_stage": "proposal", "status": "open"},
+    ),
     Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
 ]
 
@@ -259,7 +334,7 @@ def filled(value: Any, ids: dict[str, str]) -> Any:
 
 
 def test_every_route_that_changes_something_is_here() -> None:
-    covered = {case.route for case in CASES} | {"POST /api/v1/auth/sign-up"}
+    covered = {case.route for case in CASES} | {"POST /api/v1/auth/sign-up", "POST /api/v1/invitations/accept"}
     assert covered | SILENT.keys() == MUTATING, "say what a new route tells, or why it tells nothing"
     assert not covered & SILENT.keys()
 

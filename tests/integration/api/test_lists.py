@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from api.modules.accounts.schemas import Account, AccountPage
 from api.modules.activities.schemas import Activity, ActivityPage
 from api.modules.api_keys.schemas import KeyPage
+from api.modules.audit.schemas import AuditPage
 from api.modules.auth.schemas import Me, SessionPage
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.intent.schemas import (
@@ -21,15 +22,21 @@ from api.modules.intent.schemas import (
     Scores,
     SignalPage,
 )
+from api.modules.invitations.schemas import InvitationPage
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
+from api.modules.pipelines.schemas import Pipeline, PipelinePage
+from api.modules.profile.schemas import Profile
 from api.modules.search.schemas import SearchResult
+from api.modules.settings.schemas import Settings as TenantSettings
 from api.modules.tags.schemas import TagList
+from api.modules.teams.schemas import Team, TeamPage
+from api.modules.users.schemas import User, UserPage
 from api.modules.webhooks.schemas import DeliveryDetail, DeliveryPage, Webhook, WebhookPage
 from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import seed
-from tests.integration.api.walk import operations
+from tests.integration.api.walk import STREAMS, operations
 
 SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/accounts": AccountPage,
@@ -53,12 +60,25 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/tags": TagList,
     "/api/v1/api-keys": KeyPage,
     "/api/v1/auth/me": Me,
+    "/api/v1/audit": AuditPage,
+    "/api/v1/invitations": InvitationPage,
+    "/api/v1/pipelines": PipelinePage,
+    "/api/v1/pipelines/{pipeline_id}": Pipeline,
+    "/api/v1/settings": TenantSettings,
+    "/api/v1/me": Profile,
+    "/api/v1/users": UserPage,
+    "/api/v1/users/{user_id}": User,
+    "/api/v1/teams": TeamPage,
+    "/api/v1/teams/{team_id}": Team,
     "/api/v1/auth/sessions": SessionPage,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,
     "/api/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}": DeliveryDetail,
 }
+
+# Lists of which a seeded tenant has more than the one row.
+ROWS = {"/api/v1/users": 4, "/api/v1/pipelines": 2}
 
 # list: the index in the order of its page, and for each filter that has one, its own
 INDEXES: dict[str, tuple[str, dict[str, str]]] = {
@@ -85,7 +105,7 @@ def theirs(api: Api) -> dict[str, str]:
 
 
 async def test_the_bytes_of_every_read_fit_their_documented_shape(api: Api, theirs: dict[str, str]) -> None:
-    reads = [operation for operation in operations(api.app) if operation.method == "GET"]
+    reads = [one for one in operations(api.app) if one.method == "GET" and one.path not in STREAMS]
     assert {operation.path for operation in reads} == SHAPES.keys()
     async with api.client(api.a) as client:
         for operation in reads:
@@ -93,7 +113,7 @@ async def test_the_bytes_of_every_read_fit_their_documented_shape(api: Api, thei
             assert answer.status_code == 200, (operation.path, answer.text)
             SHAPES[operation.path].model_validate_json(answer.content, strict=False)
             if "data" in answer.json():
-                assert len(answer.json()["data"]) == 1, operation.path
+                assert len(answer.json()["data"]) == ROWS.get(operation.path, 1), operation.path
 
 
 async def test_pages_neither_lose_nor_repeat_while_rows_are_added(api: Api) -> None:
@@ -155,7 +175,7 @@ async def test_a_list_is_one_statement(api: Api, monkeypatch: pytest.MonkeyPatch
         await client.get("/api/v1/auth/me")
         monkeypatch.setattr(reader, "_fetch_once", count)
         for operation in operations(api.app):
-            if operation.method == "GET" and not operation.path_ids:
+            if operation.method == "GET" and not operation.path_ids and operation.path not in STREAMS:
                 asked.clear()
                 await client.get(operation.url({}))
                 assert len(asked) == 1, operation.path

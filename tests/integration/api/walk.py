@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+KINDS = ("open", "won", "lost")
+
 # A body that is valid for each route that takes one; a new route must be added here.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/accounts": {"name": "x"},
@@ -37,6 +39,24 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/api-keys": {"name": "x", "scopes": ["api_keys:write"]},
     "POST /api/v1/webhooks": {"url": "https://93.184.215.14/hook", "event_types": ["opportunity.*"]},
     "PATCH /api/v1/webhooks/{endpoint_id}": {"description": "y"},
+    "PATCH /api/v1/users/{user_id}": {"role": "owner"},
+    "POST /api/v1/users/{user_id}/disable": {},
+    "POST /api/v1/users/{user_id}/transfer": {"transfer_to": "00000000-0000-7000-8000-000000000000"},
+    "POST /api/v1/teams": {"name": "x"},
+    "PATCH /api/v1/teams/{team_id}": {"name": "y"},
+    "POST /api/v1/pipelines": {
+        "name": "x",
+        "stages": [{"key": f"x_{kind}", "name": kind, "probability": 0.5, "kind": kind} for kind in KINDS],
+    },
+    "PATCH /api/v1/pipelines/{pipeline_id}": {"name": "y"},
+    "POST /api/v1/pipelines/{pipeline_id}/stages": {"key": "another", "name": "Another", "probability": 0.5},
+    "PATCH /api/v1/pipelines/{pipeline_id}/stages/{stage_id}": {"probability": 0.25},
+    "POST /api/v1/pipelines/{pipeline_id}/stages/{stage_id}/archive": {},
+    "POST /api/v1/pipelines/{pipeline_id}/reorder": {"stage_ids": []},
+    "POST /api/v1/invitations": {"email": "new@example.com", "role": "viewer"},
+    "POST /api/v1/invitations/accept": {"token": "x", "password": "x" * 12},
+    "PATCH /api/v1/settings": {"timezone": "Europe/Berlin"},
+    "PATCH /api/v1/me": {"name": "y"},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
@@ -49,6 +69,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/change-email": {"email": "x@example.com", "password": "x"},
     "POST /api/v1/api-keys/{key_id}/rotate": {},
 }
+
+STREAMS = {"/api/v1/audit/export", "/api/v1/live"}
+"""Reads that are no JSON document; each has tests of its own."""
 
 
 # The query of each route that cannot do without one.

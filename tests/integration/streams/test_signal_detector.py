@@ -126,3 +126,14 @@ def test_a_slipped_close_date_is_keyed_by_the_event_that_moved_it(database: Data
     detect(database, event)
     key = f"close_date_slipped:opportunity:{opportunity}:{event.id}"
     assert signals(database, "dedupe_key, severity, evidence") == [(key, "high", [event.id])]
+
+
+def test_a_tenant_that_draws_its_own_line_is_judged_by_it(database: Database, tenants: list[str]) -> None:
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute(
+            'update customers set settings = \'{"signals": {"slip_days": 90}}\' where id = %s', (tenants[0],)
+        )
+    moved = {"before": {"expected_close_date": "2026-12-01"}, "after": {"expected_close_date": "2027-02-01"}}
+    deals = [deal(database, tenant) for tenant in tenants]
+    detect(database, *(change(tenant, one, **moved) for tenant, one in zip(tenants, deals, strict=True)))
+    assert signals(database, "customer_id, signal_type") == [(tenants[1], "close_date_slipped")]

@@ -8,7 +8,7 @@ from alembic import op
 from bevyly.db.rls import APP_ROLE
 
 revision = "2026_11_28_tags"
-down_revision = "2026_11_28_live_events"
+down_revision = "2026_11_28_invitations"
 branch_labels = None
 depends_on = None
 

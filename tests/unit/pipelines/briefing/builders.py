@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def user(**values: Any) -> Row:
-    return {"customer_id": "t1", "user_id": "rep", "name": "Rita Rep", "role": "member"} | values
+    return {"customer_id": "t1", "user_id": "rep", "name": "Rita Rep", "role": "member", "budget": None} | values
 
 
 def entity(**values: Any) -> Row:

@@ -147,3 +147,10 @@ def test_what_is_not_shown_is_counted_for_the_reader() -> None:
     ]
     assert parsed(documents, "boss")["not_shown"][0]["count"] == 12
     assert parsed(documents)["summary"]["items_found"] == 1
+
+
+def test_a_briefing_keeps_to_the_attention_that_its_reader_has() -> None:
+    many = [recommendation(id=f"r{n}", action_type="call") for n in range(20)]
+    for budget, shown in ((None, 15), (4, 4), (18, 18)):
+        document = parsed(composed(recommendations=many, users=[user(budget=budget)]))
+        assert (len(document["items"]), document["summary"]["items_found"]) == (shown, 20)

@@ -1,0 +1,1 @@
+"""The area audit of the API."""

@@ -1,0 +1,1 @@
+"""The area invitations of the API."""

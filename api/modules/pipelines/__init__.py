@@ -1,0 +1,1 @@
+"""The area pipelines of the API."""

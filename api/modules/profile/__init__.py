@@ -1,0 +1,1 @@
+"""The area profile of the API."""

@@ -1,0 +1,1 @@
+"""The area settings of the API."""

@@ -1,0 +1,69 @@
+"""Shapes of a tenant's settings."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from api.schemas import (
+    AttentionBudget,
+    Currency,
+    Domain,
+    Input,
+    Name,
+    Output,
+    Text50,
+    Timezone,
+    WorkingHours,
+)
+from bevyly.intent.thresholds import MAX_VALUE, NAMES
+
+Visibility = Literal["everyone", "team", "own"]
+
+
+def _known(values: dict[str, float]) -> dict[str, float]:
+    unknown = sorted(values.keys() - set(NAMES))
+    if unknown:
+        raise ValueError(f"there is no threshold named {unknown[0]}; there are {', '.join(NAMES)}")
+    return values
+
+
+Overrides = Annotated[
+    dict[Text50, Annotated[float, Field(gt=0, le=MAX_VALUE, allow_inf_nan=False)]],
+    Field(description="where detectors draw their lines, instead of the defaults"),
+    AfterValidator(_known),
+]
+
+
+class SettingsChange(Input):
+    """What to change; `signal_thresholds` are replaced as a whole."""
+
+    name: Name = Field(default_factory=str)
+    domain: Domain | None = None
+    currency: Currency = "EUR"
+    timezone: Timezone = "UTC"
+    working_hours: WorkingHours | None = None
+    fiscal_year_start_month: int = Field(default=1, ge=1, le=12)
+    record_visibility: Visibility = Field(
+        default="everyone", description="whose records members and viewers see; leads of a team see their team"
+    )
+    strict_custom_fields: bool = Field(default=False, description="whether undeclared custom fields are refused")
+    attention_budget: AttentionBudget | None = None
+    signal_thresholds: Overrides = Field(default_factory=dict)
+    pooling: bool = Field(default=True, description="whether outcomes may inform what all tenants start from")
+
+
+class Settings(Output):
+    """The settings of a tenant."""
+
+    name: str
+    domain: str | None
+    currency: str
+    timezone: str
+    working_hours: WorkingHours | None
+    fiscal_year_start_month: int
+    record_visibility: Visibility
+    strict_custom_fields: bool
+    attention_budget: int | None
+    signal_thresholds: dict[str, float]
+    pooling: bool
+    version: int

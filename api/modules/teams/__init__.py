@@ -1,0 +1,1 @@
+"""The area teams of the API."""
