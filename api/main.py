@@ -23,6 +23,7 @@ from api.modules.live.feed import Feed
 from api.modules.live.routes import router as live
 from api.modules.live.seats import Seats
 from api.modules.live.service import Live
+from api.modules.merges.routes import router as merges
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.search.routes import router as search
 from api.modules.tags.routes import router as tags
@@ -34,8 +35,9 @@ from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
 AREAS = (
-    intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks, live,
-)  # fmt: skip
+    *(intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks, live),
+    *(merges,),
+)
 
 
 def create_app(

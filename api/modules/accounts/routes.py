@@ -22,7 +22,7 @@ async def list_accounts(request: Request, query: Annotated[AccountQuery, Query()
     return await listed(request, ACCOUNTS, query)
 
 
-@read(router, "/{account_id}", Account, responses=problems(404))
+@read(router, "/{account_id}", Account, responses=problems(308, 404))
 @requires("accounts:read")
 async def get_account(request: Request, account_id: str) -> Response:
     """One account."""
@@ -48,7 +48,7 @@ async def update_account(account_id: str, body: AccountChange, context: Write, i
     return written(await service.records.rendered(row.id), version=row.version)
 
 
-@router.delete("/{account_id}", status_code=204, responses=problems(404, 412))
+@router.delete("/{account_id}", status_code=204, responses=problems(404, 409, 412))
 @requires("accounts:delete")
 async def delete_account(account_id: str, context: Write, if_match: IfMatch) -> Response:
     """Hide an account; it can be restored."""
@@ -56,7 +56,7 @@ async def delete_account(account_id: str, context: Write, if_match: IfMatch) -> 
     return Response(status_code=204)
 
 
-@router.post("/{account_id}/restore", responses=answers(Account, 404))
+@router.post("/{account_id}/restore", responses=answers(Account, 404, 409))
 @requires("accounts:delete")
 async def restore_account(account_id: str, context: Write) -> Response:
     """Bring a deleted account back."""

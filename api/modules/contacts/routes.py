@@ -22,7 +22,7 @@ async def list_contacts(request: Request, query: Annotated[ContactQuery, Query()
     return await listed(request, CONTACTS, query)
 
 
-@read(router, "/{contact_id}", Contact, responses=problems(404))
+@read(router, "/{contact_id}", Contact, responses=problems(308, 404))
 @requires("contacts:read")
 async def get_contact(request: Request, contact_id: str) -> Response:
     """One contact."""
@@ -48,7 +48,7 @@ async def update_contact(contact_id: str, body: ContactChange, context: Write, i
     return written(await service.records.rendered(row.id), version=row.version)
 
 
-@router.delete("/{contact_id}", status_code=204, responses=problems(404, 412))
+@router.delete("/{contact_id}", status_code=204, responses=problems(404, 409, 412))
 @requires("contacts:delete")
 async def delete_contact(contact_id: str, context: Write, if_match: IfMatch) -> Response:
     """Hide a contact; it can be restored."""
@@ -56,7 +56,7 @@ async def delete_contact(contact_id: str, context: Write, if_match: IfMatch) -> 
     return Response(status_code=204)
 
 
-@router.post("/{contact_id}/restore", responses=answers(Contact, 404))
+@router.post("/{contact_id}/restore", responses=answers(Contact, 404, 409))
 @requires("contacts:delete")
 async def restore_contact(contact_id: str, context: Write) -> Response:
     """Bring a deleted contact back."""

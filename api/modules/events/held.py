@@ -131,6 +131,9 @@ class HeldRecords(RecordRepository[Any]):
             raise missing(self.kind)
         return row
 
+    async def require_living(self, references: Iterable[tuple[str, str | None]]) -> None:
+        """Nothing: the batch locked what its rows refer to, and follows what was merged to its survivor."""
+
 
 class HeldHistory(HistoryRepository):
     """The history of opportunities, held in the order of its changes."""

@@ -8,7 +8,7 @@ from api.modules.contacts.service import ContactService
 from api.modules.leads.repository import CONVERTIBLE, ConversionRepository
 from api.modules.leads.service import already_converted
 from api.modules.opportunities.service import OpportunityService
-from api.records.repository import missing
+from api.records.repository import require_living, why_missing
 from api.records.trail import Trail, Values
 from bevyly.db.schema import Lead
 from bevyly.errors import Conflict
@@ -72,6 +72,7 @@ class LeadConversion:
         became = {"account_id": account_id, "contact_id": contact_id, "opportunity_id": opportunity_id}
         self._tell(lead, became)
         await self.context.work.session.flush()
+        await require_living(self.context.work.session, self.leads.customer_id, became.items())
         return {"lead_id": lead.id, **became, "account_created": account_created, "contact_created": contact_created}
 
     async def record(self, lead: Lead, became: Values) -> None:
@@ -94,7 +95,7 @@ class LeadConversion:
     async def _why_not(self, lead_id: str) -> Exception:
         lead = await self.leads.find(lead_id) if is_id(lead_id) else None
         if lead is None:
-            return missing("lead")
+            return await why_missing(self.context.work.session, "lead", self.leads.customer_id, lead_id)
         if lead.converted_at is not None:
             return already_converted(lead)
         return NotConvertible("A disqualified lead cannot be converted.")

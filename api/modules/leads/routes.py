@@ -23,7 +23,7 @@ async def list_leads(request: Request, query: Annotated[LeadQuery, Query()]) -> 
     return await listed(request, LEADS, query)
 
 
-@read(router, "/{lead_id}", Lead, responses=problems(404))
+@read(router, "/{lead_id}", Lead, responses=problems(308, 404))
 @requires("leads:read")
 async def get_lead(request: Request, lead_id: str) -> Response:
     """One lead."""
@@ -49,7 +49,7 @@ async def update_lead(lead_id: str, body: LeadChange, context: Write, if_match: 
     return written(await service.records.rendered(row.id), version=row.version)
 
 
-@router.delete("/{lead_id}", status_code=204, responses=problems(404, 412))
+@router.delete("/{lead_id}", status_code=204, responses=problems(404, 409, 412))
 @requires("leads:delete")
 async def delete_lead(lead_id: str, context: Write, if_match: IfMatch) -> Response:
     """Hide a lead; it can be restored."""
@@ -57,7 +57,7 @@ async def delete_lead(lead_id: str, context: Write, if_match: IfMatch) -> Respon
     return Response(status_code=204)
 
 
-@router.post("/{lead_id}/restore", responses=answers(Lead, 404))
+@router.post("/{lead_id}/restore", responses=answers(Lead, 404, 409))
 @requires("leads:delete")
 async def restore_lead(lead_id: str, context: Write) -> Response:
     """Bring a deleted lead back."""

@@ -27,6 +27,7 @@ from bevyly.db.schema.intelligence import (
     Signal,
 )
 from bevyly.db.schema.mails import QueuedMail
+from bevyly.db.schema.merges import Merge
 from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -53,6 +54,7 @@ __all__ = [
     "JournalEntry",
     "Lead",
     "LiveEvent",
+    "Merge",
     "ModelVersion",
     "OneTimeToken",
     "Opportunity",

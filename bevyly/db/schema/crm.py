@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bevyly.db.schema.base import (
@@ -39,13 +39,31 @@ def _list_indexes(table: str) -> tuple[Index, ...]:
     )
 
 
-class Account(TenantRow, Versioned, Tagged, Base):
+class Mergeable:
+    """A record that another one may take the place of: then it is deleted, and says which one did."""
+
+    merged_into: Mapped[Id | None]
+
+
+def _merged(table: str) -> tuple[CheckConstraint | ForeignKeyConstraint | Index, ...]:
+    """What holds of `merged_into`: the final survivor, in the same table; only a deleted record has one."""
+    return (
+        tenant_fk("merged_into", table),
+        CheckConstraint("(merged_into is null) or (deleted_at is not null)", name="merged_into"),
+        Index(
+            f"ix_{table}_merged_into", "customer_id", "merged_into", postgresql_where=text("merged_into is not null")
+        ),
+    )
+
+
+class Account(TenantRow, Versioned, Tagged, Mergeable, Base):
     """A company."""
 
     __tablename__ = "accounts"
     __table_args__ = (
         tenant_fk("owner_id", "users"),
         *_list_indexes("accounts"),
+        *_merged("accounts"),
         Index("ix_accounts_name", "customer_id", text("lower(name)"), "id"),
         live_index("ix_accounts_revenue", "annual_revenue_minor"),
         Index("ix_accounts_domain", "customer_id", "domain"),
@@ -62,7 +80,7 @@ class Account(TenantRow, Versioned, Tagged, Base):
     owner_id: Mapped[Id | None]
 
 
-class Contact(TenantRow, Versioned, Tagged, Base):
+class Contact(TenantRow, Versioned, Tagged, Mergeable, Base):
     """A person at a company."""
 
     __tablename__ = "contacts"
@@ -70,6 +88,7 @@ class Contact(TenantRow, Versioned, Tagged, Base):
         tenant_fk("owner_id", "users"),
         tenant_fk("account_id", "accounts"),
         *_list_indexes("contacts"),
+        *_merged("contacts"),
         Index("ix_contacts_account", "customer_id", "account_id", "id"),
         live_index("ix_contacts_last_name", text("lower(last_name)")),
         Index("ix_contacts_email", "customer_id", text("lower(email)")),
@@ -150,7 +169,7 @@ class OpportunityChange(TenantRow, Base):
     event_id: Mapped[Id | None]
 
 
-class Lead(TenantRow, Versioned, Tagged, Base):
+class Lead(TenantRow, Versioned, Tagged, Mergeable, Base):
     """Somebody who may become a customer. Conversion is one conditional update: exactly one caller wins."""
 
     __tablename__ = "leads"
@@ -162,6 +181,7 @@ class Lead(TenantRow, Versioned, Tagged, Base):
         CheckConstraint("(value is null) or (currency is not null)", name="value_has_currency"),
         CheckConstraint("(status = 'converted') = (converted_at is not null)", name="converted_at"),
         *_list_indexes("leads"),
+        *_merged("leads"),
         Index("ix_leads_status", "customer_id", "status", "id"),
         live_index("ix_leads_company_name", text("lower(company_name)")),
         live_index("ix_leads_value", "value"),

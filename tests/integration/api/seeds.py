@@ -25,6 +25,7 @@ from bevyly.db.schema import (
     InboundRecord,
     Lead,
     LiveEvent,
+    Merge,
     ModelVersion,
     OneTimeToken,
     Opportunity,
@@ -96,6 +97,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     event = new_id()
     ids |= {"endpoint_id": new_id(), "delivery_id": new_id()}
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
+    ids |= {"survivor_id": ids["lead_id"]}
     steps: list[list[Base]] = [
         [
             ModelVersion(
@@ -139,6 +141,10 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, event_id=new_id(), type="note.created", schema_version=1, subject_type="activity",
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",
                 topic="bevyly.domain", partition=0, offset=0,
+            ),
+            Merge(
+                **t, id=new_id(), kind="lead", survivor_id=ids["lead_id"], absorbed_ids=[new_id()], moved={},
+                merged_by=user_id,
             ),
             Signal(
                 **t, id=signal, entity_type="lead", entity_id=ids["lead_id"], signal_type="lead_ready", polarity="+",

@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+
 # A body that is valid for each route that takes one; a new route must be added here.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/accounts": {"name": "x"},
@@ -37,6 +39,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/api-keys": {"name": "x", "scopes": ["api_keys:write"]},
     "POST /api/v1/webhooks": {"url": "https://93.184.215.14/hook", "event_types": ["opportunity.*"]},
     "PATCH /api/v1/webhooks/{endpoint_id}": {"description": "y"},
+    "POST /api/v1/accounts/{account_id}/merge": {"other_ids": [_NOBODY]},
+    "POST /api/v1/accounts/{account_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/contacts/{contact_id}/merge": {"other_ids": [_NOBODY]},
+    "POST /api/v1/contacts/{contact_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/leads/{lead_id}/merge": {"other_ids": [_NOBODY]},
+    "POST /api/v1/leads/{lead_id}/unmerge": {"merge_id": _NOBODY},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
