@@ -15,6 +15,7 @@ from api.modules.activities.routes import router as activities
 from api.modules.api_keys.routes import router as api_keys
 from api.modules.auth.routes import router as auth
 from api.modules.contacts.routes import router as contacts
+from api.modules.duplicates.routes import router as duplicates
 from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
@@ -36,7 +37,7 @@ from bevyly.telemetry import configure_logging
 # Matched from top to bottom: what is asked most stands first.
 AREAS = (
     *(intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks, live),
-    *(merges,),
+    *(merges, duplicates),
 )
 
 

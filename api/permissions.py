@@ -37,6 +37,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "leads:delete": MANAGERS,
     "leads:merge": MANAGERS,
     "merges:read": EVERYONE,
+    "duplicates:read": EVERYONE,
+    "duplicates:write": WORKERS,
     "activities:read": EVERYONE,
     "activities:write": WORKERS,
     "activities:delete": MANAGERS,

@@ -8,6 +8,8 @@ from api.dependencies.work import IfMatch, Write
 from api.modules.contacts.listing import CONTACTS
 from api.modules.contacts.schemas import Contact, ContactChange, ContactCreate, ContactPage, ContactQuery
 from api.modules.contacts.service import ContactService
+from api.modules.duplicates.schemas import AllowDuplicates
+from api.modules.duplicates.service import Duplicates
 from api.query.reading import listed, read_list
 from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
@@ -31,20 +33,24 @@ async def get_contact(request: Request, contact_id: str) -> Response:
 
 @router.post("", status_code=201, responses=answers(Contact, 404, 409, status=201))
 @requires("contacts:write")
-async def create_contact(body: ContactCreate, context: Write) -> Response:
+async def create_contact(body: ContactCreate, context: Write, allow_duplicates: AllowDuplicates = False) -> Response:
     """A new contact."""
     service = ContactService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
+    await Duplicates(context, "contact").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
     location = f"/api/v1/contacts/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
 
 @router.patch("/{contact_id}", responses=answers(Contact, 404, 409, 412))
 @requires("contacts:write")
-async def update_contact(contact_id: str, body: ContactChange, context: Write, if_match: IfMatch) -> Response:
+async def update_contact(
+    contact_id: str, body: ContactChange, context: Write, if_match: IfMatch, allow_duplicates: AllowDuplicates = False
+) -> Response:
     """Change fields of a contact."""
     service = ContactService(context)
     row = await service.update(contact_id, body.model_dump(exclude_unset=True), expected_version=if_match)
+    await Duplicates(context, "contact").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 

@@ -176,4 +176,5 @@ def columns_of(row: Base) -> Values:
 
 @cache
 def _columns(table: type[Base]) -> tuple[str, ...]:
-    return tuple(table.__mapper__.column_attrs.keys())
+    """All but those that the database derives."""
+    return tuple(one.key for one in table.__mapper__.column_attrs if one.columns[0].computed is None)

@@ -5,6 +5,7 @@ from typing import Any
 from api.dependencies.work import WriteContext
 from api.modules.accounts.service import AccountService
 from api.modules.contacts.service import ContactService
+from api.modules.duplicates.scoring import MAILBOXES
 from api.modules.leads.repository import CONVERTIBLE, ConversionRepository
 from api.modules.leads.service import already_converted
 from api.modules.opportunities.service import OpportunityService
@@ -13,36 +14,6 @@ from api.records.trail import Trail, Values
 from bevyly.db.schema import Lead
 from bevyly.errors import Conflict
 from bevyly.ids import is_id
-
-# Providers of private mailboxes: a shared domain there says nothing about the company.
-_MAILBOXES = frozenset(
-    {
-        "gmail.com",
-        "googlemail.com",
-        "outlook.com",
-        "hotmail.com",
-        "live.com",
-        "msn.com",
-        "yahoo.com",
-        "yahoo.co.uk",
-        "icloud.com",
-        "me.com",
-        "mac.com",
-        "aol.com",
-        "gmx.de",
-        "gmx.net",
-        "gmx.com",
-        "web.de",
-        "t-online.de",
-        "proton.me",
-        "protonmail.com",
-        "mail.com",
-        "zoho.com",
-        "yandex.com",
-        "qq.com",
-        "163.com",
-    }
-)
 
 
 class NotConvertible(Conflict):
@@ -107,7 +78,7 @@ class LeadConversion:
         domain, name = company_domain(lead.contact_email), lead.company_name
         if domain is None and name is None:
             return None, False
-        await self.leads.one_at_a_time((domain or name or "").lower())
+        await self.leads.one_at_a_time(domain or name or "")
         found = await self.leads.account_by_domain(domain) if domain else None
         if found is None and name is not None:
             found = await self.leads.account_by_name(name)
@@ -163,4 +134,4 @@ class LeadConversion:
 def company_domain(email: str | None) -> str | None:
     """The domain of a company's mailbox, or None for a private one."""
     domain = (email or "").rpartition("@")[2].lower()
-    return domain if domain and domain not in _MAILBOXES else None
+    return domain if domain and domain not in MAILBOXES else None

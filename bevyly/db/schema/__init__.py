@@ -5,6 +5,7 @@ from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem
 from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
+from bevyly.db.schema.duplicates import DuplicateDismissal
 from bevyly.db.schema.enrichment import Enrichment
 from bevyly.db.schema.events import ConsumerOffset, JournalEntry, LiveEvent, OutboxEvent, RawEvent, TenantSpread
 from bevyly.db.schema.identity import (
@@ -47,6 +48,7 @@ __all__ = [
     "Contact",
     "Customer",
     "DeadLetterRow",
+    "DuplicateDismissal",
     "Enrichment",
     "IdempotencyRecord",
     "InboundEvent",

@@ -19,6 +19,7 @@ from bevyly.db.schema import (
     Base,
     Briefing,
     Contact,
+    DuplicateDismissal,
     Enrichment,
     IdempotencyRecord,
     InboundEvent,
@@ -142,6 +143,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",
                 topic="bevyly.domain", partition=0, offset=0,
             ),
+            DuplicateDismissal(**t, kind="lead", first_id="0", second_id="1", dismissed_by=user_id),
             Merge(
                 **t, id=new_id(), kind="lead", survivor_id=ids["lead_id"], absorbed_ids=[new_id()], moved={},
                 merged_by=user_id,

@@ -45,6 +45,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/contacts/{contact_id}/unmerge": {"merge_id": _NOBODY},
     "POST /api/v1/leads/{lead_id}/merge": {"other_ids": [_NOBODY]},
     "POST /api/v1/leads/{lead_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/duplicates/dismiss": {"kind": "lead", "ids": [_NOBODY, _NOBODY[:-1] + "1"]},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},
