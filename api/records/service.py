@@ -28,6 +28,8 @@ class RecordService(Generic[Record]):
         self.session = context.work.session
         self.trail = Trail(context)
         self.now = self.trail.now
+        self.written: set[str] = set()
+        """Fields that the last call gave another value."""
         self.records: RecordRepository[Record] = RecordRepository(
             self.session, self.customer_id, table=self.table, kind=self.kind
         )
@@ -40,6 +42,7 @@ class RecordService(Generic[Record]):
         self.prepare(row)
         await self.context.work.insert(row)
         await self.records.require_living(values.items())
+        self.written = set(values)
         await self.created(row)
         self.trail.audit(f"{self.kind}.created", self.subject(row), after=values)
         return row
@@ -50,6 +53,7 @@ class RecordService(Generic[Record]):
         require_version(row, expected_version)
         before = {name: self.value(row, name) for name in changes}
         after = {name: value for name, value in changes.items() if before[name] != value}
+        self.written = set(after)
         if not after:
             return row
         before = {name: before[name] for name in after}

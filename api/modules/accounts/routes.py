@@ -37,7 +37,7 @@ async def create_account(body: AccountCreate, context: Write, allow_duplicates: 
     """A new account."""
     service = AccountService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    await Duplicates(context, "account").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
+    await Duplicates(context, "account").refuse(row.id, service.written, allowed=allow_duplicates)
     location = f"/api/v1/accounts/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
@@ -50,7 +50,7 @@ async def update_account(
     """Change fields of an account."""
     service = AccountService(context)
     row = await service.update(account_id, body.model_dump(exclude_unset=True), expected_version=if_match)
-    await Duplicates(context, "account").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
+    await Duplicates(context, "account").refuse(row.id, service.written, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 

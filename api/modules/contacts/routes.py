@@ -37,7 +37,7 @@ async def create_contact(body: ContactCreate, context: Write, allow_duplicates: 
     """A new contact."""
     service = ContactService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    await Duplicates(context, "contact").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
+    await Duplicates(context, "contact").refuse(row.id, service.written, allowed=allow_duplicates)
     location = f"/api/v1/contacts/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
@@ -50,7 +50,7 @@ async def update_contact(
     """Change fields of a contact."""
     service = ContactService(context)
     row = await service.update(contact_id, body.model_dump(exclude_unset=True), expected_version=if_match)
-    await Duplicates(context, "contact").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
+    await Duplicates(context, "contact").refuse(row.id, service.written, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 

@@ -38,7 +38,7 @@ async def create_lead(body: LeadCreate, context: Write, allow_duplicates: AllowD
     """A new lead."""
     service = LeadService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    await Duplicates(context, "lead").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
+    await Duplicates(context, "lead").refuse(row.id, service.written, allowed=allow_duplicates)
     location = f"/api/v1/leads/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
@@ -51,7 +51,7 @@ async def update_lead(
     """Change fields of a lead."""
     service = LeadService(context)
     row = await service.update(lead_id, body.model_dump(exclude_unset=True), expected_version=if_match)
-    await Duplicates(context, "lead").refuse(row.id, body.model_fields_set, allowed=allow_duplicates)
+    await Duplicates(context, "lead").refuse(row.id, service.written, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 

@@ -130,6 +130,7 @@ KINDS = {
     ),
 }
 MOST_CANDIDATES = 50
+MOST_LOOKED_AT = 100
 
 
 def _candidates(kind: str, before: str = "") -> str:
@@ -163,9 +164,15 @@ end $$"""
 
 
 def list_function(kind: str) -> str:
-    """`api_list_duplicates_<kind>(tenant, before, before id, limit)`: records with what came before and shares a key."""
+    """`api_list_duplicates_<kind>(tenant, before, before id, limit)`: records with what came before and shares a key.
+
+    A call looks at a bounded number of records, so that a tenant without duplicates costs no more than one with many.
+    """
     table, shown, _, only = KINDS[kind]
     older = " and (o.created_at, o.id) < (r.created_at, r.id)"
+    looked_at = f"""from {table} r
+    where r.customer_id = $1 and (r.created_at, r.id) < ($2, $3) and r.deleted_at is null{only.format("r")}
+    order by r.created_at desc, r.id desc"""
     return f"""
 create function api_list_duplicates_{kind}(
   tenant text, before timestamptz, before_id text, row_limit int, out body text, out next_at timestamptz, out next_id text
@@ -180,15 +187,16 @@ begin
   into documents, times, ids
   from (
     select r.id, r.created_at, json_build_object('id', r.id, {shown.format("r")}) as shown, c.found
-    from {table} r, lateral ({_candidates(kind, older)}) c
-    where r.customer_id = $1 and (r.created_at, r.id) < ($2, $3) and r.deleted_at is null{only.format("r")}
-      and c.found::text <> '[]'
+    from (select r.* {looked_at} limit {MOST_LOOKED_AT}) r, lateral ({_candidates(kind, older)}) c
+    where c.found::text <> '[]'
     order by r.created_at desc, r.id desc limit $4 + 1
   ) page;
   body := coalesce(array_to_string(documents[1:$4], ','), '');
   if array_length(ids, 1) > $4 then
     next_at := times[$4];
     next_id := ids[$4];
+  else
+    select r.created_at, r.id into next_at, next_id {looked_at} offset {MOST_LOOKED_AT - 1} limit 1;
   end if;
 end $$"""
 
