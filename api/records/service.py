@@ -13,6 +13,7 @@ from api.records.trail import Trail, Values, plain
 from bevyly.errors import Invalid, PreconditionFailed
 from bevyly.ids import new_id
 
+
 class RecordService(Generic[Record]):
     """Changes to the records of one kind."""
 

@@ -4,18 +4,15 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, Text, func, literal, literal_column, select
+from sqlalchemy import ARRAY, Text, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.records.repository import MERGEABLE
-from bevyly.db.schema import Account, Contact, DuplicateDismissal, Lead
+from bevyly.db.schema import DuplicateDismissal
+from bevyly.db.unit_of_work import driver_of
 
-_STRONG: dict[str, Any] = {
-    "account": Account.match_domain,
-    "contact": Contact.match_email,
-    "lead": Lead.match_email,
-}
+_STRONG = {"account": "match_domain", "contact": "match_email", "lead": "match_email"}
 
 
 class DuplicateRepository:
@@ -29,18 +26,19 @@ class DuplicateRepository:
 
     async def one_at_a_time(self, record_id: str) -> None:
         """Wait for others with the same domain or mailbox, so that of two at once the second sees the first."""
-        key = literal(f"{self.kind}:{self.customer_id}:") + _STRONG[self.kind]
-        await self.session.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))).where(
-                self.table.customer_id == self.customer_id, self.table.id == record_id, _STRONG[self.kind].is_not(None)
-            )
+        key = _STRONG[self.kind]
+        statement = (
+            f"select pg_advisory_xact_lock(hashtextextended(%s || {key}, 0)) from {self.table.__tablename__} "
+            f"where (customer_id, id) = (%s, %s) and {key} is not null"
         )
+        scope = f"{self.kind}:{self.customer_id}:"
+        await driver_of(self.session).execute(statement.encode(), (scope, self.customer_id, record_id))
 
     async def of(self, record_id: str) -> dict[str, Any] | None:
         """A stored record and what shares a key with it, in the form that scores read."""
-        found = getattr(func, f"api_find_duplicates_{self.kind}")(self.customer_id, record_id)
-        body = await self.session.scalar(select(literal_column("body")).select_from(found))
-        return None if body is None else dict(orjson.loads(body))
+        statement = f"select body from api_find_duplicates_{self.kind}(%s, %s)".encode()
+        row = await (await driver_of(self.session).execute(statement, (self.customer_id, record_id))).fetchone()
+        return None if row is None or row[0] is None else dict(orjson.loads(row[0]))
 
     async def living(self, ids: Collection[str]) -> set[str]:
         """Which of `ids` are there."""

@@ -9,6 +9,7 @@ from api.modules.duplicates.repository import DuplicateRepository
 from api.modules.duplicates.scoring import BLOCKED, Candidate, candidates
 from api.records.repository import missing
 from api.records.trail import Trail
+from bevyly.db.unit_of_work import flush
 
 MOST_NAMED = 5
 KEY_FIELDS = {
@@ -17,6 +18,7 @@ KEY_FIELDS = {
     "lead": {"company_name", "contact_name", "contact_email", "phone"},
 }
 """A change of one of these can make a record the same as another one."""
+STRONG_FIELDS = {"domain", "email", "contact_email"}
 
 
 class Duplicates:
@@ -32,8 +34,9 @@ class Duplicates:
         """Raise `PossibleDuplicate` for a record as it is now, if what changed can make it one."""
         if allowed or not changed & KEY_FIELDS[self.kind]:
             return
-        await self.session.flush()
-        await self.repository.one_at_a_time(record_id)
+        await flush(self.session)
+        if changed & STRONG_FIELDS:
+            await self.repository.one_at_a_time(record_id)
         found = await self.repository.of(record_id)
         likely = candidates(self.kind, found["record"], found["candidates"]) if found else []
         if likely and likely[0].score >= BLOCKED:
