@@ -36,8 +36,8 @@ from bevyly.telemetry import configure_logging
 
 # Matched from top to bottom: what is asked most stands first.
 AREAS = (
-    *(intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks, live),
-    *(merges, duplicates),
+    *(intent, accounts, contacts, opportunities, leads, activities, search, tags, events, auth, api_keys, webhooks),
+    *(live, merges, duplicates),
 )
 
 

@@ -1,6 +1,7 @@
 """Which value each field of the survivor has after a merge, and which of them a merge that is taken back puts back.
 
-Pure: values in, values out. A currency goes with the amount that it is of; `custom` is decided key by key.
+Pure: values in, values out. A currency goes with the amount that it is of; `custom` is decided key by key; tags are
+those of all records, unless one is named.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from bevyly.errors import Invalid
 
 _AMOUNTS = {"currency": ("annual_revenue_minor", "value_minor")}
 _MISSING = object()
+MOST_TAGS = 50
+"""What a record holds."""
 
 
 def merged_fields(records: Sequence[tuple[str, Values]], winners: Mapping[str, str]) -> Values:
@@ -29,6 +32,8 @@ def merged_fields(records: Sequence[tuple[str, Values]], winners: Mapping[str, s
         if amount is not None and flat[chosen[amount]][1][amount] is not None:
             chosen[name] = chosen[amount]
     values = {name: flat[index][1].get(name, _MISSING) for name, index in chosen.items()}
+    if "tags" in survivor and "tags" not in winners:
+        values["tags"] = _all_tags([fields["tags"] for _, fields in records])
     return _nested({name: value for name, value in values.items() if value is not _MISSING})
 
 
@@ -59,6 +64,11 @@ def put_back(current: Values, before: Values, after: Values) -> Values:
             values.pop(name, None)
     nested = _nested(values)
     return {name: nested[name] for name in current if nested[name] != current[name]}
+
+
+def _all_tags(tags: Sequence[Sequence[str]]) -> list[str]:
+    """Each once, in order; where they are too many, those of the records that were named first."""
+    return sorted(list(dict.fromkeys(one for some in tags for one in some))[:MOST_TAGS])
 
 
 def _winner(name: str, records: Sequence[tuple[str, Values]], winners: Mapping[str, str]) -> int:

@@ -26,6 +26,15 @@ def test_a_field_takes_the_value_of_its_winner_and_an_amount_its_currency() -> N
     assert chosen["city"] is None
 
 
+def test_tags_are_those_of_all_unless_one_is_named() -> None:
+    records = [("1", {"tags": ["vip"]}), ("2", {"tags": ["new", "vip"]})]
+    assert merged_fields(records, {})["tags"] == ["new", "vip"]
+    assert merged_fields(records, {"tags": "1"})["tags"] == ["vip"]
+    many = [("1", {"tags": ["z"]}), ("2", {"tags": [f"{n:02}" for n in range(60)]})]
+    assert len(merged_fields(many, {})["tags"]) == 50
+    assert "z" in merged_fields(many, {})["tags"]
+
+
 @pytest.mark.parametrize("winners", [{"currency": "2"}, {"nothing": "2"}, {"name": "4"}, {"custom.z": "2"}])
 def test_what_is_not_part_of_the_merge_is_named(winners: dict[str, str]) -> None:
     with pytest.raises(Invalid) as refused:
