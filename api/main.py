@@ -16,6 +16,7 @@ from api.modules.api_keys.routes import router as api_keys
 from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
 from api.modules.contacts.routes import router as contacts
+from api.modules.duplicates.routes import router as duplicates
 from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
@@ -25,6 +26,7 @@ from api.modules.live.feed import Feed
 from api.modules.live.routes import router as live
 from api.modules.live.seats import Seats
 from api.modules.live.service import Live
+from api.modules.merges.routes import router as merges
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.pipelines.routes import router as pipelines
 from api.modules.profile.routes import router as profile
@@ -60,6 +62,8 @@ AREAS = (
     audit,
     pipelines,
     invitations,
+    merges,
+    duplicates,
     live,
 )
 

@@ -206,6 +206,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 _MEANINGS = {
+    308: ("record_merged", "Merged into another record: `Location` says which"),
     401: ("unauthorized", "Who is asking is not known"),
     403: ("forbidden", "Not allowed"),
     404: ("not_found", "Not found"),

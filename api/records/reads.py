@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies.principal import Principal
+from api.problems import problem, request_id_of
 from api.query.schemas import ListQuery
-from api.records.repository import missing
+from api.records.repository import MERGEABLE, RecordMerged, missing
 from api.resources import resources_of
 from api.schemas import PageQuery
 from bevyly.db.pagination import Position
@@ -48,8 +49,27 @@ async def one(request: Request, function: LiteralString, record_id: str, *, kind
         await resources_of(request).reader.one(function, principal.customer_id, record_id) if is_id(record_id) else None
     )
     if row is None or row[0] is None:
-        raise missing(kind)
+        return await _moved(request, record_id, kind=kind)
     return Response(row[0], media_type=JSON, headers={"etag": f'"{row[1]}"'})
+
+
+async def _moved(request: Request, record_id: str, *, kind: str) -> Response:
+    """The way to the record that took this one's place; raises `NotFound`, also for what is no id at all."""
+    if kind not in MERGEABLE or not is_id(record_id):
+        raise missing(kind)
+    principal: Principal = request.scope["state"]["principal"]
+    row = await resources_of(request).reader.one("api_get_survivor", principal.customer_id, kind, record_id)
+    if row is None or row[0] is None:
+        raise missing(kind)
+    return problem(
+        status=308,
+        code=RecordMerged.code,
+        title="Merged into another record",
+        detail=f"This {kind} was merged into another one.",
+        request_id=request_id_of(request),
+        headers={"location": f"/api/v1/{kind}s/{row[0]}"},
+        merged_into=row[0],
+    )
 
 
 def written(body: bytes, *, version: int, status: int = 200, location: str | None = None) -> Response:

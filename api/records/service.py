@@ -32,6 +32,8 @@ class RecordService(Generic[Record]):
         self.session = context.work.session
         self.trail = Trail(context)
         self.now = self.trail.now
+        self.written: set[str] = set()
+        """Fields that the last call gave another value."""
         self.records: RecordRepository[Record] = RecordRepository(
             self.session, self.customer_id, table=self.table, kind=self.kind
         )
@@ -44,6 +46,8 @@ class RecordService(Generic[Record]):
         row.created_at = row.updated_at = self.now
         self.prepare(row)
         await self.context.work.insert(row)
+        await self.records.require_living(values.items())
+        self.written = set(values)
         await self.created(row)
         self.trail.audit(f"{self.kind}.created", self.subject(row), after=values)
         return row
@@ -54,6 +58,7 @@ class RecordService(Generic[Record]):
         require_version(row, expected_version)
         before = {name: self.value(row, name) for name in changes}
         after = {name: value for name, value in changes.items() if before[name] != value}
+        self.written = set(after)
         if not after:
             return row
         await self.require_visible(after)
@@ -63,6 +68,7 @@ class RecordService(Generic[Record]):
         row.updated_at = self.now
         await self.changed(row, before, after)
         self.check(row)
+        await self.records.require_living(after.items())
         self.trail.audit(f"{self.kind}.updated", self.subject(row), before=before, after=after)
         return row
 
@@ -70,13 +76,12 @@ class RecordService(Generic[Record]):
         """Hide a record; it can be restored."""
         row = await self.records.lock(record_id)
         require_version(row, expected_version)
-        data = {"deleted_at": self.now} | {name: self.value(row, name) for name in self.naming_fields}
-        self._set_deleted(row, "deleted", self.now, data)
+        self.set_deleted(row, "deleted", self.now, self.naming(row))
 
     async def restore(self, record_id: str) -> Record:
         """Bring a deleted record back as it was."""
         row = await self.records.lock(record_id, deleted=True)
-        self._set_deleted(row, "restored", None, await self.restored(row))
+        self.set_deleted(row, "restored", None, await self.restored(row))
         return row
 
     async def require_visible(self, values: Values) -> None:
@@ -118,6 +123,10 @@ class RecordService(Generic[Record]):
         """The data of the event of a new record."""
         return {f"{self.kind}_id": row.id} | {name: self.value(row, name) for name in self.created_fields}
 
+    def naming(self, row: Record) -> Values:
+        """The data of the event of a record that goes: when it did, and what it was."""
+        return {"deleted_at": self.now} | {name: self.value(row, name) for name in self.naming_fields}
+
     def value(self, row: Record, field: str) -> Any:
         """The value of a field of the API."""
         return getattr(row, self.columns.get(field, field))
@@ -129,16 +138,16 @@ class RecordService(Generic[Record]):
     def _columns(self, values: Values) -> Values:
         return {self.columns.get(name, name): value for name, value in values.items()}
 
-    def _set_deleted(self, row: Record, action: str, deleted_at: datetime | None, data: Values) -> None:
+    def set_deleted(self, row: Record, action: str, deleted_at: datetime | None, data: Values) -> None:
+        """Hide a record or show it again, and tell of it: `data` is what its event says beside the id."""
         before = row.deleted_at
         row.deleted_at, row.updated_at = deleted_at, self.now
         row.version += 1
         self.trail.emit(
             f"{self.kind}.{action}", self.subject(row), sequence=row.version, data={f"{self.kind}_id": row.id} | data
         )
-        self.trail.audit(
-            f"{self.kind}.{action}", self.subject(row), before={"deleted_at": before}, after={"deleted_at": deleted_at}
-        )
+        after = {"deleted_at": deleted_at} | {name: data[name] for name in ("merged_into",) if name in data}
+        self.trail.audit(f"{self.kind}.{action}", self.subject(row), before={"deleted_at": before}, after=after)
 
 
 def require_version(row: Any, expected: int | None) -> None:

@@ -241,7 +241,8 @@ def _deleted(event: Event) -> Iterator[Closing]:
     """Also where a deletion was told as an update, as it once was."""
     kind = event.subject_type
     if event.type == f"{kind}.deleted" or event.data["after"].get("deleted_at"):
-        yield _closing(event, (kind, event.data[f"{kind}_id"]), None, f"the {kind} was deleted")
+        how = "merged into another one" if event.data.get("merged_into") else "deleted"
+        yield _closing(event, (kind, event.data[f"{kind}_id"]), None, f"the {kind} was {how}")
 
 
 _ACTIVITIES = (

@@ -49,8 +49,11 @@ class History:
         return sorted(self.events, key=lambda pair: (pair[0], pair[1].event_id))
 
     def _withdrawals(self) -> None:
-        """Some records of every kind are deleted, some of those come back, some go again."""
+        """Some records of every kind are deleted or merged, some of those come back, some go again."""
         records = sorted({(event.type, event.subject_id) for _, event in self.events if event.version == 1})
+        alike: dict[str, list[str]] = {}
+        for created, subject_id in records:
+            alike.setdefault(created, []).append(subject_id)
         for created, subject_id in records:
             kind = created.partition(".")[0]
             kind = kind if kind in ("account", "contact", "lead", "opportunity") else "activity"
@@ -58,16 +61,19 @@ class History:
             for action in ("deleted", "restored", "deleted"):
                 if self.random.random() > 0.3 + 0.3 * (action == "restored"):
                     break
-                self._withdraw(kind, subject_id, action, at=at)
+                self._withdraw(kind, subject_id, action, at=at, others=alike[created])
                 at += timedelta(days=self.random.random() * 12)
 
-    def _withdraw(self, kind: str, subject_id: str, action: str, *, at: datetime) -> None:
+    def _withdraw(self, kind: str, subject_id: str, action: str, *, at: datetime, others: list[str]) -> None:
         key, deleted_at = {f"{kind}_id": subject_id}, at.isoformat() if action == "deleted" else None
         if kind != "activity" and self.random.random() < 0.3:
             told_once = {"before": {"deleted_at": None}, "after": {"deleted_at": deleted_at}}
             self._add(f"{kind}.updated", subject_id, at, key | told_once)
         else:
-            self._add(f"{kind}.{action}", subject_id, at, key | ({"deleted_at": deleted_at} if deleted_at else {}))
+            told = {"deleted_at": deleted_at} if deleted_at else {}
+            if deleted_at and kind in ("account", "contact", "lead") and self.random.random() < 0.6:
+                told["merged_into"] = self.random.choice(others)
+            self._add(f"{kind}.{action}", subject_id, at, key | told)
 
     def _account(self, people: list[str]) -> str:
         account_id = self._id()

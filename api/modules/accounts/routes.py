@@ -8,6 +8,8 @@ from api.dependencies.work import IfMatch, Write
 from api.modules.accounts.listing import ACCOUNTS
 from api.modules.accounts.schemas import Account, AccountChange, AccountCreate, AccountPage, AccountQuery
 from api.modules.accounts.service import AccountService
+from api.modules.duplicates.schemas import AllowDuplicates
+from api.modules.duplicates.service import Duplicates
 from api.query.reading import listed, read_list
 from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
@@ -22,7 +24,7 @@ async def list_accounts(request: Request, query: Annotated[AccountQuery, Query()
     return await listed(request, ACCOUNTS, query)
 
 
-@read(router, "/{account_id}", Account, responses=problems(404))
+@read(router, "/{account_id}", Account, responses=problems(308, 404))
 @requires("accounts:read")
 async def get_account(request: Request, account_id: str) -> Response:
     """One account."""
@@ -31,24 +33,28 @@ async def get_account(request: Request, account_id: str) -> Response:
 
 @router.post("", status_code=201, responses=answers(Account, 404, 409, status=201))
 @requires("accounts:write")
-async def create_account(body: AccountCreate, context: Write) -> Response:
+async def create_account(body: AccountCreate, context: Write, allow_duplicates: AllowDuplicates = False) -> Response:
     """A new account."""
     service = AccountService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
+    await Duplicates(context, "account").refuse(row.id, service.written, allowed=allow_duplicates)
     location = f"/api/v1/accounts/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
 
 @router.patch("/{account_id}", responses=answers(Account, 404, 409, 412))
 @requires("accounts:write")
-async def update_account(account_id: str, body: AccountChange, context: Write, if_match: IfMatch) -> Response:
+async def update_account(
+    account_id: str, body: AccountChange, context: Write, if_match: IfMatch, allow_duplicates: AllowDuplicates = False
+) -> Response:
     """Change fields of an account."""
     service = AccountService(context)
     row = await service.update(account_id, body.model_dump(exclude_unset=True), expected_version=if_match)
+    await Duplicates(context, "account").refuse(row.id, service.written, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 
-@router.delete("/{account_id}", status_code=204, responses=problems(404, 412))
+@router.delete("/{account_id}", status_code=204, responses=problems(404, 409, 412))
 @requires("accounts:delete")
 async def delete_account(account_id: str, context: Write, if_match: IfMatch) -> Response:
     """Hide an account; it can be restored."""
@@ -56,7 +62,7 @@ async def delete_account(account_id: str, context: Write, if_match: IfMatch) -> 
     return Response(status_code=204)
 
 
-@router.post("/{account_id}/restore", responses=answers(Account, 404))
+@router.post("/{account_id}/restore", responses=answers(Account, 404, 409))
 @requires("accounts:delete")
 async def restore_account(account_id: str, context: Write) -> Response:
     """Bring a deleted account back."""

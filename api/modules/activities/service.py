@@ -80,6 +80,8 @@ class ActivityService(RecordService[Activity]):
     async def created(self, row: Activity) -> None:
         """The time of the event is that of the touch, or of its completion; a planned one is told when entered."""
         self._add_participants(row)
+        named = [(name, value) for one in self.participants for name, value in one.items()]
+        await self.records.require_living(named)
         type_ = event_type(row.kind, row.direction, completed=row.completed_at is not None)
         happened = row.completed_at or row.occurred_at
         data = self.payload(row) | {"participants": [_public(one) for one in self.participants]}

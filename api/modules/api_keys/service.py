@@ -62,11 +62,13 @@ class ApiKeyService:
         new, text = self._add(row.name, scopes, now + (row.expires_at - row.created_at) if row.expires_at else None)
         await self.session.flush()
         row.rotated_to = new.id
-        self.trail.audit("api_key.rotated", ("api_key", row.id), after={"rotated_to": new.id})
+        before = {"rotated_to": None, "expires_at": row.expires_at}
         if overlap:
             row.expires_at = min(row.expires_at or now + overlap, now + overlap)
         else:
             self._end(row)
+        after = {"rotated_to": new.id, "expires_at": row.expires_at}
+        self.trail.audit("api_key.rotated", ("api_key", row.id), before=before, after=after)
         return _shown(new, text)
 
     def _add(self, name: str, scopes: Iterable[str], expires_at: datetime | None) -> tuple[ApiKey, str]:

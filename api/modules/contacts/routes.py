@@ -8,6 +8,8 @@ from api.dependencies.work import IfMatch, Write
 from api.modules.contacts.listing import CONTACTS
 from api.modules.contacts.schemas import Contact, ContactChange, ContactCreate, ContactPage, ContactQuery
 from api.modules.contacts.service import ContactService
+from api.modules.duplicates.schemas import AllowDuplicates
+from api.modules.duplicates.service import Duplicates
 from api.query.reading import listed, read_list
 from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
@@ -22,7 +24,7 @@ async def list_contacts(request: Request, query: Annotated[ContactQuery, Query()
     return await listed(request, CONTACTS, query)
 
 
-@read(router, "/{contact_id}", Contact, responses=problems(404))
+@read(router, "/{contact_id}", Contact, responses=problems(308, 404))
 @requires("contacts:read")
 async def get_contact(request: Request, contact_id: str) -> Response:
     """One contact."""
@@ -31,24 +33,28 @@ async def get_contact(request: Request, contact_id: str) -> Response:
 
 @router.post("", status_code=201, responses=answers(Contact, 404, 409, status=201))
 @requires("contacts:write")
-async def create_contact(body: ContactCreate, context: Write) -> Response:
+async def create_contact(body: ContactCreate, context: Write, allow_duplicates: AllowDuplicates = False) -> Response:
     """A new contact."""
     service = ContactService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
+    await Duplicates(context, "contact").refuse(row.id, service.written, allowed=allow_duplicates)
     location = f"/api/v1/contacts/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
 
 @router.patch("/{contact_id}", responses=answers(Contact, 404, 409, 412))
 @requires("contacts:write")
-async def update_contact(contact_id: str, body: ContactChange, context: Write, if_match: IfMatch) -> Response:
+async def update_contact(
+    contact_id: str, body: ContactChange, context: Write, if_match: IfMatch, allow_duplicates: AllowDuplicates = False
+) -> Response:
     """Change fields of a contact."""
     service = ContactService(context)
     row = await service.update(contact_id, body.model_dump(exclude_unset=True), expected_version=if_match)
+    await Duplicates(context, "contact").refuse(row.id, service.written, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 
-@router.delete("/{contact_id}", status_code=204, responses=problems(404, 412))
+@router.delete("/{contact_id}", status_code=204, responses=problems(404, 409, 412))
 @requires("contacts:delete")
 async def delete_contact(contact_id: str, context: Write, if_match: IfMatch) -> Response:
     """Hide a contact; it can be restored."""
@@ -56,7 +62,7 @@ async def delete_contact(contact_id: str, context: Write, if_match: IfMatch) -> 
     return Response(status_code=204)
 
 
-@router.post("/{contact_id}/restore", responses=answers(Contact, 404))
+@router.post("/{contact_id}/restore", responses=answers(Contact, 404, 409))
 @requires("contacts:delete")
 async def restore_contact(contact_id: str, context: Write) -> Response:
     """Bring a deleted contact back."""

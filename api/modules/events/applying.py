@@ -41,7 +41,8 @@ class Known:
     """What the database says about the records and names that a batch mentions."""
 
     followed: dict[str, Followed] = field(default_factory=dict)
-    existing: set[str] = field(default_factory=set)
+    existing: dict[str, str] = field(default_factory=dict)
+    """Records that the batch refers to, and who stands for each: itself, or what it was merged into."""
     taken: dict[str, set[str]] = field(default_factory=dict)
     """External ids that other records have, by kind."""
     owners: dict[str, str] = field(default_factory=dict)
@@ -69,11 +70,9 @@ class Applier:
         if change.accepted.action == "delete":
             status = await self._delete(change, row)
         elif change.kind == "activity":
-            self._require_references(change)
-            status = await self._activity(change, row)
+            status = await self._activity(self._with_survivors(change), row)
         else:
-            self._require_references(change)
-            status = await self._record(change, row)
+            status = await self._record(self._with_survivors(change), row)
         self._follow(change)
         return status
 
@@ -177,6 +176,21 @@ class Applier:
         taken.add(wanted)
         return wanted
 
+    def _with_survivors(self, change: Change) -> Change:
+        """The event, about the records that stand for those it names; raises `ReferenceNotFound`."""
+        self._require_references(change)
+        ids = {id_: self._stands_for(id_) for _, _, id_ in change.translation.references}
+        if all(id_ == survivor for id_, survivor in ids.items()):
+            return change
+        fields = _renamed(change.translation.fields, ids)
+        if "participants" in fields:
+            fields["participants"] = [_renamed(person, ids) for person in fields["participants"]]
+        return replace(change, translation=replace(change.translation, fields=fields))
+
+    def _stands_for(self, record_id: str) -> str:
+        row = self._batch.records.get(record_id)
+        return self._known.existing.get(record_id) or getattr(row, "merged_into", None) or record_id
+
     def _require_references(self, change: Change) -> None:
         missing = [
             {"field": path, "code": "not_found"}
@@ -214,6 +228,11 @@ class Applier:
             service.stages = self._stages
         service.records = HeldRecords(self._batch, table=service.table, kind=service.kind)
         return service
+
+
+def _renamed(fields: Values, ids: dict[str, str]) -> Values:
+    """`fields` with what they refer to by the ids of those that stand for it."""
+    return {name: ids.get(value, value) if name.endswith("_id") else value for name, value in fields.items()}
 
 
 def _timed(change: Change, row: AnyRecord | None, followed: Followed | None) -> Change:

@@ -131,6 +131,9 @@ class HeldRecords(RecordRepository[Any]):
             raise missing(self.kind)
         return row
 
+    async def require_living(self, references: Iterable[tuple[str, str | None]]) -> None:
+        """Nothing: the batch locked what its rows refer to, and follows what was merged to its survivor."""
+
 
 class HeldHistory(HistoryRepository):
     """The history of opportunities, held in the order of its changes."""
@@ -173,4 +176,5 @@ def columns_of(row: Base) -> Values:
 
 @cache
 def _columns(table: type[Base]) -> tuple[str, ...]:
-    return tuple(table.__mapper__.column_attrs.keys())
+    """All but those that the database derives."""
+    return tuple(one.key for one in table.__mapper__.column_attrs if one.columns[0].computed is None)

@@ -31,6 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from api.modules.events.held import AnyRecord, Batch, Interval, columns_of
 from api.modules.events.kept import Followed, Kept, values_of
 from api.modules.events.kinds import RANKS
+from api.records.repository import MERGEABLE
 from api.records.trail import Values
 from bevyly.db.schema import (
     Account,
@@ -109,11 +110,17 @@ class IngestRepository:
         """How far records were followed, by their id."""
         return {row["id"]: Followed(**row) for row in await self._kept(InboundRecord, Followed, record_ids)}
 
-    async def existing(self, kind: str, ids: set[str]) -> set[str]:
-        """Which of `ids` are records of `kind`, deleted or not."""
-        table = TABLES[kind]
-        statement = select(table.id).where(table.customer_id == self.customer_id, _among(table.id, ids))
-        return set(await self.session.scalars(statement))
+    async def existing(self, kind: str, ids: set[str]) -> dict[str, str]:
+        """Which of `ids` are records of `kind`, deleted or not, and who stands for each; none is merged meanwhile."""
+        table: Any = TABLES[kind]
+        stands = func.coalesce(table.merged_into, table.id) if kind in MERGEABLE else table.id
+        statement = (
+            select(table.id, stands.label("stands"))
+            .where(table.customer_id == self.customer_id, _among(table.id, ids))
+            .order_by(table.id)
+            .with_for_update(read=True, key_share=True)
+        )
+        return {row.id: row.stands for row in await self.session.execute(statement)}
 
     async def taken(self, kind: str, external_ids: set[str]) -> set[str]:
         """Which external ids other records of `kind` have."""

@@ -5,44 +5,15 @@ from typing import Any
 from api.dependencies.work import WriteContext
 from api.modules.accounts.service import AccountService
 from api.modules.contacts.service import ContactService
+from api.modules.duplicates.scoring import MAILBOXES
 from api.modules.leads.repository import CONVERTIBLE, ConversionRepository
 from api.modules.leads.service import LeadService, already_converted
 from api.modules.opportunities.service import OpportunityService
-from api.records.repository import missing
+from api.records.repository import require_living, why_missing
 from api.records.trail import Trail, Values
 from bevyly.db.schema import Lead
 from bevyly.errors import Conflict
 from bevyly.ids import is_id
-
-# Providers of private mailboxes: a shared domain there says nothing about the company.
-_MAILBOXES = frozenset(
-    {
-        "gmail.com",
-        "googlemail.com",
-        "outlook.com",
-        "hotmail.com",
-        "live.com",
-        "msn.com",
-        "yahoo.com",
-        "yahoo.co.uk",
-        "icloud.com",
-        "me.com",
-        "mac.com",
-        "aol.com",
-        "gmx.de",
-        "gmx.net",
-        "gmx.com",
-        "web.de",
-        "t-online.de",
-        "proton.me",
-        "protonmail.com",
-        "mail.com",
-        "zoho.com",
-        "yandex.com",
-        "qq.com",
-        "163.com",
-    }
-)
 
 
 class NotConvertible(Conflict):
@@ -74,6 +45,7 @@ class LeadConversion:
         became = {"account_id": account_id, "contact_id": contact_id, "opportunity_id": opportunity_id}
         self._tell(lead, before, became)
         await self.context.work.session.flush()
+        await require_living(self.context.work.session, self.leads.customer_id, became.items())
         return {"lead_id": lead.id, **became, "account_created": account_created, "contact_created": contact_created}
 
     async def record(self, lead: Lead, became: Values) -> None:
@@ -97,7 +69,7 @@ class LeadConversion:
     async def _why_not(self, lead_id: str) -> Exception:
         lead = await self.leads.find(lead_id) if is_id(lead_id) else None
         if lead is None:
-            return missing("lead")
+            return await why_missing(self.context.work.session, "lead", self.leads.customer_id, lead_id)
         if lead.converted_at is not None:
             return already_converted(lead)
         return NotConvertible("A disqualified lead cannot be converted.")
@@ -109,7 +81,7 @@ class LeadConversion:
         domain, name = company_domain(lead.contact_email), lead.company_name
         if domain is None and name is None:
             return None, False
-        await self.leads.one_at_a_time((domain or name or "").lower())
+        await self.leads.one_at_a_time(domain or name or "")
         found = await self.leads.account_by_domain(domain) if domain else None
         if found is None and name is not None:
             found = await self.leads.account_by_name(name)
@@ -169,4 +141,4 @@ def _links(lead: Lead) -> Values:
 def company_domain(email: str | None) -> str | None:
     """The domain of a company's mailbox, or None for a private one."""
     domain = (email or "").rpartition("@")[2].lower()
-    return domain if domain and domain not in _MAILBOXES else None
+    return domain if domain and domain not in MAILBOXES else None

@@ -43,20 +43,22 @@ class ConversionRepository:
 
     async def one_at_a_time(self, name: str) -> None:
         """Wait for other conversions into the same company, so that it is not created twice."""
-        key = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
-        await self.session.execute(key, {"key": f"convert:{self.customer_id}:{name}"})
+        key = text(
+            "select pg_advisory_xact_lock(hashtextextended(:tenant || coalesce(match_name(:name), lower(:name)), 0))"
+        )
+        await self.session.execute(key, {"tenant": f"convert:{self.customer_id}:", "name": name})
 
     async def account_by_domain(self, domain: str) -> Account | None:
-        """The oldest account with this domain."""
-        return await self.session.scalar(self._oldest(Account, Account.domain == domain))
+        """The oldest account with this domain, or another one of the same owner."""
+        return await self.session.scalar(self._oldest(Account, Account.match_domain == func.match_domain(domain)))
 
     async def account_by_name(self, name: str) -> Account | None:
-        """The oldest account with this name, whatever its case."""
-        return await self.session.scalar(self._oldest(Account, func.lower(Account.name) == func.lower(name)))
+        """The oldest account with this name, whatever its case, accents and legal form."""
+        return await self.session.scalar(self._oldest(Account, Account.match_name == func.match_name(name)))
 
     async def contact_by_email(self, email: str) -> Contact | None:
         """The oldest contact with this email, whatever its case."""
-        return await self.session.scalar(self._oldest(Contact, func.lower(Contact.email) == func.lower(email)))
+        return await self.session.scalar(self._oldest(Contact, Contact.match_email == func.match_email(email)))
 
     async def score(self, lead_id: str) -> float | None:
         """The probability of conversion that the lead had."""

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
+from api.modules.duplicates.schemas import AllowDuplicates
+from api.modules.duplicates.service import Duplicates
 from api.modules.leads.conversion import LeadConversion
 from api.modules.leads.listing import LEADS
 from api.modules.leads.schemas import Conversion, ConversionResult, Lead, LeadChange, LeadCreate, LeadPage, LeadQuery
@@ -23,7 +25,7 @@ async def list_leads(request: Request, query: Annotated[LeadQuery, Query()]) -> 
     return await listed(request, LEADS, query)
 
 
-@read(router, "/{lead_id}", Lead, responses=problems(404))
+@read(router, "/{lead_id}", Lead, responses=problems(308, 404))
 @requires("leads:read")
 async def get_lead(request: Request, lead_id: str) -> Response:
     """One lead."""
@@ -32,24 +34,28 @@ async def get_lead(request: Request, lead_id: str) -> Response:
 
 @router.post("", status_code=201, responses=answers(Lead, 404, 409, status=201))
 @requires("leads:write")
-async def create_lead(body: LeadCreate, context: Write) -> Response:
+async def create_lead(body: LeadCreate, context: Write, allow_duplicates: AllowDuplicates = False) -> Response:
     """A new lead."""
     service = LeadService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
+    await Duplicates(context, "lead").refuse(row.id, service.written, allowed=allow_duplicates)
     location = f"/api/v1/leads/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
 
 
 @router.patch("/{lead_id}", responses=answers(Lead, 404, 409, 412))
 @requires("leads:write")
-async def update_lead(lead_id: str, body: LeadChange, context: Write, if_match: IfMatch) -> Response:
+async def update_lead(
+    lead_id: str, body: LeadChange, context: Write, if_match: IfMatch, allow_duplicates: AllowDuplicates = False
+) -> Response:
     """Change fields of a lead."""
     service = LeadService(context)
     row = await service.update(lead_id, body.model_dump(exclude_unset=True), expected_version=if_match)
+    await Duplicates(context, "lead").refuse(row.id, service.written, allowed=allow_duplicates)
     return written(await service.records.rendered(row.id), version=row.version)
 
 
-@router.delete("/{lead_id}", status_code=204, responses=problems(404, 412))
+@router.delete("/{lead_id}", status_code=204, responses=problems(404, 409, 412))
 @requires("leads:delete")
 async def delete_lead(lead_id: str, context: Write, if_match: IfMatch) -> Response:
     """Hide a lead; it can be restored."""
@@ -57,7 +63,7 @@ async def delete_lead(lead_id: str, context: Write, if_match: IfMatch) -> Respon
     return Response(status_code=204)
 
 
-@router.post("/{lead_id}/restore", responses=answers(Lead, 404))
+@router.post("/{lead_id}/restore", responses=answers(Lead, 404, 409))
 @requires("leads:delete")
 async def restore_lead(lead_id: str, context: Write) -> Response:
     """Bring a deleted lead back."""

@@ -5,6 +5,7 @@ from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem
 from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
+from bevyly.db.schema.duplicates import DuplicateDismissal
 from bevyly.db.schema.enrichment import Enrichment
 from bevyly.db.schema.events import ConsumerOffset, JournalEntry, LiveEvent, OutboxEvent, RawEvent, TenantSpread
 from bevyly.db.schema.identity import (
@@ -28,6 +29,7 @@ from bevyly.db.schema.intelligence import (
 )
 from bevyly.db.schema.invitations import Invitation
 from bevyly.db.schema.mails import QueuedMail
+from bevyly.db.schema.merges import Merge
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.teams import Team, TeamMember
@@ -49,6 +51,7 @@ __all__ = [
     "Contact",
     "Customer",
     "DeadLetterRow",
+    "DuplicateDismissal",
     "Enrichment",
     "IdempotencyRecord",
     "InboundEvent",
@@ -57,6 +60,7 @@ __all__ = [
     "JournalEntry",
     "Lead",
     "LiveEvent",
+    "Merge",
     "ModelVersion",
     "OneTimeToken",
     "Opportunity",

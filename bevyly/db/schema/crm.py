@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bevyly.db.schema.base import (
@@ -39,13 +39,49 @@ def _list_indexes(table: str) -> tuple[Index, ...]:
     )
 
 
-class Account(TenantRow, Versioned, Tagged, Base):
+class Mergeable:
+    """A record that another one may take the place of: then it is deleted, and says which one did."""
+
+    merged_into: Mapped[Id | None]
+
+
+def _key(expression: str) -> Mapped[str | None]:
+    """A key by which duplicates are found: a column, since an index on an expression is no use under row security."""
+    return mapped_column(Text, Computed(expression, persisted=True), deferred=True)
+
+
+def _key_indexes(table: str, *names: str) -> tuple[Index, ...]:
+    return tuple(
+        Index(
+            f"ix_{table}_match_{name}",
+            "customer_id",
+            f"match_{name}",
+            postgresql_where=text(f"match_{name} is not null"),
+        )
+        for name in names
+    )
+
+
+def _merged(table: str) -> tuple[CheckConstraint | ForeignKeyConstraint | Index, ...]:
+    """What holds of `merged_into`: the final survivor, in the same table; only a deleted record has one."""
+    return (
+        tenant_fk("merged_into", table),
+        CheckConstraint("(merged_into is null) or (deleted_at is not null)", name="merged_into"),
+        Index(
+            f"ix_{table}_merged_into", "customer_id", "merged_into", postgresql_where=text("merged_into is not null")
+        ),
+    )
+
+
+class Account(TenantRow, Versioned, Tagged, Mergeable, Base):
     """A company."""
 
     __tablename__ = "accounts"
     __table_args__ = (
         tenant_fk("owner_id", "users"),
         *_list_indexes("accounts"),
+        *_merged("accounts"),
+        *_key_indexes("accounts", "name", "domain", "block"),
         Index("ix_accounts_name", "customer_id", text("lower(name)"), "id"),
         live_index("ix_accounts_revenue", "annual_revenue_minor"),
         Index("ix_accounts_domain", "customer_id", "domain"),
@@ -60,9 +96,12 @@ class Account(TenantRow, Versioned, Tagged, Base):
     country: Mapped[str | None] = mapped_column(String(100))
     city: Mapped[str | None] = mapped_column(String(100))
     owner_id: Mapped[Id | None]
+    match_name: Mapped[str | None] = _key("match_name((name)::text)")
+    match_domain: Mapped[str | None] = _key("match_domain((domain)::text)")
+    match_block: Mapped[str | None] = _key("match_block(match_name((name)::text))")
 
 
-class Contact(TenantRow, Versioned, Tagged, Base):
+class Contact(TenantRow, Versioned, Tagged, Mergeable, Base):
     """A person at a company."""
 
     __tablename__ = "contacts"
@@ -70,6 +109,8 @@ class Contact(TenantRow, Versioned, Tagged, Base):
         tenant_fk("owner_id", "users"),
         tenant_fk("account_id", "accounts"),
         *_list_indexes("contacts"),
+        *_merged("contacts"),
+        *_key_indexes("contacts", "name", "email", "phone", "block"),
         Index("ix_contacts_account", "customer_id", "account_id", "id"),
         live_index("ix_contacts_last_name", text("lower(last_name)")),
         Index("ix_contacts_email", "customer_id", text("lower(email)")),
@@ -84,6 +125,10 @@ class Contact(TenantRow, Versioned, Tagged, Base):
     seniority: Mapped[str | None] = mapped_column(String(50))
     role: Mapped[str | None] = mapped_column(String(50), comment="buying role: champion, decision_maker, user …")
     owner_id: Mapped[Id | None]
+    match_name: Mapped[str | None] = _key("match_person((first_name)::text, (last_name)::text)")
+    match_email: Mapped[str | None] = _key("match_email((email)::text)")
+    match_phone: Mapped[str | None] = _key("match_phone((phone)::text)")
+    match_block: Mapped[str | None] = _key("match_block(match_person((last_name)::text, (first_name)::text))")
 
 
 class Opportunity(TenantRow, Versioned, Tagged, Base):
@@ -150,7 +195,7 @@ class OpportunityChange(TenantRow, Base):
     event_id: Mapped[Id | None]
 
 
-class Lead(TenantRow, Versioned, Tagged, Base):
+class Lead(TenantRow, Versioned, Tagged, Mergeable, Base):
     """Somebody who may become a customer. Conversion is one conditional update: exactly one caller wins."""
 
     __tablename__ = "leads"
@@ -162,6 +207,8 @@ class Lead(TenantRow, Versioned, Tagged, Base):
         CheckConstraint("(value is null) or (currency is not null)", name="value_has_currency"),
         CheckConstraint("(status = 'converted') = (converted_at is not null)", name="converted_at"),
         *_list_indexes("leads"),
+        *_merged("leads"),
+        *_key_indexes("leads", "name", "email", "phone", "block"),
         Index("ix_leads_status", "customer_id", "status", "id"),
         live_index("ix_leads_company_name", text("lower(company_name)")),
         live_index("ix_leads_value", "value"),
@@ -185,3 +232,9 @@ class Lead(TenantRow, Versioned, Tagged, Base):
     opportunity_id: Mapped[Id | None]
     converted_at: Mapped[Instant | None]
     owner_id: Mapped[Id | None]
+    match_name: Mapped[str | None] = _key("match_person((contact_name)::text, match_name((company_name)::text))")
+    match_email: Mapped[str | None] = _key("match_email((contact_email)::text)")
+    match_phone: Mapped[str | None] = _key("match_phone((phone)::text)")
+    match_block: Mapped[str | None] = _key(
+        "match_block(COALESCE(match_name((company_name)::text), match_person((contact_name)::text, NULL::text)))"
+    )

@@ -19,6 +19,7 @@ from bevyly.db.schema import (
     Base,
     Briefing,
     Contact,
+    DuplicateDismissal,
     Enrichment,
     IdempotencyRecord,
     InboundEvent,
@@ -26,6 +27,7 @@ from bevyly.db.schema import (
     Invitation,
     Lead,
     LiveEvent,
+    Merge,
     ModelVersion,
     OneTimeToken,
     Opportunity,
@@ -110,6 +112,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "actor_id": user_id,
     }
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
+    ids |= {"survivor_id": ids["lead_id"]}
     steps: list[list[Base]] = [
         [
             ModelVersion(
@@ -154,6 +157,11 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, event_id=new_id(), type="note.created", schema_version=1, subject_type="activity",
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",
                 topic="bevyly.domain", partition=0, offset=0,
+            ),
+            DuplicateDismissal(**t, kind="lead", first_id="0", second_id="1", dismissed_by=user_id),
+            Merge(
+                **t, id=new_id(), kind="lead", survivor_id=ids["lead_id"], absorbed_ids=[new_id()], moved={},
+                merged_by=user_id,
             ),
             Signal(
                 **t, id=signal, entity_type="lead", entity_id=ids["lead_id"], signal_type="lead_ready", polarity="+",

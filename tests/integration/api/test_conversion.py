@@ -84,6 +84,8 @@ async def test_two_leads_of_one_company_at_once_make_one_account(api: Api) -> No
             True,
         ),
         ({"name": "ACME"}, {"company_name": "acme"}, True),
+        ({"name": "Müller Bau GmbH"}, {"company_name": "Mueller Bau"}, True),
+        ({"name": "Other", "domain": "acme.com"}, {"company_name": "Acme", "contact_email": "a@mail.acme.com"}, True),
         ({"name": "Gmail", "domain": "gmail.com"}, {"company_name": "Acme", "contact_email": "a@gmail.com"}, False),
         ({"name": "Acme Two"}, {"company_name": "Acme"}, False),
     ],

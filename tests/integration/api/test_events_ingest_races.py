@@ -95,8 +95,8 @@ async def test_whatever_the_order_of_arrival_the_newest_state_stays(api: Api) ->
 
 
 async def test_what_only_the_database_refuses_is_refused_alone(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def sure(self: IngestRepository, kind: str, ids: set[str]) -> set[str]:
-        return ids
+    async def sure(self: IngestRepository, kind: str, ids: set[str]) -> dict[str, str]:
+        return {record_id: record_id for record_id in ids}
 
     monkeypatch.setattr(IngestRepository, "existing", sure)
     rows = [event(f"n{number}", "note.created", activity_id=f"N{number}") for number in range(20)]

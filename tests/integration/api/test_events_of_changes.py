@@ -13,6 +13,7 @@ from api.main import create_app
 from bevyly.db.engine import make_engine
 from bevyly.events.envelope import Event
 from bevyly.events.reference import subject_of
+from bevyly.ids import new_id
 from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import recommendation
@@ -37,6 +38,7 @@ SILENT = {
         ],
         "how somebody proves who they are is between them and us; the audit knows",
     ),
+    "POST /api/v1/duplicates/dismiss": "what is not the same stays what it was; the audit knows",
     **dict.fromkeys(
         (
             "POST /api/v1/pipelines",
@@ -83,7 +85,7 @@ class World:
 
     api: Api
     client: httpx.AsyncClient
-    ids: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=lambda: {"other_id": new_id(), "merge_id": new_id()})
 
     async def make(self, path: str, key: str, **values: Any) -> str:
         answer = await self.client.post(f"/api/v1/{path}", json=values)
@@ -157,6 +159,32 @@ async def tagged(world: World) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def another(kind: str, *, merged: bool = False) -> Callable[[World], Awaitable[None]]:
+    """Another record of this kind, merged into the first one on request."""
+
+    async def prepare(world: World) -> None:
+        values = {"account": {"name": "Other"}, "contact": {"last_name": "Other"}, "lead": {"company_name": "Other"}}
+        await world.make(f"{kind}s", "other_id", **values[kind])
+        if merged:
+            path = f"/api/v1/{kind}s/{world.ids[f'{kind}_id']}/merge"
+            answer = await world.client.post(path, json={"other_ids": [world.ids["other_id"]]})
+            world.ids["merge_id"] = answer.json()["merge_id"]
+
+    return prepare
+
+
+def merges(kind: str) -> list[Case]:
+    """A merge and one that is taken back, as each kind that can be merged has them."""
+    one = f"/api/v1/{kind}s/{{{kind}_id}}"
+    gone = {f"{kind}_id": "other_id", "merged_into": f"{kind}_id"}
+    back = {f"{kind}_id": "other_id"}
+    done, undone = [(f"{kind}.merged", 2), (f"{kind}.deleted", 2)], [(f"{kind}.unmerged", 3), (f"{kind}.restored", 3)]
+    return [
+        Case(f"POST {one}/merge", done, {"other_ids": ["other_id"]}, before=another(kind), expect=gone),
+        Case(f"POST {one}/unmerge", undone, {"merge_id": "merge_id"}, before=another(kind, merged=True), expect=back),
+    ]
+
+
 def record(
     plural: str, kind: str, *, create: dict[str, Any], change: dict[str, Any], named: dict[str, Any]
 ) -> list[Case]:
@@ -217,6 +245,9 @@ CASES = [
         {"opportunity": {"name": "Deal"}},
         expect={"lead_id": "lead_id", "account_id": "account_id"},
     ),
+    *merges("account"),
+    *merges("contact"),
+    *merges("lead"),
     Case("POST /api/v1/activities", [("note.created", 1)], {"kind": "note"}),
     Case(
         "POST /api/v1/activities/{activity_id}/complete",

@@ -14,6 +14,7 @@ from api.modules.api_keys.schemas import KeyPage
 from api.modules.audit.schemas import AuditPage
 from api.modules.auth.schemas import Me, SessionPage
 from api.modules.contacts.schemas import Contact, ContactPage
+from api.modules.duplicates.schemas import DuplicatePage
 from api.modules.intent.schemas import (
     Briefing,
     PatternPage,
@@ -24,6 +25,7 @@ from api.modules.intent.schemas import (
 )
 from api.modules.invitations.schemas import InvitationPage
 from api.modules.leads.schemas import Lead, LeadPage
+from api.modules.merges.schemas import MergePage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.profile.schemas import Profile
@@ -71,6 +73,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/teams": TeamPage,
     "/api/v1/teams/{team_id}": Team,
     "/api/v1/auth/sessions": SessionPage,
+    "/api/v1/duplicates": DuplicatePage,
+    "/api/v1/merges": MergePage,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,
@@ -78,7 +82,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 }
 
 # Lists of which a seeded tenant has more than the one row.
-ROWS = {"/api/v1/users": 4, "/api/v1/pipelines": 2}
+ROWS = {"/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
 
 # list: the index in the order of its page, and for each filter that has one, its own
 INDEXES: dict[str, tuple[str, dict[str, str]]] = {

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 KINDS = ("open", "won", "lost")
+_NOBODY = "00000000-0000-4000-8000-000000000000"
 
 # A body that is valid for each route that takes one; a new route must be added here.
 BODIES: dict[str, dict[str, Any]] = {
@@ -57,6 +58,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/invitations/accept": {"token": "x", "password": "x" * 12},
     "PATCH /api/v1/settings": {"timezone": "Europe/Berlin"},
     "PATCH /api/v1/me": {"name": "y"},
+    "POST /api/v1/accounts/{account_id}/merge": {"other_ids": [_NOBODY]},
+    "POST /api/v1/accounts/{account_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/contacts/{contact_id}/merge": {"other_ids": [_NOBODY]},
+    "POST /api/v1/contacts/{contact_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/leads/{lead_id}/merge": {"other_ids": [_NOBODY]},
+    "POST /api/v1/leads/{lead_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/duplicates/dismiss": {"kind": "lead", "ids": [_NOBODY, _NOBODY[:-1] + "1"]},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
     "POST /api/v1/auth/log-in": {"email": "x@example.com", "password": "x"},

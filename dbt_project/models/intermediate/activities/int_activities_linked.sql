@@ -41,6 +41,12 @@ hidden_records as not materialized (
 
 ),
 
+merged_records as not materialized (
+
+    select * from {{ ref('int_records_merged') }}
+
+),
+
 {% if is_incremental() %}
     seen as (
 
@@ -57,7 +63,16 @@ hidden_records as not materialized (
 
     ),
 
-    -- A new link brings the activities of before it along.
+    new_merges as (
+
+        select merged_records.*
+        from merged_records
+        cross join seen
+        where {{ is_loaded_since('merged_records', 'seen') }}
+
+    ),
+
+    -- A new link brings the activities of before it along; so does a merge, and one that is taken back.
     reached_events as (
 
         select
@@ -97,6 +112,50 @@ hidden_records as not materialized (
         from new_links
         inner join activities
             on new_links.customer_id = activities.customer_id and new_links.opportunity_id = activities.opportunity_id
+
+        union
+
+        select
+            activities.customer_id,
+            activities.event_id
+        from new_merges
+        inner join activities
+            on new_merges.customer_id = activities.customer_id and new_merges.entity_id = activities.lead_id
+        where new_merges.entity_type = 'lead'
+
+        union
+
+        select
+            activities.customer_id,
+            activities.event_id
+        from new_merges
+        inner join links
+            on new_merges.customer_id = links.customer_id and new_merges.entity_id = links.lead_id
+        inner join activities
+            on links.customer_id = activities.customer_id and links.opportunity_id = activities.opportunity_id
+        where new_merges.entity_type = 'lead'
+
+        union
+
+        select
+            activities.customer_id,
+            activities.event_id
+        from new_merges
+        inner join activities
+            on new_merges.customer_id = activities.customer_id and new_merges.entity_id = activities.account_id
+        where new_merges.entity_type = 'account'
+
+        union
+
+        select
+            activities.customer_id,
+            activities.event_id
+        from new_merges
+        inner join activities
+            on
+                new_merges.customer_id = activities.customer_id
+                and activities.contact_ids @> array[new_merges.entity_id]
+        where new_merges.entity_type = 'contact'
 
     ),
 
@@ -142,7 +201,7 @@ hidden_records as not materialized (
     ),
 {% endif %}
 
-linked as (
+linked_itself as (
 
     select
         'opportunity' as entity_type,
@@ -214,6 +273,63 @@ linked as (
 
 ),
 
+-- What was recorded of a record that was merged counts for the one that stands for it, while it does.
+linked_by_merge as (
+
+    select
+        linked_itself.customer_id,
+        linked_itself.entity_type,
+        merged_records.survivor_id as entity_id,
+        linked_itself.event_id,
+        min(greatest(linked_itself.known_at, lower(merged_records.merged))) as known_at,
+        '{(,)}'::tstzmultirange - range_agg(merged_records.merged) as hidden
+
+    from linked_itself
+    inner join merged_records
+        on
+            linked_itself.customer_id = merged_records.customer_id
+            and linked_itself.entity_type = merged_records.entity_type
+            and linked_itself.entity_id = merged_records.entity_id
+
+    where
+        not exists (
+            select 1 from linked_itself as own
+            where
+                own.customer_id = linked_itself.customer_id
+                and own.entity_type = linked_itself.entity_type
+                and own.entity_id = merged_records.survivor_id
+                and own.event_id = linked_itself.event_id
+        )
+
+    group by
+        linked_itself.customer_id, linked_itself.entity_type, merged_records.survivor_id, linked_itself.event_id
+
+),
+
+linked as (
+
+    select
+        *,
+        '{}'::tstzmultirange as hidden
+    from linked_itself
+
+    union all
+
+    select
+        linked_by_merge.entity_type,
+        linked_by_merge.entity_id,
+        'merge' as linked_via,
+        linked_by_merge.known_at,
+        unlinked.*,
+        linked_by_merge.hidden
+    from linked_by_merge
+    inner join unlinked
+        on
+            linked_by_merge.customer_id = unlinked.customer_id
+            and linked_by_merge.event_id = unlinked.event_id
+
+),
+
 -- A withdrawal is known wherever its activity is, and counts nowhere itself.
 linked_withdrawals as (
 
@@ -239,6 +355,27 @@ linked_withdrawals as (
 
 ),
 
+-- So is what merged a record, or released it, with whoever stood for it.
+merge_steps as (
+
+    select
+        merged_records.customer_id,
+        merged_records.entity_type,
+        merged_records.survivor_id as entity_id,
+        record_withdrawals.event_id,
+        record_withdrawals.event_type,
+        record_withdrawals.occurred_at,
+        record_withdrawals.recorded_at
+
+    from {{ 'new_merges' if is_incremental() else 'merged_records' }} as merged_records
+    inner join {{ ref('int_records_withdrawn') }} as record_withdrawals
+        on
+            merged_records.customer_id = record_withdrawals.customer_id
+            and merged_records.entity_type = record_withdrawals.entity_type
+            and merged_records.entity_id = record_withdrawals.entity_id
+
+),
+
 final as (
 
     select
@@ -258,7 +395,7 @@ final as (
         linked.contact_ids,
         linked.duration_seconds,
         linked.due_at,
-        hidden_records.hidden,
+        nullif(linked.hidden + coalesce(hidden_records.hidden, '{}'), '{}') as hidden,
         {{ current_run_id() }} as run_id
 
     from linked
@@ -288,6 +425,30 @@ final as (
         {{ current_run_id() }} as run_id
 
     from linked_withdrawals
+
+    union all
+
+    select
+        customer_id,
+        entity_type,
+        entity_id,
+        event_id,
+        'merge' as linked_via,
+        recorded_at as known_at,
+        event_type,
+        null as activity_id,
+        occurred_at,
+        recorded_at,
+        false as is_inbound,
+        false as is_outbound,
+        null as owner_id,
+        array[]::text[] as contact_ids,
+        null as duration_seconds,
+        null as due_at,
+        '{(,)}'::tstzmultirange as hidden,
+        {{ current_run_id() }} as run_id
+
+    from merge_steps
 
 )
 

@@ -6,6 +6,8 @@
             {'columns': ['customer_id', 'opportunity_id']},
             {'columns': ['customer_id', 'lead_id']},
             {'columns': ['customer_id', 'activity_id']},
+            {'columns': ['customer_id', 'account_id']},
+            {'columns': ['contact_ids'], 'type': 'gin'},
             {'columns': ['run_id']},
             {'columns': ['recorded_at']},
         ],

@@ -16,7 +16,10 @@ withdrawals as (
             when source.type like '%.deleted' then true
             when source.type like '%.restored' then false
             else source.data -> 'after' ->> 'deleted_at' is not null
-        end as is_deleted
+        end as is_deleted,
+        case
+            when source.type like '%.deleted' then nullif({{ safe_text("source.data ->> 'merged_into'") }}, '')
+        end as merged_into
 
     from source
 

@@ -1,0 +1,1 @@
+"""The area duplicates of the API."""

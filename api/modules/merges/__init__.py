@@ -1,0 +1,1 @@
+"""The area merges of the API."""
