@@ -85,7 +85,8 @@ async def test_the_same_bodies_without_it_do_change_something(api: Api, ours: di
 def test_no_part_of_a_body_is_open() -> None:
     """Objects inside of bodies too: each takes the fields that it names, or is a map that is meant as one."""
     document = create_app(Settings()).openapi()
-    checked: set[str] = set()
+    # CloudEvents allow attributes of others, which are not kept; its `data` is judged row by row
+    checked: set[str] = {"CloudEvent"}
 
     def check(schema: Any) -> None:
         if isinstance(schema, list):
