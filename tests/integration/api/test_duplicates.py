@@ -185,6 +185,8 @@ async def test_pairs_that_are_not_the_same_are_remembered(api: Api) -> None:
             done = await client.post(f"{DUPLICATES}/dismiss", json={"kind": "account", "ids": [two, one]})
             assert done.status_code == 204, done.text
         assert await listed(client, "account") == []
+        noted = api.sql("select entity_id, after ->> 'other_id' from audit where action = 'duplicate.dismissed'")
+        assert set(noted) == {tuple(sorted((one, two)))}
         three = await create(client, "accounts", name="Acme")
         (group,) = await listed(client, "account")
         assert (group["id"], {candidate["id"] for candidate in group["candidates"]}) == (three, {one, two})

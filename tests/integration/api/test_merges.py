@@ -97,6 +97,7 @@ async def test_a_merge_moves_everything_and_taking_it_back_does_too(api: Api) ->
     )
     assert trail[0][0]["name"] == "Acme"
     assert trail[0][1]["absorbed_ids"] == [goes]
+    assert api.sql("select count(*) from audit where action = 'account.unmerged' and entity_id = %s", stays) == [(1,)]
 
 
 async def test_a_tombstone_leads_on_and_takes_no_change(api: Api) -> None:

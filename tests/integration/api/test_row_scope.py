@@ -168,7 +168,7 @@ async def reads_are_narrow(world: World, name: str, client: httpx.AsyncClient) -
 
 
 async def writes_are_narrow(world: World, name: str, client: httpx.AsyncClient) -> None:
-    for kind, body in (("account", {"city": name}), ("contact", {"title": name}), ("opportunity", {"name": name})):
+    for kind, body in (("account", {"industry": name}), ("contact", {"title": name}), ("opportunity", {"name": name})):
         for record_id in world.rows[kind]:
             answer = await client.patch(f"/api/v1/{KINDS[kind]}/{record_id}", json=body)
             assert answer.status_code == (200 if world.sees(name, kind, record_id) else 404), (name, kind)
