@@ -12,11 +12,14 @@ from api.middleware.context import RequestContext
 from api.middleware.limits import RequestLimits
 from api.modules.accounts.routes import router as accounts
 from api.modules.activities.routes import router as activities
+from api.modules.activities.tasks import router as tasks
 from api.modules.api_keys.routes import router as api_keys
 from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
+from api.modules.calendar.routes import router as calendar
 from api.modules.contacts.routes import router as contacts
 from api.modules.duplicates.routes import router as duplicates
+from api.modules.emails.routes import router as emails
 from api.modules.events.routes import router as events
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
@@ -34,6 +37,7 @@ from api.modules.search.routes import router as search
 from api.modules.settings.routes import router as tenant_settings
 from api.modules.tags.routes import router as tags
 from api.modules.teams.routes import router as teams
+from api.modules.timeline.routes import router as timeline
 from api.modules.users.routes import router as users
 from api.modules.webhooks.routes import router as webhooks
 from api.resources import make_resources
@@ -49,6 +53,10 @@ AREAS = (
     opportunities,
     leads,
     activities,
+    tasks,
+    emails,
+    timeline,
+    calendar,
     search,
     tags,
     events,

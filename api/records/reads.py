@@ -1,6 +1,7 @@
 """Reading records: pages and single rows as bytes that PostgreSQL rendered."""
 
 from collections.abc import Container
+from datetime import datetime
 from typing import LiteralString
 
 from pydantic import BaseModel
@@ -13,24 +14,38 @@ from api.query.schemas import ListQuery
 from api.records.repository import MERGEABLE, RecordMerged, missing
 from api.resources import resources_of
 from api.schemas import PageQuery
-from bevyly.db.pagination import Position
+from bevyly.db.pagination import ASCENDING_START, START, Position
 from bevyly.ids import is_id
 
 JSON = "application/json"
 
 
-async def page(request: Request, function: LiteralString, query: PageQuery, **fixed: str | None) -> Response:
-    """One page of the list that `function` answers; the fields of `query` beyond the page are its filters, in order."""
+async def page(
+    request: Request,
+    function: LiteralString,
+    query: PageQuery,
+    *,
+    moment: datetime | None = None,
+    ascending: bool = False,
+    of: str | None = None,
+    **fixed: str | None,
+) -> Response:
+    """One page of the list that `function` answers; the fields of `query` beyond the page are its filters, in order.
+
+    `moment`, where the function asks what time it is, is its last argument and binds no cursor. Raises `NotFound` where
+    the list is that of a record, of the kind `of`, which does not exist.
+    """
     resources = resources_of(request)
     principal: Principal = request.scope["state"]["principal"]
     filters = filters_of(query) | fixed
     scope = "\n".join([principal.customer_id, function, *(f"{name}={value!r}" for name, value in filters.items())])
-    start = resources.cursors.decode(query.cursor, scope=scope)
-    row = await resources.reader.one(
-        function, principal.customer_id, start.at, start.id, query.limit, *filters.values()
-    )
+    start = resources.cursors.decode(query.cursor, scope=scope, start=ASCENDING_START if ascending else START)
+    arguments = [*filters.values(), *([moment] if moment else [])]
+    row = await resources.reader.one(function, principal.customer_id, start.at, start.id, query.limit, *arguments)
     assert row is not None
     body, next_at, next_id = row
+    if body is None:
+        raise missing(of or "list")
     cursor = "null" if next_id is None else f'"{resources.cursors.encode(Position(next_at, next_id), scope=scope)}"'
     document = f'{{"data":[{body}],"page":{{"next_cursor":{cursor},"limit":{query.limit}}}}}'
     return Response(document, media_type=JSON)

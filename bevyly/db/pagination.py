@@ -46,6 +46,9 @@ class Bookmark:
 START = Position(datetime.max.replace(tzinfo=UTC), "\x7f")
 """Before the first row of every list that goes from newest to oldest."""
 
+ASCENDING_START = Position(datetime.min.replace(tzinfo=UTC), "")
+"""Before the first row of every list that goes from oldest to newest."""
+
 
 class CursorCodec:
     """Prints and parses cursors, signed with a key derived from `secret`."""
@@ -57,10 +60,10 @@ class CursorCodec:
         """The cursor after `position` in the list that `scope` names (tenant, list, filters)."""
         return self._seal(f"{_micros(position.at)}:{position.id}".encode(), scope)
 
-    def decode(self, cursor: str | None, *, scope: str) -> Position:
-        """The position in `cursor`, or the start; raises `InvalidCursor`."""
+    def decode(self, cursor: str | None, *, scope: str, start: Position = START) -> Position:
+        """The position in `cursor`, or `start`; raises `InvalidCursor`."""
         if cursor is None:
-            return START
+            return start
         payload = self._open(cursor, scope)
         micros, _, row_id = payload.decode().partition(":")
         if not is_id(row_id):

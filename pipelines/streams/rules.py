@@ -203,7 +203,9 @@ def _contact_was_made(event: Event) -> Iterator[Closing]:
 
 
 def _next_step_planned(event: Event) -> Iterator[Closing]:
-    due = event.data.get("due_at")
+    """Also where what was planned is moved to another time."""
+    data = event.data["after"] if event.type == "activity.updated" else event.data
+    due = data.get("due_at")
     if due and due[:10] >= event.recorded_time.date().isoformat():
         for entity in _touched(event.data):
             yield _closing(event, entity, "no_next_step", "a next step is planned")
@@ -275,6 +277,7 @@ _CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
     **dict.fromkeys(_ACTIVITIES, (_contact_was_made,)),
     "meeting.scheduled": (_contact_was_made, _next_step_planned),
     "task.created": (_next_step_planned,),
+    "activity.updated": (_next_step_planned,),
     "opportunity.stage_changed": (_stage_changed,),
     "opportunity.updated": (_opportunity_corrected, _deleted),
     "lead.updated": (_lead_changed, _deleted),

@@ -13,7 +13,8 @@ from bevyly.db.schema import Activity
 
 _PARTICIPANTS = """coalesce((
     select json_agg(
-      json_build_object('contact_id', p.contact_id, 'user_id', p.user_id, 'email', p.email, 'role', p.role)
+      json_build_object(
+        'contact_id', p.contact_id, 'user_id', p.user_id, 'email', p.email, 'role', p.role, 'response', p.response)
       order by p.id)
     from activity_participants p where p.customer_id = {row}.customer_id and p.activity_id = {row}.id
   ), '[]')"""
@@ -33,9 +34,9 @@ ACTIVITIES = Listing(
         hidden=("deleted_at",),
     ).of(
         "id", "kind", "direction", "subject", "body", "occurred_at", "recorded_at", "due_at", "completed_at",
-        "duration_seconds", "account_id", "contact_id", "opportunity_id", "lead_id", "owner_id",
-        computed("participants", Type.JSON, _PARTICIPANTS), "version", "external_id", "custom", "created_at",
-        "updated_at", "deleted_at",
+        "duration_seconds", "account_id", "contact_id", "opportunity_id", "lead_id", "owner_id", "thread_id",
+        "message_id", "in_reply_to", computed("participants", Type.JSON, _PARTICIPANTS), "version", "external_id",
+        "custom", "created_at", "updated_at", "deleted_at",
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

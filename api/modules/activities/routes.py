@@ -6,7 +6,14 @@ from fastapi import Query, Request, Response
 
 from api.dependencies.work import IfMatch, Write
 from api.modules.activities.listing import ACTIVITIES
-from api.modules.activities.schemas import Activity, ActivityCreate, ActivityPage, ActivityQuery, Completion
+from api.modules.activities.schemas import (
+    Activity,
+    ActivityChange,
+    ActivityCreate,
+    ActivityPage,
+    ActivityQuery,
+    Completion,
+)
 from api.modules.activities.service import ActivityService
 from api.query.reading import listed, read_list
 from api.records.reads import one, written
@@ -37,6 +44,24 @@ async def create_activity(body: ActivityCreate, context: Write) -> Response:
     row = await service.create(body.model_dump(exclude_unset=True))
     location = f"/api/v1/activities/{row.id}"
     return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
+
+
+@router.patch("/{activity_id}", responses=answers(Activity, 404, 409, 412))
+@requires("activities:write")
+async def update_activity(activity_id: str, body: ActivityChange, context: Write, if_match: IfMatch) -> Response:
+    """Change fields of an activity; whether it is done is a matter of `complete` and `reopen`."""
+    service = ActivityService(context)
+    row = await service.update(activity_id, body.model_dump(exclude_unset=True), expected_version=if_match)
+    return written(await service.records.rendered(row.id), version=row.version)
+
+
+@router.post("/{activity_id}/reopen", responses=answers(Activity, 404, 409, 412))
+@requires("activities:write")
+async def reopen_activity(activity_id: str, context: Write, if_match: IfMatch) -> Response:
+    """A task that was done is to be done after all."""
+    service = ActivityService(context)
+    row = await service.reopen(activity_id, expected_version=if_match)
+    return written(await service.records.rendered(row.id), version=row.version)
 
 
 @router.post("/{activity_id}/complete", responses=answers(Activity, 404, 409, 412))

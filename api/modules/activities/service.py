@@ -1,15 +1,15 @@
 """What may be done with activities, and which event each of them is."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from api.dependencies.work import WriteContext
-from api.modules.activities.repository import ParticipantRepository
+from api.modules.activities.repository import PERSON, ParticipantRepository, ThreadRepository
+from api.modules.activities.threads import Threading, subject_key
 from api.records.service import RecordService, require_version
-from api.records.trail import Values
-from bevyly.db.schema import Activity, ActivityParticipant
+from api.records.trail import Values, plain
+from bevyly.db.schema import Activity
 from bevyly.errors import Conflict
-from bevyly.ids import new_id
 
 PLANNED = {"meeting": "meeting.scheduled", "task": "task.created"}
 COMPLETED = {"meeting": "meeting.completed", "task": "task.completed"}
@@ -19,6 +19,7 @@ BY_DIRECTION = {
     ("proposal", "inbound"): "proposal.replied",
 }
 SENT = {"email": "email.sent", "proposal": "proposal.sent"}
+_NAMING_AN_UPDATE = ("kind", "direction", "account_id", "contact_id", "lead_id", "opportunity_id")
 _DIRECTIONS = {"form": "inbound", "page_view": "inbound", "note": "internal", "task": "internal"}
 
 
@@ -26,6 +27,12 @@ class NotPlanned(Conflict):
     """Only a planned meeting or task that is not yet done can be completed."""
 
     code = "activity_not_planned"
+
+
+class NotCompleted(Conflict):
+    """Only a task that is done can be opened again."""
+
+    code = "activity_not_completed"
 
 
 def event_type(kind: str, direction: str, *, completed: bool) -> str:
@@ -66,26 +73,72 @@ class ActivityService(RecordService[Activity]):
     def __init__(self, context: WriteContext) -> None:
         super().__init__(context)
         self.participants: list[Values] = []
+        self.references: list[str] = []
         self.known = ParticipantRepository(self.session, self.customer_id)
+        self.threading = Threading(ThreadRepository(self.session, self.customer_id))
 
     async def create(self, values: Values) -> Activity:
-        fields = {name: value for name, value in values.items() if name != "participants"}
-        self.participants = values.get("participants", [])
-        for participant in self.participants:
-            await self.require_visible(participant)
+        fields = {name: value for name, value in values.items() if name not in ("participants", "references")}
+        self.participants = await self._linked(values.get("participants", []))
+        self.references = values.get("references", [])
         fields["direction"] = values.get("direction") or _DIRECTIONS.get(values["kind"], "outbound")
         fields["occurred_at"] = values.get("occurred_at") or self.now
         return await super().create(fields | {"recorded_at": self.trail.recorded_at})
 
     async def created(self, row: Activity) -> None:
         """The time of the event is that of the touch, or of its completion; a planned one is told when entered."""
-        self._add_participants(row)
-        named = [(name, value) for one in self.participants for name, value in one.items()]
-        await self.records.require_living(named)
+        await self._settle(row)
+        await self._require_living_people(self.participants)
         type_ = event_type(row.kind, row.direction, completed=row.completed_at is not None)
         happened = row.completed_at or row.occurred_at
         data = self.payload(row) | {"participants": [_public(one) for one in self.participants]}
         self.trail.emit(type_, self.subject(row), sequence=row.version, data=data, occurred_at=min(happened, self.now))
+
+    async def update(self, record_id: str, changes: Values, *, expected_version: int | None) -> Activity:
+        if "participants" in changes:
+            await self.records.lock(record_id)
+            self.participants = await self.known.all(record_id)
+            changes = changes | {"participants": await self._linked(changes["participants"])}
+        return await super().update(record_id, changes, expected_version=expected_version)
+
+    async def changed(self, row: Activity, before: Values, after: Values) -> None:
+        if "participants" in after:
+            await self.known.clear(row.id)
+            self.known.add(row.id, after["participants"])
+            await self._require_living_people(after["participants"])
+        if "subject" in after and row.thread_id is not None:
+            row.subject_key = subject_key(row.subject)
+        self.tell_update(row, before, after)
+
+    def tell_update(self, row: Activity, before: Values, after: Values) -> str:
+        """One `activity.updated`. As in all events, the body stays here: the event says that it changed."""
+        row.version += 1
+        data = {
+            "activity_id": row.id,
+            **{name: getattr(row, name) for name in _NAMING_AN_UPDATE},
+            "changed": sorted(after),
+            "before": _told(before),
+            "after": _told(after),
+        }
+        return self.trail.emit("activity.updated", self.subject(row), sequence=row.version, data=data).id
+
+    def value(self, row: Activity, field: str) -> Any:
+        return self.participants if field == "participants" else super().value(row, field)
+
+    def _columns(self, values: Values) -> Values:
+        return super()._columns({name: value for name, value in values.items() if name != "participants"})
+
+    async def reopen(self, activity_id: str, *, expected_version: int | None) -> Activity:
+        """A task is to be done after all; raises `NotCompleted`."""
+        row = await self.records.lock(activity_id)
+        require_version(row, expected_version)
+        if row.kind != "task" or row.completed_at is None:
+            raise NotCompleted("Only a task that is done can be opened again.")
+        before, after = {"completed_at": row.completed_at}, {"completed_at": None}
+        row.completed_at, row.updated_at = None, self.now
+        self.tell_update(row, before, after)
+        self.trail.audit("activity.reopened", self.subject(row), before=before, after=after)
+        return row
 
     async def complete(
         self,
@@ -114,12 +167,37 @@ class ActivityService(RecordService[Activity]):
     async def restored(self, row: Activity) -> Values:
         return self.payload(row) | {"participants": await self.known.of(row.id)}
 
-    def _add_participants(self, row: Activity) -> None:
-        self.session.add_all(
-            ActivityParticipant(customer_id=self.customer_id, id=new_id(), activity_id=row.id, **participant)
-            for participant in self.participants
-        )
+    async def _settle(self, row: Activity) -> None:
+        """What a new activity brings along: its people, and its thread if it is an email."""
+        if row.kind == "email":
+            await self.threading.place(row, references=self.references, participants=self.participants)
+        self.known.add(row.id, self.participants)
+
+    async def _linked(self, participants: list[Values]) -> list[Values]:
+        """Participants as they are kept; an address that a contact has stands for that contact."""
+        for participant in participants:
+            await self.require_visible(participant)
+        people = [{name: one.get(name) for name in PERSON} for one in participants]
+        unknown = {one["email"].lower() for one in people if one["email"] and not (one["contact_id"] or one["user_id"])}
+        contacts = await self._contacts_of(unknown) if unknown else {}
+        for one in people:
+            if one["contact_id"] is None and one["user_id"] is None:
+                one["contact_id"] = contacts.get((one["email"] or "").lower())
+        return people
+
+    async def _require_living_people(self, people: list[Values]) -> None:
+        await self.records.require_living([(name, value) for one in people for name, value in one.items()])
+
+    async def _contacts_of(self, emails: set[str]) -> dict[str, str]:
+        return await self.known.contacts_of(emails)
 
 
 def _public(participant: Values) -> Values:
     return {name: participant.get(name) for name in ("contact_id", "email", "role")}
+
+
+def _told(values: Values) -> Values:
+    told = {name: value for name, value in plain(values).items() if name != "body"}
+    if "participants" in told:
+        told["participants"] = [_public(one) for one in told["participants"]]
+    return told

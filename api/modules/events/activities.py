@@ -4,6 +4,7 @@ from datetime import datetime
 
 from api.dependencies.work import WriteContext
 from api.modules.activities.service import ActivityService
+from api.modules.activities.threads import subject_key
 from api.modules.events.errors import invalid
 from api.modules.events.held import Batch, HeldParticipants
 from api.modules.events.kinds import COMPLETED, FOLLOWING, PLANNED
@@ -29,10 +30,20 @@ class InboundActivities(ActivityService):
         return await self.create({"custom": {}} | values | {"id": record_id, "occurred_at": self.now})
 
     async def created(self, row: Activity) -> None:
-        self._add_participants(row)
+        await self._settle(row)
         told = [{name: one.get(name) for name in ("contact_id", "email", "role")} for one in self.participants]
         self._batch.participants[row.id] = told
         await self._tell(row)
+
+    async def _settle(self, row: Activity) -> None:
+        """A batch asks nothing for a single row: an email of another system, which tells no ids, begins a thread."""
+        if row.kind == "email":
+            row.thread_id, row.subject_key = row.id, subject_key(row.subject)
+        self.known.add(row.id, self.participants)
+
+    async def _contacts_of(self, emails: set[str]) -> dict[str, str]:
+        """Nobody: another system says itself which of its contacts took part."""
+        return {}
 
     async def told_again(self, row: Activity, values: Values) -> bool:
         """What is known of an activity changes, or it is done, or followed by a reaction; whether anything did.
@@ -50,6 +61,8 @@ class InboundActivities(ActivityService):
             return False
         for name, value in changes.items():
             setattr(row, name, value)
+        if row.thread_id is not None:
+            row.subject_key = subject_key(row.subject)
         row.version, row.updated_at = row.version + 1, self.now
         if "completed_at" in changes or (self._type in PLANNED and "due_at" in changes and row.completed_at is None):
             await self._tell(row)

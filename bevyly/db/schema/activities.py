@@ -5,9 +5,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bevyly.db.schema.base import Base, Code, CreatedAt, Id, Instant, TenantRow, Versioned, live_index, tenant_fk
 
+_DUE = text("coalesce(due_at, '9999-12-31 00:00:00+00'::timestamptz)")
+_OPEN_TASK = text("kind = 'task' and completed_at is null and deleted_at is null")
+_EMAIL = text("thread_id is not null and deleted_at is null")
+
 
 class Activity(TenantRow, Versioned, Base):
-    """One touch, in one direction, at `occurred_at`; a planned one has `due_at` and no `completed_at`."""
+    """One touch, in one direction, at `occurred_at`; a planned one has `due_at` and no `completed_at`.
+
+    An email knows its thread: `message_id` and `in_reply_to` are those of RFC 5322, `subject_key` is the subject
+    without what replies and forwards put before it.
+    """
 
     __tablename__ = "activities"
     __table_args__ = (
@@ -26,6 +34,23 @@ class Activity(TenantRow, Versioned, Base):
             Index(f"ix_activities_{entity}", "customer_id", f"{entity}_id", text("occurred_at desc"), text("id desc"))
             for entity in ("account", "contact", "opportunity", "lead", "owner")
         ),
+        Index("ix_activities_tasks", "customer_id", _DUE, "id", postgresql_where=_OPEN_TASK),
+        Index("ix_activities_owner_tasks", "customer_id", "owner_id", _DUE, "id", postgresql_where=_OPEN_TASK),
+        Index("ix_activities_due", "customer_id", "due_at", postgresql_where=text("due_at is not null")),
+        Index(
+            "ix_activities_emails", "customer_id", text("occurred_at desc"), text("id desc"), postgresql_where=_EMAIL
+        ),
+        Index(
+            "ix_activities_thread",
+            "customer_id",
+            "thread_id",
+            text("occurred_at desc"),
+            text("id desc"),
+            postgresql_where=_EMAIL,
+        ),
+        Index("ix_activities_message", "customer_id", "message_id", postgresql_where=text("message_id is not null")),
+        Index("ix_activities_reply", "customer_id", "in_reply_to", postgresql_where=text("in_reply_to is not null")),
+        Index("ix_activities_subject", "customer_id", "subject_key", "occurred_at", postgresql_where=_EMAIL),
     )
 
     kind: Mapped[Code]
@@ -42,6 +67,10 @@ class Activity(TenantRow, Versioned, Base):
     opportunity_id: Mapped[Id | None]
     lead_id: Mapped[Id | None]
     owner_id: Mapped[Id | None]
+    thread_id: Mapped[Id | None]
+    message_id: Mapped[str | None] = mapped_column(String(998))
+    in_reply_to: Mapped[str | None] = mapped_column(String(998))
+    subject_key: Mapped[str | None] = mapped_column(String(500))
 
 
 class ActivityParticipant(TenantRow, Base):
@@ -52,6 +81,7 @@ class ActivityParticipant(TenantRow, Base):
         tenant_fk("activity_id", "activities", ondelete="CASCADE"),
         tenant_fk("contact_id", "contacts"),
         tenant_fk("user_id", "users"),
+        CheckConstraint("response in ('accepted','declined','tentative')", name="response"),
         Index("ix_activity_participants_activity", "customer_id", "activity_id"),
         Index("ix_activity_participants_contact", "customer_id", "contact_id"),
     )
@@ -61,3 +91,4 @@ class ActivityParticipant(TenantRow, Base):
     user_id: Mapped[Id | None]
     email: Mapped[str | None] = mapped_column(String(255))
     role: Mapped[Code | None]
+    response: Mapped[Code | None] = mapped_column(comment="what an invited person answered")

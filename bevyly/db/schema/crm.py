@@ -214,6 +214,15 @@ class Lead(TenantRow, Versioned, Tagged, Mergeable, Base):
         live_index("ix_leads_value", "value"),
         live_index("ix_leads_board", "status", "created_at"),
         Index("ix_leads_email", "customer_id", text("lower(contact_email)")),
+        *(
+            Index(
+                f"ix_leads_converted_{entity}",
+                "customer_id",
+                f"{entity}_id",
+                postgresql_where=text("converted_at is not null"),
+            )
+            for entity in ("account", "contact")
+        ),
     )
 
     company_name: Mapped[str | None] = mapped_column(String(255))

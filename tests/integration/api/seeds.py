@@ -104,6 +104,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     ids |= {
         "endpoint_id": new_id(),
         "delivery_id": new_id(),
+        "thread_id": new_id(),
         "team_id": new_id(),
         "pipeline_id": new_id(),
         "stage_id": new_id(),
@@ -220,7 +221,14 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=new_id(), opportunity_id=ids["opportunity_id"], field="stage", new_value="proposal",
                 valid_from=NOW,
             ),
-            Activity(**t, id=ids["activity_id"], kind="task", direction="internal", occurred_at=NOW),
+            Activity(
+                **t, id=ids["activity_id"], kind="task", direction="internal", occurred_at=NOW, owner_id=user_id,
+                due_at=datetime.now(UTC) + timedelta(hours=1),
+            ),
+            Activity(
+                **t, id=ids["thread_id"], kind="email", direction="inbound", occurred_at=NOW, subject="Secret email",
+                thread_id=ids["thread_id"],
+            ),
         ],
         [ActivityParticipant(**t, id=new_id(), activity_id=ids["activity_id"], email="s@example.com")],
     ]  # fmt: skip

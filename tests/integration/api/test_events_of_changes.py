@@ -185,6 +185,12 @@ def merges(kind: str) -> list[Case]:
     ]
 
 
+async def a_task_done(world: World) -> None:
+    task = await world.make("activities", "activity_id", kind="task")
+    answer = await world.client.post(f"/api/v1/activities/{task}/complete", json={})
+    assert answer.status_code == 200, answer.text
+
+
 def record(
     plural: str, kind: str, *, create: dict[str, Any], change: dict[str, Any], named: dict[str, Any]
 ) -> list[Case]:
@@ -257,6 +263,28 @@ CASES = [
             "activity_id": "activity_id",
             "participants": [{"contact_id": "contact_id", "email": None, "role": "buyer"}],
         },
+    ),
+    Case(
+        "PATCH /api/v1/activities/{activity_id}",
+        [("activity.updated", 2)],
+        {"subject": "Moved", "body": "for our eyes", "due_at": "2199-01-02T00:00:00Z", "participants": []},
+        expect={
+            "activity_id": "activity_id",
+            "kind": "meeting",
+            "changed": ["body", "due_at", "participants", "subject"],
+            "before": {
+                "subject": None,
+                "due_at": "2199-01-01T00:00:00+00:00",
+                "participants": [{"contact_id": "contact_id", "email": None, "role": "buyer"}],
+            },
+            "after": {"subject": "Moved", "due_at": "2199-01-02T00:00:00+00:00", "participants": []},
+        },
+    ),
+    Case(
+        "POST /api/v1/activities/{activity_id}/reopen",
+        [("activity.updated", 3)],
+        before=a_task_done,
+        expect={"kind": "task", "changed": ["completed_at"], "after": {"completed_at": None}},
     ),
     Case(
         "DELETE /api/v1/activities/{activity_id}",

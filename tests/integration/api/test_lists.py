@@ -13,8 +13,10 @@ from api.modules.activities.schemas import Activity, ActivityPage
 from api.modules.api_keys.schemas import KeyPage
 from api.modules.audit.schemas import AuditPage
 from api.modules.auth.schemas import Me, SessionPage
+from api.modules.calendar.schemas import Availability, Calendar
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.duplicates.schemas import DuplicatePage
+from api.modules.emails.schemas import Thread, ThreadPage
 from api.modules.intent.schemas import (
     Briefing,
     PatternPage,
@@ -33,6 +35,7 @@ from api.modules.search.schemas import SearchResult
 from api.modules.settings.schemas import Settings as TenantSettings
 from api.modules.tags.schemas import TagList
 from api.modules.teams.schemas import Team, TeamPage
+from api.modules.timeline.schemas import TimelinePage
 from api.modules.users.schemas import User, UserPage
 from api.modules.webhooks.schemas import DeliveryDetail, DeliveryPage, Webhook, WebhookPage
 from bevyly.ids import new_id
@@ -52,6 +55,12 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/leads/{lead_id}": Lead,
     "/api/v1/activities": ActivityPage,
     "/api/v1/activities/{activity_id}": Activity,
+    "/api/v1/tasks": ActivityPage,
+    "/api/v1/calendar": Calendar,
+    "/api/v1/calendar/availability": Availability,
+    "/api/v1/timeline/{entity_type}/{entity_id}": TimelinePage,
+    "/api/v1/emails/threads": ThreadPage,
+    "/api/v1/emails/threads/{thread_id}": Thread,
     "/api/v1/intent/briefing": Briefing,
     "/api/v1/intent/signals": SignalPage,
     "/api/v1/intent/patterns": PatternPage,
@@ -82,7 +91,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 }
 
 # Lists of which a seeded tenant has more than the one row.
-ROWS = {"/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
+ROWS = {"/api/v1/activities": 2, "/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
 
 # list: the index in the order of its page, and for each filter that has one, its own
 INDEXES: dict[str, tuple[str, dict[str, str]]] = {

@@ -22,6 +22,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/leads/{lead_id}": {"status": "working"},
     "POST /api/v1/leads/{lead_id}/convert": {},
     "POST /api/v1/activities": {"kind": "note"},
+    "PATCH /api/v1/activities/{activity_id}": {"subject": "y"},
     "POST /api/v1/activities/{activity_id}/complete": {},
     "POST /api/v1/tags/rename": {"tag": "x", "to": "y"},
     "POST /api/v1/tags/delete": {"tag": "x"},

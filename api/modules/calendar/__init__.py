@@ -1,0 +1,1 @@
+"""The area calendar of the API."""

@@ -1,0 +1,1 @@
+"""The area emails of the API."""

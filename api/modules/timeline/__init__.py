@@ -1,0 +1,1 @@
+"""The area timeline of the API."""
