@@ -15,6 +15,7 @@ from api.modules.activities.routes import router as activities
 from api.modules.api_keys.routes import router as api_keys
 from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
+from api.modules.batch.routes import router as batch
 from api.modules.contacts.routes import router as contacts
 from api.modules.duplicates.routes import router as duplicates
 from api.modules.events.routes import router as events
@@ -52,6 +53,7 @@ AREAS = (
     search,
     tags,
     events,
+    batch,
     auth,
     api_keys,
     webhooks,

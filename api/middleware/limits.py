@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 MAX_BODY_BYTES = 1024 * 1024
-# a batch of 1,000 events, each of up to about 4 KiB
-LARGER_BODIES = {"/api/v1/events": 4 * 1024 * 1024}
+# 1,000 events or rows, each of up to about 4 KiB
+_MANY = ("events", *(f"{kind}/batch" for kind in ("accounts", "contacts", "leads", "opportunities", "activities")))
+LARGER_BODIES = {f"/api/v1/{path}": 4 * 1024 * 1024 for path in _MANY}
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
 BODY_SECONDS = 10.0

@@ -25,6 +25,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/activities/{activity_id}/complete": {},
     "POST /api/v1/tags/rename": {"tag": "x", "to": "y"},
     "POST /api/v1/tags/delete": {"tag": "x"},
+    **{
+        f"POST /api/v1/{plural}/batch": {"rows": [{"op": "create"}]}
+        for plural in ("accounts", "contacts", "leads", "opportunities", "activities")
+    },
     "POST /api/v1/events": {
         "specversion": "1.0",
         "id": "1",

@@ -15,6 +15,7 @@ from api.modules.activities.repository import ParticipantRepository
 from api.modules.opportunities.repository import HistoryRepository
 from api.records.repository import RecordRepository, missing
 from api.records.trail import Values
+from bevyly.db.rows import complete
 from bevyly.db.schema import Account, Activity, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.base import Base
 from bevyly.db.unit_of_work import UnitOfWork
@@ -48,6 +49,7 @@ class HeldWork(UnitOfWork):
         super().__init__(cast(AsyncSession, self.held), customer_id)
 
     async def insert(self, row: Base) -> None:
+        complete(row)
         self.held.add(row)
 
     def note(self, row: Base) -> None:
@@ -103,6 +105,12 @@ class Batch:
         row = self.records[mark.record_id]
         for name, value in mark.columns.items():
             setattr(row, name, value)
+
+    def forget_additions(self) -> None:
+        """Forget new rows, events and history, and keep the records as they are: for what shall not be written."""
+        self.work.held.rows.clear()
+        self.work.events.clear()
+        self.history.clear()
 
     def changed(self) -> list[AnyRecord]:
         """Records of the database that are no longer what it has."""
