@@ -19,6 +19,8 @@ from api.modules.batch.routes import router as batch
 from api.modules.contacts.routes import router as contacts
 from api.modules.duplicates.routes import router as duplicates
 from api.modules.events.routes import router as events
+from api.modules.exports.routes import router as exports
+from api.modules.imports.routes import router as imports
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
 from api.modules.invitations.routes import router as invitations
@@ -54,6 +56,8 @@ AREAS = (
     tags,
     events,
     batch,
+    imports,
+    exports,
     auth,
     api_keys,
     webhooks,

@@ -79,7 +79,8 @@ class BulkRepository:
                 .execution_options(populate_existing=True)
             )
             found.extend(await self.session.scalars(statement))
-        self.session.expunge_all()
+        for row in found:
+            self.session.expunge(row)
         return found
 
     async def participants(self, activity_ids: set[str]) -> dict[str, list[Values]]:
@@ -203,6 +204,6 @@ class BulkRepository:
             await self.session.execute(update(columns.id.table).where(*this).values(changes), rows)
 
 
-def among(value: InstrumentedAttribute[Any], wanted: Iterable[str]) -> ColumnElement[bool]:
+def among(value: ColumnElement[Any] | InstrumentedAttribute[Any], wanted: Iterable[str]) -> ColumnElement[bool]:
     """`value` is one of `wanted`: one parameter, however many they are."""
-    return value == func.any(literal(sorted(wanted), ARRAY(Text)))
+    return value.bool_op("=")(func.any(literal(sorted(wanted), ARRAY(Text))))

@@ -23,7 +23,7 @@ class BatchRepository(BulkRepository):
         if column != "external_id":
             statement = statement.where(table.deleted_at.is_(None))
         found = await self.session.execute(statement.order_by(table.id))
-        return [(compared(column, str(value)), record_id) for value, record_id in found]
+        return [(compared(column, str(value)), str(record_id)) for value, record_id in found]
 
     async def users(self, ids: set[str]) -> set[str]:
         """Which of `ids` are users."""

@@ -12,7 +12,7 @@ from api.modules.batch.kinds import KINDS, Kind
 from api.modules.batch.schemas import Batch, BatchResult, change_of
 from api.modules.batch.service import BatchService
 from api.records.reads import JSON
-from api.routing import RowsRoute, answers, requires
+from api.routing import RowsRoute, answers, costs, requires
 from bevyly.errors import BevylyError
 
 router = APIRouter(prefix="/api/v1", tags=["batch"], route_class=RowsRoute)
@@ -21,6 +21,7 @@ router = APIRouter(prefix="/api/v1", tags=["batch"], route_class=RowsRoute)
 def _add(kind: Kind) -> None:
     @router.post(f"/{kind.plural}/batch", responses=answers(BatchResult, 409, 413), name=f"batch_{kind.plural}")
     @requires(f"{kind.plural}:write")
+    @costs("bulk")
     async def batch(body: Batch, context: Write) -> Response:
         """Create, update, upsert and delete up to 1,000 records in one call, each with a result of its own.
 

@@ -134,7 +134,7 @@ class _Applier:
         self._kind = kind
         self._batch, self._known = held.batch, held.known
         self._may_delete = f"{kind.plural}:delete" in context.principal.permissions
-        self._service = _service_on(held.batch, context, kind)
+        self._service = service_on(held.batch, context, kind)
 
     async def outcome(self, change: RowChange) -> Outcome:
         """What became of one change; one that is refused leaves nothing behind."""
@@ -245,7 +245,8 @@ def references(values: Values) -> list[tuple[str, str, str]]:
     return found
 
 
-def _service_on(batch: Batch, context: WriteContext, kind: Kind) -> RecordService[Any]:
+def service_on(batch: Batch, context: WriteContext, kind: Kind) -> RecordService[Any]:
+    """The service of a kind, working on a batch."""
     service = kind.service(context)
     service.records = HeldRecords(batch, table=service.table, kind=service.kind)
     if isinstance(service, OpportunityService):
