@@ -140,7 +140,10 @@ class HeldRecords(RecordRepository[Any]):
         return row
 
     async def require_living(self, references: Iterable[tuple[str, str | None]]) -> None:
-        """Nothing: the batch locked what its rows refer to, and follows what was merged to its survivor."""
+        """Nothing: the batch locked what its rows refer to, and knows what was merged into what."""
+
+    async def require_visible(self, references: dict[str, str]) -> None:
+        """Nothing: what all rows of a batch refer to is looked up at once, beneath the same policies."""
 
 
 class HeldHistory(HistoryRepository):

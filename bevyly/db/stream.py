@@ -1,6 +1,6 @@
 """Streams of rows out of the database: as many as there are, in memory of a constant size.
 
-A stream has a read-only connection of its own, under its tenant's row-level security, for as long as it is read.
+A stream has a read-only connection of its own, under the row-level security of its tenant and its user, for as long as it is read.
 Does not belong here: what is asked; that is in the repositories.
 """
 
@@ -15,7 +15,8 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed
 
 from bevyly.db.read import with_session_settings
-from bevyly.db.rls import TENANT_SETTING
+from bevyly.db.rls import OWNERS_SETTING, TENANT_SETTING
+from bevyly.db.scope import visible_owners
 from bevyly.errors import Unavailable
 
 BLOCK_BYTES = 64 * 1024
@@ -26,6 +27,8 @@ _SESSION = {
     "lock_timeout": "1s",
     "timezone": "UTC",
 }
+
+_ENTER = f"select set_config('{TENANT_SETTING}', %s, true), set_config('{OWNERS_SETTING}', %s, true)".encode()
 
 
 class Streams:
@@ -86,7 +89,7 @@ class Streams:
             raise Unavailable("Too many files are being written. Try again in a moment.") from None
         try:
             async with await AsyncConnection.connect(self._conninfo) as connection:
-                await connection.execute(f"select set_config('{TENANT_SETTING}', %s, true)", (customer_id,))
+                await connection.execute(_ENTER, (customer_id, visible_owners()))
                 yield connection
         except psycopg.OperationalError as error:
             raise Unavailable("The database does not answer. Try again in a moment.") from error

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["batch"], route_class=RowsRoute)
 
 
 def _add(kind: Kind) -> None:
-    @router.post(f"/{kind.plural}/batch", responses=answers(BatchResult, 409, 413), name=f"batch_{kind.plural}")
+    @router.post(f"/{kind.plural}/batch", responses=answers(BatchResult, 409, 413), operation_id=f"batch_{kind.plural}")
     @requires(f"{kind.plural}:write")
     @costs("bulk")
     async def batch(body: Batch, context: Write) -> Response:

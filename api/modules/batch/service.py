@@ -19,6 +19,7 @@ from api.modules.batch.errors import AlreadyExists, Ambiguous, Deleted, DeleteNo
 from api.modules.batch.kinds import REFERENCES, Kind, compared
 from api.modules.batch.repository import BatchRepository
 from api.modules.opportunities.service import OpportunityService
+from api.modules.opportunities.stages import KeptStages, Stage, Stages
 from api.problems import ReferenceNotFound
 from api.records.halves import in_halves
 from api.records.held import Batch, HeldHistory, HeldParticipants, HeldRecords, HeldWork
@@ -42,6 +43,8 @@ class Known:
     keys: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
     asked: set[Key] = field(default_factory=set)
     existing: set[str] = field(default_factory=set)
+    stages: Sequence[Stage] | None = None
+    """Where the batch is about deals."""
 
 
 @dataclass
@@ -110,6 +113,8 @@ class BatchService:
         ids = {record_id for record_id in ids - held.batch.records.keys() if is_id(record_id)}
         if ids:
             held.batch.load(await self.repository.lock_records({self.kind.name: ids}))
+        if self.kind.name == "opportunity" and held.known.stages is None:
+            held.known.stages = await Stages(self.context.work.session, self.customer_id).all(None)
         await self._prefetch_references(changes, held.known)
 
     async def _prefetch_references(self, changes: Sequence[RowChange], known: Known) -> None:
@@ -134,7 +139,7 @@ class _Applier:
         self._kind = kind
         self._batch, self._known = held.batch, held.known
         self._may_delete = f"{kind.plural}:delete" in context.principal.permissions
-        self._service = service_on(held.batch, context, kind)
+        self._service = service_on(held.batch, context, kind, held.known.stages or ())
 
     async def outcome(self, change: RowChange) -> Outcome:
         """What became of one change; one that is refused leaves nothing behind."""
@@ -245,12 +250,13 @@ def references(values: Values) -> list[tuple[str, str, str]]:
     return found
 
 
-def service_on(batch: Batch, context: WriteContext, kind: Kind) -> RecordService[Any]:
+def service_on(batch: Batch, context: WriteContext, kind: Kind, stages: Sequence[Stage]) -> RecordService[Any]:
     """The service of a kind, working on a batch."""
     service = kind.service(context)
     service.records = HeldRecords(batch, table=service.table, kind=service.kind)
     if isinstance(service, OpportunityService):
         service.history = HeldHistory(batch, context.clock.now())
+        service.stages = KeptStages(batch.work.session, batch.work.customer_id, stages)
     if isinstance(service, ActivityService):
         service.known = HeldParticipants(batch)
     return service

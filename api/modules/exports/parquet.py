@@ -4,8 +4,8 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]  # no type information published
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # no type information published
 
 
 class _Outlet(io.RawIOBase):

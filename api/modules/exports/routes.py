@@ -31,7 +31,9 @@ def _documented(media_type: str) -> dict[int | str, dict[str, Any]]:
 
 
 def _add(name: str) -> None:
-    @router.get(f"/{name}.csv", responses=_documented("text/csv"), response_class=Response, name=f"export_{name}_csv")
+    @router.get(
+        f"/{name}.csv", responses=_documented("text/csv"), response_class=Response, operation_id=f"export_{name}_csv"
+    )
     @requires("exports:read")
     @costs("bulk")
     async def as_csv(request: Request, query: Annotated[CsvQuery, Query()]) -> Response:
@@ -40,7 +42,10 @@ def _add(name: str) -> None:
         return _file(_service(request).csv(name, narrowed, bom=query.bom), f"{name}.csv", CSV)
 
     @router.get(
-        f"/{name}.parquet", responses=_documented(PARQUET), response_class=Response, name=f"export_{name}_parquet"
+        f"/{name}.parquet",
+        responses=_documented(PARQUET),
+        response_class=Response,
+        operation_id=f"export_{name}_parquet",
     )
     @requires("exports:read")
     @costs("bulk")

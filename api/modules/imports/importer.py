@@ -37,6 +37,7 @@ from api.permissions import permissions_of
 from api.records.trail import Trail
 from bevyly.clock import Clock
 from bevyly.db.schema import Import
+from bevyly.db.scope import EVERY_OWNER, narrow_to, visible_owners
 from bevyly.db.unit_of_work import unit_of_work
 from bevyly.errors import BevylyError
 from bevyly.ids import new_id
@@ -86,6 +87,7 @@ class Importer:
 
     async def work_on_one(self) -> bool:
         """Bring one import to its end; whether there was one."""
+        narrow_to(EVERY_OWNER)
         claim = await self._claim()
         if claim is None:
             return False
@@ -103,6 +105,7 @@ class Importer:
         return None if row is None else Claim(row[0], row[1], lease)
 
     async def _work(self, claim: Claim) -> None:
+        narrow_to(await self._visible_owners(claim))
         async with self._held(claim) as held:
             if held is None:
                 return
@@ -118,6 +121,11 @@ class Importer:
                 PARTS.labels("reverted").inc()
         else:
             await _Run(self, claim, context).to_its_end()
+
+    async def _visible_owners(self, claim: Claim) -> str:
+        """Whose records the import may see and change: those that its user may."""
+        async with unit_of_work(self._engine, claim.customer_id) as work:
+            return await ImportRepository(work.session, claim.customer_id).visible_owners(claim.import_id)
 
     async def _revert_part(self, claim: Claim) -> bool:
         async with self._held(claim) as held:
@@ -143,8 +151,8 @@ class Importer:
             user = await imports.user(job.created_by)
             if user is None:
                 raise MayNotWrite("Who started the import may not come in any more.")
-            role = permissions_of(user.role)
-            who = Principal(claim.customer_id, user.id, user.email, user.role, role, "user", user.id)
+            may, sees = permissions_of(user.role), visible_owners()
+            who = Principal(claim.customer_id, user.id, user.email, user.role, may, "user", user.id, sees)
             yield job, WriteContext(work, who, self._clock, claim.import_id)
 
     def _checkpoint(self, job: Import) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -135,6 +135,14 @@ class ImportRepository:
             .values(outcome=outcome)
             .execution_options(synchronize_session=False)
         )
+
+    async def visible_owners(self, import_id: str) -> str:
+        """Whose records the user of an import sees (`bevyly.db.scope`)."""
+        table = Import
+        statement = select(func.api_get_visible_owners(table.customer_id, table.created_by)).where(
+            table.customer_id == self.customer_id, table.id == import_id
+        )
+        return str(await self.session.scalar(statement))
 
     async def user(self, user_id: str) -> User | None:
         """A user who may still come in."""

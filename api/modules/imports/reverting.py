@@ -13,6 +13,7 @@ from api.modules.batch.kinds import KINDS
 from api.modules.batch.repository import BatchRepository
 from api.modules.batch.schemas import validated
 from api.modules.batch.service import service_on
+from api.modules.opportunities.stages import Stages
 from api.modules.imports.repository import ImportRepository
 from api.records.held import Batch, HeldWork
 from api.records.service import RecordService
@@ -39,7 +40,8 @@ class Reverting:
         batch = Batch(HeldWork(self._context.work.session, self._job.customer_id))
         await self._records.be_patient()
         batch.load(await self._records.lock_records({self._job.kind: {effect.record_id for effect in effects}}))
-        service = service_on(batch, replace(self._context, work=batch.work), self._kind)
+        stages = await Stages(self._context.work.session, self._job.customer_id).all(None)
+        service = service_on(batch, replace(self._context, work=batch.work), self._kind, stages)
         outcomes: dict[str, list[str]] = defaultdict(list)
         for effect in effects:
             outcomes[await self._take_back(effect, batch, service)].append(effect.record_id)

@@ -27,7 +27,15 @@ from api.routing import RowsRoute, answers, area, costs, problems, read, require
 from bevyly.ids import is_id
 
 router = area("/imports", "imports")
-_FILE = {"required": True, "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}
+_FILE = {
+    "required": True,
+    "content": {
+        "text/csv": {
+            "schema": {"type": "string", "format": "binary"},
+            "example": "name,domain\nSteel & Sons,steel.example\n",
+        }
+    },
+}
 
 
 @read(router, "", ImportPage)
@@ -61,7 +69,7 @@ async def preview_import(request: Request, import_id: str) -> Response:
     response_class=Response,
 )
 @requires("imports:read")
-async def import_errors(request: Request, import_id: str) -> Response:
+async def get_import_errors(request: Request, import_id: str) -> Response:
     """The refused rows with row number, column, message and their cells, as a CSV file."""
     state = request.scope["state"]
     await one(request, "api_get_import", import_id, kind="import")
@@ -70,7 +78,7 @@ async def import_errors(request: Request, import_id: str) -> Response:
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def upload(request: Request, query: Annotated[UploadQuery, Query()], context: Write) -> Response:
+async def create_import(request: Request, query: Annotated[UploadQuery, Query()], context: Write) -> Response:
     """Send a CSV file as the body, up to 50 MiB. It is kept in parts until the import is done."""
     row = await ImportService(context).upload(query.kind, query.filename, _parts(request))
     return await _told(context, row.id, row.version, status=201)
@@ -78,7 +86,7 @@ async def upload(request: Request, query: Annotated[UploadQuery, Query()], conte
 
 router.add_api_route(
     "",
-    costs("bulk")(requires("imports:write")(upload)),
+    costs("bulk")(requires("imports:write")(create_import)),
     methods=["POST"],
     status_code=201,
     responses=answers(ImportDetail, 403, 413, status=201),

@@ -90,7 +90,11 @@ STREAMS = {"/api/v1/audit/export", "/api/v1/live"}
 
 
 # The query of each route that cannot do without one.
-QUERIES = {"GET /api/v1/live": "follow=false", "GET /api/v1/search": "q=secret&limit=1"}
+QUERIES = {
+    "GET /api/v1/live": "follow=false",
+    "GET /api/v1/search": "q=secret&limit=1",
+    "POST /api/v1/imports": "kind=account",
+}
 
 
 @dataclass(frozen=True)

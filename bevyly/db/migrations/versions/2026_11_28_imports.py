@@ -5,7 +5,7 @@ from alembic import op
 from bevyly.db.rls import APP_ROLE, PIPELINE_ROLE, protect
 
 revision = "2026_11_28_imports"
-down_revision = "2026_11_28_tags"
+down_revision = "2026_11_28_duplicates"
 branch_labels = None
 depends_on = None
 
