@@ -13,8 +13,8 @@ from api.modules.batch.kinds import KINDS
 from api.modules.batch.repository import BatchRepository
 from api.modules.batch.schemas import validated
 from api.modules.batch.service import service_on
-from api.modules.opportunities.stages import Stages
 from api.modules.imports.repository import ImportRepository
+from api.modules.opportunities.stages import Stages
 from api.records.held import Batch, HeldWork
 from api.records.service import RecordService
 from api.records.trail import plain
