@@ -1,7 +1,7 @@
 """Streams of rows out of the database: as many as there are, in memory of a constant size.
 
-A stream has a read-only connection of its own, under the row-level security of its tenant and its user, for as long as it is read.
-Does not belong here: what is asked; that is in the repositories.
+A stream has a read-only connection of its own for as long as it is read, under the row-level security of its tenant
+and its user. Does not belong here: what is asked; that is in the repositories.
 """
 
 import asyncio

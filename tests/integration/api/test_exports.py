@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import psycopg
 import pytest
 
 from api.modules.exports.parquet import parquet, schema_of
@@ -13,6 +14,7 @@ from api.modules.exports.tables import EXPORTS
 from bevyly.db.stream import BLOCK_BYTES
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import seed
+from tests.integration.api.test_imports import run
 
 
 def lines(text: str) -> list[dict[str, str]]:
@@ -84,3 +86,28 @@ async def test_a_stream_is_read_in_blocks_and_the_connection_is_given_back(api: 
 async def test_who_may_not_export(api: Api) -> None:
     async with api.client(api.a, "viewer") as client:
         assert (await client.get("/api/v1/exports/leads.csv")).status_code == 403
+
+
+async def test_who_sees_less_changes_and_exports_less(api: Api) -> None:
+    with psycopg.connect(api.database.owner_url) as owner:
+        owner.execute("update customers set record_visibility = 'own' where id = %s", (api.a.customer_id,))
+    async with api.client(api.a) as client:
+        made = (await client.post("/api/v1/accounts", json={"name": "hidden", "domain": "h.example"})).json()
+    async with api.client(api.a, "member") as client:
+        update = {"op": "update", "id": made["id"], "name": "seen"}
+        refers = {"op": "create", "last_name": "x", "account_id": made["id"]}
+        for kind, row in (("accounts", update), ("contacts", refers)):
+            answer = (await client.post(f"/api/v1/{kind}/batch", json={"rows": [row]})).json()
+            assert answer["counts"] == {"refused": 1}, kind
+        assert lines((await client.get("/api/v1/exports/accounts.csv")).text) == []
+        text = f"id,name\n{made['id']},seen\n"
+        sent = (await client.post("/api/v1/imports?kind=account", content=text)).json()
+        suggested = (await client.get(f"/api/v1/imports/{sent['id']}/preview")).json()["mapping"]
+        mapping = suggested | {"mode": "update", "match_by": "id"}
+        assert (await client.put(f"/api/v1/imports/{sent['id']}/mapping", json=mapping)).status_code == 200
+        assert (await client.post(f"/api/v1/imports/{sent['id']}/start", json={})).status_code == 202
+        await run(api)
+        assert (await client.get(f"/api/v1/imports/{sent['id']}")).json()["counts"] == {"refused": 1}
+    async with api.client(api.a) as client:
+        (row,) = lines((await client.get("/api/v1/exports/accounts.csv")).text)
+        assert row["Name"] == "hidden"
