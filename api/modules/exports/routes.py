@@ -27,7 +27,7 @@ def _file(lines: Any, name: str, media_type: str) -> Response:
 
 
 def _documented(media_type: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": "The file", "content": {media_type: {}}}}
+    return {200: {"description": "The file", "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
 def _add(name: str) -> None:

@@ -65,7 +65,7 @@ async def preview_import(request: Request, import_id: str) -> Response:
 
 @router.get(
     "/{import_id}/errors.csv",
-    responses=problems(404) | {200: {"content": {"text/csv": {}}, "description": "The refused rows"}},
+    responses=problems(404) | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The refused rows"}},
     response_class=Response,
 )
 @requires("imports:read")
