@@ -16,11 +16,14 @@ from api.modules.activities.tasks import router as tasks
 from api.modules.api_keys.routes import router as api_keys
 from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
+from api.modules.batch.routes import router as batch
 from api.modules.calendar.routes import router as calendar
 from api.modules.contacts.routes import router as contacts
 from api.modules.duplicates.routes import router as duplicates
 from api.modules.emails.routes import router as emails
 from api.modules.events.routes import router as events
+from api.modules.exports.routes import router as exports
+from api.modules.imports.routes import router as imports
 from api.modules.intent.briefings import Briefings
 from api.modules.intent.routes import router as intent
 from api.modules.invitations.routes import router as invitations
@@ -60,6 +63,9 @@ AREAS = (
     search,
     tags,
     events,
+    batch,
+    imports,
+    exports,
     auth,
     api_keys,
     webhooks,

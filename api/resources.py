@@ -19,6 +19,7 @@ from bevyly.clock import Clock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.pagination import CursorCodec
 from bevyly.db.read import Reader, with_session_settings
+from bevyly.db.stream import Streams
 from bevyly.db.unit_of_work import with_nudge
 from bevyly.events.wakeup import Nudger
 from bevyly.identity.passwords import Passwords
@@ -45,6 +46,7 @@ class Resources:
     nudger: Nudger
     reader: Reader
     queries: Reader
+    streams: Streams
     redis: Redis
     tokens: AccessTokens
     gate: Gate
@@ -88,6 +90,7 @@ def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> R
         reader=reader,
         # their own, so that costly queries never take the connections of the prepared reads
         queries=Reader(url, size=QUERY_CONNECTIONS),
+        streams=Streams(url),
         redis=redis,
         tokens=tokens,
         gate=Gate(Authenticator(reader, engine, tokens, clock), limiter, limits),

@@ -4,6 +4,7 @@
 with bytes: it fills the same documented parameters without dependency injection, which costs more than the answer.
 """
 
+import asyncio
 import inspect
 import json
 from collections.abc import Callable, Coroutine, Iterable
@@ -27,6 +28,8 @@ from bevyly.errors import Invalid
 Mark = Callable[[Callable[..., Any]], Callable[..., Any]]
 _SAFE = {"GET", "HEAD"}
 COSTS = ("reads", "lists", "writes", "bulk", "authentication")
+LONG_CALLS = 3
+"""Calls with many rows that a process works on at once: other writes need connections too."""
 _SECURITY: list[dict[str, list[str]]] = [{"access_token": []}, {"api_key": []}]
 _IDEMPOTENCY_KEY = {
     "name": "idempotency-key",
@@ -130,6 +133,24 @@ class GuardedRoute(APIRoute):
             return await in_unit_of_work(resources, strict, principal, handle)
 
         return guarded
+
+
+class RowsRoute(GuardedRoute):
+    """A route whose rows are judged one by one, and whose calls wait for each other before they take a connection."""
+
+    finds_nul: ClassVar[bool] = True
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def a_few_at_once(request: Request) -> Response:
+            state = request.app.state
+            if not hasattr(state, "long_calls"):
+                state.long_calls = asyncio.Semaphore(LONG_CALLS)
+            async with state.long_calls:
+                return await handle(request)
+
+        return a_few_at_once
 
 
 class ReadRoute(GuardedRoute):

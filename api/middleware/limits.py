@@ -2,9 +2,14 @@
 
 The body is read here, whole and before the routes, so that neither a slow nor a huge one reaches a database connection.
 None is unpacked: a kilobyte that becomes a gigabyte is refused for its `Content-Encoding`.
+A file goes through a temporary file of its own, so that it is never in memory as a whole.
 """
 
 import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import IO
 
 from prometheus_client import Counter, Gauge
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,8 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 MAX_BODY_BYTES = 1024 * 1024
-# a batch of 1,000 events, each of up to about 4 KiB
-LARGER_BODIES = {"/api/v1/events": 4 * 1024 * 1024}
+# 1,000 events or rows, each of up to about 4 KiB
+_MANY = ("events", *(f"{kind}/batch" for kind in ("accounts", "contacts", "leads", "opportunities", "activities")))
+LARGER_BODIES = {f"/api/v1/{path}": 4 * 1024 * 1024 for path in _MANY}
+FILES = {"/api/v1/imports": 50 * 1024 * 1024}
+FILE_SECONDS = 300.0
+IN_MEMORY_BYTES = 1024 * 1024
+_PART_BYTES = 64 * 1024
+_BODY_HEADERS = (b"content-length", b"transfer-encoding")
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
 BODY_SECONDS = 10.0
@@ -27,6 +38,9 @@ _BOUNDED_BELOW = ("GET", "HEAD")
 _ALWAYS_ANSWERED = ("/healthz", "/metrics")
 STREAMS = frozenset({"/api/v1/live"})
 """Answers that last: they are counted and bounded for each user, where they are opened."""
+LIMITS = LARGER_BODIES | FILES
+Admitted = tuple[tuple[int, str, str] | None, Receive]
+"""Why a request is refused, if it is, and where its body is read from."""
 
 
 class RequestLimits:
@@ -43,7 +57,14 @@ class RequestLimits:
         if scope["type"] != "http" or scope["path"] in _ALWAYS_ANSWERED:
             await self.app(scope, receive, send)
             return
-        refusal, inner = await self._admit(scope, receive)
+        if scope["method"] == "POST" and scope["path"] in FILES:
+            with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+                await self._serve(scope, await self._admit_file(scope, receive, file), receive, send)
+            return
+        await self._serve(scope, await self._admit(scope, receive), receive, send)
+
+    async def _serve(self, scope: Scope, admitted: Admitted, receive: Receive, send: Send) -> None:
+        refusal, inner = admitted
         if refusal is not None:
             REFUSED.labels(refusal[1]).inc()
             await _refuse(scope, *refusal)(scope, receive, send)
@@ -58,25 +79,49 @@ class RequestLimits:
         finally:
             self.in_flight -= counted
 
-    async def _admit(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str, str] | None, Receive]:
+    async def _admit(self, scope: Scope, receive: Receive) -> Admitted:
         headers = scope["headers"]
         refusal = _refusal(headers)
         if refusal is not None:
             return refusal, receive
         if self.in_flight >= self.max_in_flight:
             return (503, "overloaded", "Too many requests at once. Try again in a moment."), receive
-        declared = {name: value for name, value in headers if name in (b"content-length", b"transfer-encoding")}
+        return await self._admit_body(scope, receive)
+
+    async def _admit_body(self, scope: Scope, receive: Receive) -> Admitted:
+        declared = {name: value for name, value in scope["headers"] if name in _BODY_HEADERS}
         if not declared or declared.get(b"content-length") == b"0":
             return None, receive
-        length, most = declared.get(b"content-length", b"0"), LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
+        length, most = declared.get(b"content-length", b"0"), LIMITS.get(scope["path"], MAX_BODY_BYTES)
         if not length.isdigit() or int(length) > most:
             return _too_large(most), receive
+        if scope["method"] == "POST" and scope["path"] in FILES:
+            return None, receive
         try:
             async with asyncio.timeout(self.body_seconds):
                 body = await _read_body(receive, most)
         except TimeoutError:
             return (408, "body_too_slow", "The body did not arrive in time."), receive
         return (_too_large(most), receive) if body is None else (None, _replay(body, receive))
+
+    async def _admit_file(self, scope: Scope, receive: Receive, file: IO[bytes]) -> Admitted:
+        refusal, _ = await self._admit(scope, receive)
+        if refusal is not None:
+            return refusal, receive
+        most, digest, size = FILES[scope["path"]], sha256(), 0
+        try:
+            async with asyncio.timeout(FILE_SECONDS):
+                async for part in _parts(receive):
+                    size += len(part)
+                    if size > most:
+                        return _too_large(most), receive
+                    digest.update(part)
+                    file.write(part)
+        except TimeoutError:
+            return (408, "body_too_slow", "The body did not arrive in time."), receive
+        file.seek(0)
+        scope.setdefault("state", {})["body_digest"] = digest.digest()
+        return None, _replay_file(file, receive)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -110,15 +155,35 @@ def _too_large(most: int) -> tuple[int, str, str]:
 
 async def _read_body(receive: Receive, most: int) -> bytes | None:
     body = bytearray()
+    async for part in _parts(receive):
+        body += part
+        if len(body) > most:
+            return None
+    return bytes(body)
+
+
+async def _parts(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return bytes(body)
-        body += message.get("body", b"")
-        if len(body) > most:
-            return None
+            return
+        yield message.get("body", b"")
         if not message.get("more_body", False):
-            return bytes(body)
+            return
+
+
+def _replay_file(file: IO[bytes], receive: Receive) -> Receive:
+    unread = True
+
+    async def replay() -> Message:
+        nonlocal unread
+        if not unread:
+            return await receive()
+        part = file.read(_PART_BYTES)
+        unread = len(part) == _PART_BYTES
+        return {"type": "http.request", "body": part, "more_body": unread}
+
+    return replay
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -26,7 +26,7 @@ async def insert(driver: Driver, row: Base) -> None:
 
 def insertion(row: Base) -> tuple[bytes, list[Any]]:
     """The statement that stores `row`, and its values; what was left out of the row is filled in."""
-    _fill_in(row)
+    complete(row)
     given = row.__dict__
     present = tuple(name for name, _ in _columns(type(row)) if name in given)
     statement, documents = _statement(type(row), present)
@@ -34,7 +34,7 @@ def insertion(row: Base) -> tuple[bytes, list[Any]]:
     return statement, values
 
 
-def _fill_in(row: Base) -> None:
+def complete(row: Base) -> None:
     """Set what was left out; what only the database knows (a time of its own) stays out."""
     given = row.__dict__
     for name, column in _columns(type(row)):

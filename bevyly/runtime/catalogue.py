@@ -49,6 +49,11 @@ APPLICATIONS = (
         page="/healthz",
     ),
     Row(
+        name="importer",
+        argv=lambda _: (PYTHON, "-m", "api.modules.imports"),
+        needs=("migrations",),
+    ),
+    Row(
         name="relay",
         argv=lambda _: (PYTHON, "-m", "pipelines.streams.relay"),
         needs=("migrations", "topics"),

@@ -75,7 +75,7 @@ class Story:
             answer = await self.send(of(self.document, before))
             assert answer.is_success, f"{before}, which comes before {one.id}: {answer.text}"
         headers = {} if one.media is None else {"content-type": one.media}
-        content = None if one.media is None else json.dumps(self._with_known(one.request))
+        content = None if one.media is None else _body(one.media, self._with_known(one.request))
         answer = await self.client.request(
             one.method, one.path.format(**self.known), params=example.get("query"), headers=headers, content=content
         )
@@ -96,6 +96,10 @@ class Story:
             body = answer.json()
             if isinstance(body, dict):
                 self.known |= {k: v for k, v in body.items() if isinstance(v, str) and _REMEMBERED.fullmatch(k)}
+
+
+def _body(media: str, request: Any) -> str:
+    return str(request) if media.startswith("text/") else json.dumps(request)
 
 
 def record(one: Described, answer: httpx.Response | None = None, *, stale: bool = False) -> None:

@@ -6,8 +6,8 @@ from api.dependencies.work import WriteContext
 from api.modules.activities.service import ActivityService
 from api.modules.activities.threads import subject_key
 from api.modules.events.errors import invalid
-from api.modules.events.held import Batch, HeldParticipants
 from api.modules.events.kinds import COMPLETED, FOLLOWING, PLANNED
+from api.records.held import Batch, HeldParticipants
 from api.records.trail import Values, plain
 from bevyly.db.schema import Activity
 

@@ -13,7 +13,6 @@ from api.modules.contacts.service import ContactService
 from api.modules.events.activities import InboundActivities
 from api.modules.events.data import MAX_ID, REQUIRED
 from api.modules.events.errors import DeleteNotAllowed, RecordUnknown, invalid
-from api.modules.events.held import AnyRecord, Batch, HeldHistory, HeldRecords
 from api.modules.events.kept import Followed
 from api.modules.events.kinds import PLURALS
 from api.modules.events.reading import Change
@@ -23,6 +22,7 @@ from api.modules.leads.service import LeadService
 from api.modules.opportunities.service import OpportunityService
 from api.modules.opportunities.stages import Stage
 from api.problems import ReferenceNotFound
+from api.records.held import AnyRecord, Batch, HeldHistory, HeldRecords
 from api.records.service import RecordService
 from api.records.trail import Values
 from bevyly.clock import FixedClock

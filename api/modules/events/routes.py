@@ -1,9 +1,6 @@
 """Events of other systems over HTTP."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -14,31 +11,9 @@ from api.modules.events.reading import read, rows_of
 from api.modules.events.schemas import MAX_EVENTS, STATUSES, BatchResult, EventResult, request_body
 from api.modules.events.service import EventIngest
 from api.records.reads import JSON
-from api.routing import GuardedRoute, answers, costs, requires
+from api.routing import RowsRoute, answers, costs, requires
 
-AT_ONCE = 3
-"""Calls that a process works on at once: they are long, and other writes need connections too."""
-
-
-class EventsRoute(GuardedRoute):
-    """A route whose rows are judged one by one, and whose calls wait for each other before they take a connection."""
-
-    finds_nul: ClassVar[bool] = True
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def a_few_at_once(request: Request) -> Response:
-            state = request.app.state
-            if not hasattr(state, "ingests"):
-                state.ingests = asyncio.Semaphore(AT_ONCE)
-            async with state.ingests:
-                return await handle(request)
-
-        return a_few_at_once
-
-
-router = APIRouter(prefix="/api/v1/events", tags=["events"], route_class=EventsRoute)
+router = APIRouter(prefix="/api/v1/events", tags=["events"], route_class=RowsRoute)
 _RESPONSES = answers(EventResult, status=201) | answers(BatchResult | EventResult, 403, 404, 409, 413, 415)
 
 

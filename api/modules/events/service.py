@@ -10,21 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 from prometheus_client import Counter as Metric
-from sqlalchemy.exc import DBAPIError
 
 from api.dependencies.work import WriteContext
 from api.modules.events.applying import Applier, Known
 from api.modules.events.errors import IdReused, as_problem
-from api.modules.events.held import Batch, HeldWork
 from api.modules.events.kept import Kept
 from api.modules.events.kinds import RECORDS
 from api.modules.events.reading import Change, Refusal, in_order
 from api.modules.events.repository import IngestRepository
 from api.modules.opportunities.stages import Stages
-from api.problems import translate
+from api.records.halves import in_halves
+from api.records.held import Batch, HeldWork
 from bevyly.errors import BevylyError
+from bevyly.events.envelope import Event
 from bevyly.events.outbox import outbox_rows
 
 EVENTS = Metric("bevyly_inbound_events_total", "Events that other systems sent.", ["status"])
@@ -67,35 +66,13 @@ class EventIngest:
         changes = in_order([row for row in rows if isinstance(row, Change)])
         if changes:
             await self.repository.be_patient()
-        for result in await self._apply(changes):
+        for result in await in_halves(self.context.work, changes, self._try, _alone):
             results[result.index] = result
         for status, count in Counter(result.status for result in results.values()).items():
             EVENTS.labels(status).inc(count)
         return [results[row.index] for row in rows]
 
-    async def _apply(self, changes: Sequence[Change]) -> list[Result]:
-        if not changes:
-            return []
-        try:
-            async with self.context.work.savepoint():
-                results, batch = await self._try(changes)
-        except DBAPIError as error:
-            if not _is_about_rows(error):
-                raise
-            refused: BevylyError = translate(error)
-        except BevylyError as error:
-            refused = error
-        else:
-            for event in batch.work.events:
-                self.context.work.emit(event)
-            return results
-        if len(changes) == 1:
-            change = changes[0]
-            return [_refused({"id": change.event_id, "source": change.source}, change.index, refused)]
-        half = len(changes) // 2
-        return [*await self._apply(changes[:half]), *await self._apply(changes[half:])]
-
-    async def _try(self, changes: Sequence[Change]) -> tuple[list[Result], Batch]:
+    async def _try(self, changes: Sequence[Change]) -> tuple[list[Result], list[Event]]:
         batch = Batch(HeldWork(self.session, self.customer_id))
         known, seen = await self._prefetch(changes, batch)
         applier, kept, results = Applier(self.context, batch, known), [], []
@@ -110,7 +87,7 @@ class EventIngest:
         outbox_rows(batch.work.events)
         followed = {row.entity_id for row in kept if row.status != "stale"}
         await self.repository.write(batch, kept, (known.followed[record_id] for record_id in followed))
-        return results, batch
+        return results, batch.work.events
 
     async def _one(self, change: Change, applier: Applier, batch: Batch, known: Known) -> Result:
         mark = batch.mark(change.entity_id)
@@ -200,6 +177,5 @@ def _external_ids(changes: Iterable[Change]) -> Iterable[str]:
         yield f"{change.source}#{change.translation.external_id}"
 
 
-def _is_about_rows(error: DBAPIError) -> bool:
-    about = psycopg.IntegrityError | psycopg.DataError | psycopg.errors.DeadlockDetected
-    return isinstance(error.orig, about | psycopg.errors.InsufficientPrivilege)
+def _alone(change: Change, error: BevylyError) -> Result:
+    return _refused({"id": change.event_id, "source": change.source}, change.index, error)

@@ -54,3 +54,15 @@ class Stages:
         if key is not None:
             statement = statement.where(table.key == key)
         return [Stage(*row) for row in await self.session.execute(statement)]
+
+
+class KeptStages(Stages):
+    """Stages that were read once for many deals."""
+
+    def __init__(self, session: AsyncSession, customer_id: str, stages: Sequence[Stage]) -> None:
+        super().__init__(session, customer_id)
+        self._stages = stages
+
+    async def all(self, key: str | None) -> Sequence[Stage]:
+        """Of those that were read, all or the one with `key`."""
+        return [stage for stage in self._stages if key in (None, stage.key)]

@@ -17,6 +17,7 @@ from bevyly.db.schema.identity import (
     RefreshToken,
     User,
 )
+from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFailure
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
@@ -54,6 +55,10 @@ __all__ = [
     "DuplicateDismissal",
     "Enrichment",
     "IdempotencyRecord",
+    "Import",
+    "ImportChunk",
+    "ImportEffect",
+    "ImportFailure",
     "InboundEvent",
     "InboundRecord",
     "Invitation",

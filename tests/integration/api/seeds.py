@@ -22,6 +22,10 @@ from bevyly.db.schema import (
     DuplicateDismissal,
     Enrichment,
     IdempotencyRecord,
+    Import,
+    ImportChunk,
+    ImportEffect,
+    ImportFailure,
     InboundEvent,
     InboundRecord,
     Invitation,
@@ -105,6 +109,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "endpoint_id": new_id(),
         "delivery_id": new_id(),
         "thread_id": new_id(),
+        "import_id": new_id(),
         "team_id": new_id(),
         "pipeline_id": new_id(),
         "stage_id": new_id(),
@@ -179,9 +184,21 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             QueuedMail(**t, id=new_id(), kind="x", recipient="x@example.com", body="x", next_attempt_at=LATER),
             WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),
             WebhookEvent(**t, event_id=event, type="note.created", envelope="{}"),
+            Import(
+                **t, id=ids["import_id"], kind="account", size_bytes=7, encoding="utf-8", delimiter=",",
+                has_header=True, columns=["name"], created_by=user_id,
+            ),
         ],
         [
             Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
+            ImportChunk(**t, import_id=ids["import_id"], number=0, content=b"name\nSecret\n"),
+            ImportEffect(
+                **t, import_id=ids["import_id"], record_id=ids["account_id"], row_number=1, action="created",
+                version=1, before={}, after={},
+            ),
+            ImportFailure(
+                **t, import_id=ids["import_id"], row_number=2, code="invalid", message="m", cells=["Secret"]
+            ),
             ApprovalItem(**t, id=new_id(), agent_run_id=run, item_type="email", content_hash="h"),
             *(
                 PipelineStage(

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from api.modules.events.repository import IngestRepository
-from api.modules.events.routes import AT_ONCE
 from api.modules.events.service import EventIngest
+from api.routing import LONG_CALLS
 from tests.integration.api.conftest import Api
 from tests.integration.api.ingest import BATCH, PATH, company, event, funnel, send, statuses
 
@@ -166,4 +166,4 @@ async def test_batches_leave_connections_to_others(api: Api, monkeypatch: pytest
         ]
         everyone = await asyncio.gather(*(send(client, *batch) for batch in batches))
     assert all(statuses(results) == ["created"] * 20 for results in everyone)
-    assert most == AT_ONCE
+    assert most == LONG_CALLS

@@ -76,7 +76,10 @@ async def same_as_missing(
         answers = [await client.get(operation.path, params={name: ids[name]}) for ids in (theirs, missing)]
         assert answers[0].status_code == 200, operation.name
         assert answers[0].content == answers[1].content
-        assert not answers[0].content if operation.path in STREAMS else answers[0].json()["data"] == []
+        if answers[0].headers["content-type"] == "application/json":
+            assert answers[0].json()["data"] == []
+        elif operation.path in STREAMS:
+            assert not answers[0].content
 
 
 async def test_every_route_answers_a_foreign_id_like_a_missing_one(api: Api, theirs: dict[str, str]) -> None:

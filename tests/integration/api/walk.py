@@ -26,6 +26,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/activities/{activity_id}/complete": {},
     "POST /api/v1/tags/rename": {"tag": "x", "to": "y"},
     "POST /api/v1/tags/delete": {"tag": "x"},
+    **{
+        f"POST /api/v1/{plural}/batch": {"rows": [{"op": "create"}]}
+        for plural in ("accounts", "contacts", "leads", "opportunities", "activities")
+    },
     "POST /api/v1/events": {
         "specversion": "1.0",
         "id": "1",
@@ -33,6 +37,9 @@ BODIES: dict[str, dict[str, Any]] = {
         "type": "lead.created",
         "data": {"lead_id": "1", "company_name": "x"},
     },
+    "POST /api/v1/imports": {},
+    "PUT /api/v1/imports/{import_id}/mapping": {"columns": [{"column": "name", "field": "name"}]},
+    "POST /api/v1/imports/{import_id}/start": {"dry_run": True},
     "POST /api/v1/intent/briefing/refresh": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/accept": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/dismiss": {},
@@ -84,7 +91,11 @@ STREAMS = {"/api/v1/audit/export", "/api/v1/live"}
 
 
 # The query of each route that cannot do without one.
-QUERIES = {"GET /api/v1/live": "follow=false", "GET /api/v1/search": "q=secret&limit=1"}
+QUERIES = {
+    "GET /api/v1/live": "follow=false",
+    "GET /api/v1/search": "q=secret&limit=1",
+    "POST /api/v1/imports": "kind=account",
+}
 
 
 @dataclass(frozen=True)

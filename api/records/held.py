@@ -15,6 +15,7 @@ from api.modules.activities.repository import ParticipantRepository
 from api.modules.opportunities.repository import HistoryRepository
 from api.records.repository import RecordRepository, missing
 from api.records.trail import Values
+from bevyly.db.rows import complete
 from bevyly.db.schema import Account, Activity, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.base import Base
 from bevyly.db.unit_of_work import UnitOfWork
@@ -48,6 +49,7 @@ class HeldWork(UnitOfWork):
         super().__init__(cast(AsyncSession, self.held), customer_id)
 
     async def insert(self, row: Base) -> None:
+        complete(row)
         self.held.add(row)
 
     def note(self, row: Base) -> None:
@@ -104,6 +106,12 @@ class Batch:
         for name, value in mark.columns.items():
             setattr(row, name, value)
 
+    def forget_additions(self) -> None:
+        """Forget new rows, events and history, and keep the records as they are: for what shall not be written."""
+        self.work.held.rows.clear()
+        self.work.events.clear()
+        self.history.clear()
+
     def changed(self) -> list[AnyRecord]:
         """Records of the database that are no longer what it has."""
         return [self.records[id_] for id_, columns in self.loaded.items() if columns_of(self.records[id_]) != columns]
@@ -132,7 +140,10 @@ class HeldRecords(RecordRepository[Any]):
         return row
 
     async def require_living(self, references: Iterable[tuple[str, str | None]]) -> None:
-        """Nothing: the batch locked what its rows refer to, and follows what was merged to its survivor."""
+        """Nothing: the batch locked what its rows refer to, and knows what was merged into what."""
+
+    async def require_visible(self, references: dict[str, str]) -> None:
+        """Nothing: what all rows of a batch refer to is looked up at once, beneath the same policies."""
 
 
 class HeldHistory(HistoryRepository):

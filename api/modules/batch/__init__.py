@@ -1,0 +1,1 @@
+"""Many changes of one kind in one call."""

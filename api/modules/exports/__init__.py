@@ -1,0 +1,1 @@
+"""Records as files: CSV for spreadsheets, Parquet for programs."""
