@@ -68,7 +68,8 @@ class _Change:
             if taken is None:
                 yield f"the body is no longer taken as {media}"
             else:
-                yield from refused(content["schema"], taken["schema"], self._old, self._new, "body")
+                schemas = content.get("schema", {}), taken.get("schema", {})
+                yield from refused(*schemas, self._old, self._new, "body")
 
     def _responses(self) -> Iterator[str]:
         for status, response in self._before["responses"].items():
@@ -81,7 +82,7 @@ class _Change:
                 if media not in tells:
                     yield f"the answer {status} is no longer given as {media}"
                 else:
-                    schemas = content["schema"], tells[media]["schema"]
+                    schemas = content.get("schema", {}), tells[media].get("schema", {})
                     yield from lost(*schemas, self._old, self._new, f"answer {status}")
 
 

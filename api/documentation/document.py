@@ -53,6 +53,7 @@ def document_of(app: FastAPI, limits: RateLimits) -> dict[str, Any]:
             summary="The few things worth doing today, each with its reason, expected value and proof.",
             description=_description(limits),
             routes=app.routes,
+            separate_input_output_schemas=False,
         )
         components = document.setdefault("components", {})
         schema = dict(PROBLEM_SCHEMA)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
+
 Json = dict[str, Any]
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
@@ -42,9 +44,9 @@ class _Comparison:
             return
         theirs = [_resolved(one, self._b_document) for one in _alternatives(b)]
         for branch in (_resolved(one, self._a_document) for one in _alternatives(a)):
-            tries = [list(self._one(branch, other, path)) for other in theirs]
-            if all(tries):
-                yield from min(tries, key=len)
+            tries = [(not _types(branch) <= _types(other), list(self._one(branch, other, path))) for other in theirs]
+            if all(reasons for _, reasons in tries):
+                yield from min(tries, key=lambda tried: (tried[0], len(tried[1])))[1]
         if self._reading:
             given = {str(one.get("type")) for one in _alternatives(a)}
             yield from (
@@ -79,6 +81,11 @@ class _Comparison:
         if self._reading:
             if a.get("format") != b.get("format"):
                 yield f"{path}: format changed"
+            return
+        if "enum" in a:
+            bounds = {word: b[word] for word in (*_UPPER, *_LOWER, *_SAME) if word in b}
+            unfit = (value for value in a["enum"] if not jsonschema_rs.is_valid(bounds, value))
+            yield from (f"{path}: the value {value} is no longer taken" for value in unfit)
             return
         for word in _UPPER:
             if word in b and not (word in a and a[word] <= b[word]):

@@ -42,7 +42,7 @@ async def test_the_typescript_client_compiles_and_works(started: tuple[Api, str]
     api, url = started
     out = await asyncio.to_thread(generated, generate.generate_typescript, tmp_path, "npm")
     node = await asyncio.create_subprocess_exec(
-        generate.tool("node"), str(out / "dist" / "smoke.js"), url, api.token(api.a), stdout=asyncio.subprocess.PIPE
+        generate.tool("node"), str(out / "dist" / "smoke.js"), url, api.token(api.b), stdout=asyncio.subprocess.PIPE
     )
     told, _ = await node.communicate()
     assert node.returncode == 0

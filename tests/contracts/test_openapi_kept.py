@@ -108,6 +108,7 @@ def test_what_clients_rely_on_cannot_change(change: Change, sentence: str) -> No
         lambda d: d["paths"].update({"/api/v1/new": {"get": operation(d, method="get") | {"operationId": "list_new"}}}),
         lambda d: schema(d, "LeadCreate")["properties"].update(region={"type": "string"}),
         lambda d: schema(d, "LeadCreate")["properties"]["status"]["enum"].append("parked"),
+        lambda d: schema(d, "LeadCreate")["properties"].update(status={"type": "string", "maxLength": 50}),
         lambda d: schema(d, "LeadCreate")["properties"]["source"]["anyOf"][0].update(maxLength=200),
         lambda d: schema(d, "Lead")["properties"].update(region={"type": "string"}),
         lambda d: schema(d, "Lead")["required"].append("region"),

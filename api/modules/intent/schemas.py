@@ -107,7 +107,7 @@ class SignalPage(ListPage):
     data: list[Signal]
 
 
-class Member(Output):
+class PatternMember(Output):
     """A signal of a pattern."""
 
     id: Id
@@ -133,7 +133,7 @@ class Pattern(Output):
     first_seen_at: datetime
     last_seen_at: datetime
     closed_at: datetime | None
-    signals: list[Member]
+    signals: list[PatternMember]
 
 
 class PatternPage(ListPage):

@@ -31,7 +31,7 @@ async def list_invitations(request: Request, query: Annotated[InvitationQuery, Q
 
 @router.post("", status_code=201, responses=answers(Invitation, 403, 404, 409, status=201))
 @requires("invitations:write")
-async def invite(body: InvitationCreate, context: Write, resources: Process) -> Response:
+async def invite_user(body: InvitationCreate, context: Write, resources: Process) -> Response:
     """Invite somebody by mail; the link works once and for seven days."""
     service = InvitationService(context, resources.settings)
     row = await service.create(email=body.email, role=body.role, team_id=body.team_id)
@@ -40,7 +40,7 @@ async def invite(body: InvitationCreate, context: Write, resources: Process) -> 
 
 @router.post("/{invitation_id}/resend", responses=answers(Invitation, 403, 404, 409))
 @requires("invitations:write")
-async def resend(invitation_id: str, context: Write, resources: Process) -> Response:
+async def resend_invitation(invitation_id: str, context: Write, resources: Process) -> Response:
     """Send an invitation again; the link of the mail before ends."""
     service = InvitationService(context, resources.settings)
     row = await service.resend(invitation_id)
@@ -49,7 +49,7 @@ async def resend(invitation_id: str, context: Write, resources: Process) -> Resp
 
 @router.delete("/{invitation_id}", status_code=204, responses=problems(403, 404, 409))
 @requires("invitations:write")
-async def revoke(invitation_id: str, context: Write, resources: Process) -> Response:
+async def revoke_invitation(invitation_id: str, context: Write, resources: Process) -> Response:
     """Take an invitation back."""
     await InvitationService(context, resources.settings).revoke(invitation_id)
     return Response(status_code=204)
@@ -57,7 +57,7 @@ async def revoke(invitation_id: str, context: Write, resources: Process) -> Resp
 
 @router.post("/accept", status_code=201, responses=answers(Accepted, 404, status=201))
 @requires("public")
-async def accept(body: Acceptance, request: Request, resources: Process) -> Accepted:
+async def accept_invitation(body: Acceptance, request: Request, resources: Process) -> Accepted:
     """Become a user by an invitation, and log in with the password from then on."""
     acceptance = InvitationAcceptance(resources, request_id_of(request))
     user = await acceptance.accept(body.token, name=body.name, password=body.password.get_secret_value())
