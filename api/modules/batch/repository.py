@@ -25,7 +25,7 @@ class BatchRepository(BulkRepository):
         found = await self.session.execute(statement.order_by(table.id))
         return [(compared(column, str(value)), str(record_id)) for value, record_id in found]
 
-    async def users(self, ids: set[str]) -> set[str]:
+    async def users(self, ids: set[str]) -> dict[str, str]:
         """Which of `ids` are users."""
         statement = select(User.id).where(User.customer_id == self.customer_id, among(User.id, ids))
-        return set(await self.session.scalars(statement))
+        return {user_id: user_id for user_id in await self.session.scalars(statement)}

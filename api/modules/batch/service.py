@@ -22,8 +22,8 @@ from api.modules.opportunities.service import OpportunityService
 from api.modules.opportunities.stages import KeptStages, Stage, Stages
 from api.problems import ReferenceNotFound
 from api.records.halves import in_halves
-from api.records.held import Batch, HeldHistory, HeldParticipants, HeldRecords, HeldWork
-from api.records.repository import missing
+from api.records.held import AnyRecord, Batch, HeldHistory, HeldParticipants, HeldRecords, HeldWork
+from api.records.repository import merged_away, missing
 from api.records.service import RecordService
 from api.records.trail import Values
 from bevyly.db.schema import AuditEntry
@@ -42,7 +42,8 @@ class Known:
 
     keys: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
     asked: set[Key] = field(default_factory=set)
-    existing: set[str] = field(default_factory=set)
+    existing: dict[str, str] = field(default_factory=dict)
+    """Rows that others refer to, and who stands for each: itself, or what it was merged into."""
     stages: Sequence[Stage] | None = None
     """Where the batch is about deals."""
 
@@ -123,7 +124,7 @@ class BatchService:
             for kind, record_id, _ in references(change.values):
                 wanted[kind].add(record_id)
         for kind, ids in wanted.items():
-            new = ids - known.existing
+            new = ids - known.existing.keys()
             if new:
                 found = self.repository.users(new) if kind == "user" else self.repository.existing(kind, new)
                 known.existing |= await found
@@ -194,6 +195,7 @@ class _Applier:
         """The id of the record that is meant; None where a new one is."""
         if change.record_id is not None:
             row = self._batch.records.get(change.record_id)
+            self._require_unmerged(row)
             if row is None or row.deleted_at is not None:
                 raise missing(self._kind.name)
             return change.record_id
@@ -202,6 +204,7 @@ class _Applier:
         having = self._having(change.key)
         alive = [one for one in having if self._batch.records[one].deleted_at is None]
         if having and not alive:
+            self._require_unmerged(self._batch.records[having[0]])
             raise Deleted("The record with this key is deleted.", id=having[0])
         if len(alive) > 1:
             raise Ambiguous(f"{len(alive)} records have this {change.key[0]}.", ids=alive[:10])
@@ -210,6 +213,10 @@ class _Applier:
         if not alive and change.operation in ("update", "delete"):
             raise NoMatch(f"No record has this {change.key[0]}.")
         return alive[0] if alive else None
+
+    def _require_unmerged(self, row: AnyRecord | None) -> None:
+        if (survivor := getattr(row, "merged_into", None)) is not None:
+            raise merged_away(self._kind.name, survivor)
 
     def _having(self, key: Key) -> list[str]:
         """Records that have a value now: one that was changed meanwhile may have lost it."""
@@ -233,6 +240,9 @@ class _Applier:
         if lacking:
             errors = [_at(path, "not_found") for path in lacking]
             raise ReferenceNotFound(f"Nothing here has the id in {', '.join(lacking)}.", errors=errors)
+        for kind, id_, path in references(values):
+            if (survivor := self._known.existing[id_]) != id_:
+                raise merged_away(kind, survivor, errors=[_at(path, "merged")])
 
     def _told(self, change: RowChange, record_id: str, status: Any, noted: int) -> Outcome:
         row = self._batch.records[record_id]
