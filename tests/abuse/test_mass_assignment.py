@@ -42,8 +42,8 @@ def taken(document: dict[str, Any], operation: Operation) -> set[str]:
 
 
 def judged_by_row(operation: Operation) -> bool:
-    """Events of other systems have a shape of their own, with a result for each."""
-    return operation.path == "/api/v1/events"
+    """Events of other systems have a shape of their own, with a result for each; a file has rows, and a mapping."""
+    return (operation.method, operation.path) in {("POST", "/api/v1/events"), ("POST", "/api/v1/imports")}
 
 
 async def test_what_is_ours_is_refused_everywhere_and_changes_nothing(api: Api, ours: dict[str, str]) -> None:

@@ -38,6 +38,18 @@ SILENT = {
         ],
         "how somebody proves who they are is between them and us; the audit knows",
     ),
+    **dict.fromkeys(
+        (f"POST /api/v1/{kind}/batch" for kind in ("accounts", "contacts", "leads", "opportunities", "activities")),
+        "each row tells what a single call tells: test_batch.py",
+    ),
+    **dict.fromkeys(
+        (
+            "POST /api/v1/imports",
+            "PUT /api/v1/imports/{import_id}/mapping",
+            *(f"POST /api/v1/imports/{{import_id}}/{step}" for step in ("start", "cancel", "revert")),
+        ),
+        "the worker tells of progress, and of each record: test_imports.py",
+    ),
     "POST /api/v1/duplicates/dismiss": "what is not the same stays what it was; the audit knows",
     **dict.fromkeys(
         (

@@ -17,6 +17,7 @@ from api.modules.calendar.schemas import Availability, Calendar
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.duplicates.schemas import DuplicatePage
 from api.modules.emails.schemas import Thread, ThreadPage
+from api.modules.imports.schemas import ImportDetail, ImportPage, Preview
 from api.modules.intent.schemas import (
     Briefing,
     PatternPage,
@@ -84,6 +85,9 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/auth/sessions": SessionPage,
     "/api/v1/duplicates": DuplicatePage,
     "/api/v1/merges": MergePage,
+    "/api/v1/imports": ImportPage,
+    "/api/v1/imports/{import_id}": ImportDetail,
+    "/api/v1/imports/{import_id}/preview": Preview,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,

@@ -86,7 +86,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/api-keys/{key_id}/rotate": {},
 }
 
-STREAMS = {"/api/v1/audit/export", "/api/v1/live"}
+STREAMS = {
+    *("/api/v1/audit/export", "/api/v1/live", "/api/v1/imports/{import_id}/errors.csv"),
+    *(
+        f"/api/v1/exports/{kind}.{form}"
+        for kind in ("accounts", "contacts", "leads", "opportunities", "activities", "recommendations")
+        for form in ("csv", "parquet")
+    ),
+}
 """Reads that are no JSON document; each has tests of its own."""
 
 
