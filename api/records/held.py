@@ -25,11 +25,11 @@ AnyRecord = Account | Contact | Lead | Opportunity | Activity
 
 
 class HeldSession:
-    """The part of a session that services use: new rows are held, single values are read from the real one."""
+    """The part of a session that services use: new rows are held, statements go to the real one."""
 
     def __init__(self, real: AsyncSession) -> None:
         self.rows: list[Base] = []
-        self.scalar = real.scalar
+        self.scalar, self.scalars, self.execute = real.scalar, real.scalars, real.execute
 
     def add(self, row: Base) -> None:
         self.rows.append(row)

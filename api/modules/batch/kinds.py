@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from api.modules.accounts.schemas import AccountChange, AccountCreate
 from api.modules.accounts.service import AccountService
-from api.modules.activities.schemas import ActivityCreate
+from api.modules.activities.schemas import ActivityChange, ActivityCreate
 from api.modules.activities.service import ActivityService
 from api.modules.contacts.schemas import ContactChange, ContactCreate
 from api.modules.contacts.service import ContactService
@@ -30,15 +30,22 @@ REFERENCES = {
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of records. `change` is None where a record stays as it was told."""
+    """One kind of records. One that is `alone` is written before the next one is looked at: it may belong to it."""
 
     name: str
     plural: str
     service: type[RecordService[Any]]
     create: type[BaseModel]
-    change: type[BaseModel] | None
+    change: type[BaseModel]
     keys: dict[str, str] = field(default_factory=dict)
     """Words for what a row can be matched by, and the field each of them means; `id` always works."""
+
+    alone: bool = False
+
+    @property
+    def upserts_change(self) -> bool:
+        """Whether a record that is told again takes what is told: else it stays, since a touch has happened once."""
+        return issubclass(self.create, self.change)
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -75,7 +82,7 @@ KINDS = {
             OpportunityChange,
             _BY_EXTERNAL_ID,
         ),
-        Kind("activity", "activities", ActivityService, ActivityCreate, None, _BY_EXTERNAL_ID),
+        Kind("activity", "activities", ActivityService, ActivityCreate, ActivityChange, _BY_EXTERNAL_ID, alone=True),
     )
 }
 

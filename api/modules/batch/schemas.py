@@ -51,8 +51,8 @@ def change_of(index: int, row: dict[str, Any], kind: Kind) -> RowChange:
     if has_nul(row):
         raise Invalid("A text contains a character that cannot be stored (NUL).")
     operation, record_id, version = (row.get(word) for word in _WORDS)
-    if operation not in _OPERATIONS or (operation == "update" and kind.change is None):
-        raise _invalid("op", "literal_error", f"{kind.plural} take no such operation")
+    if operation not in _OPERATIONS:
+        raise _invalid("op", "literal_error", f"one of {', '.join(_OPERATIONS)}")
     if (operation in ("update", "delete")) != isinstance(record_id, str) or ("id" in row and record_id is None):
         raise _invalid("id", "missing", "update and delete name the record by its id, the others do not")
     if version is not None and (type(version) is not int or not 0 < version < 2**31 or record_id is None):
@@ -62,7 +62,7 @@ def change_of(index: int, row: dict[str, Any], kind: Kind) -> RowChange:
         if fields:
             raise _invalid(next(iter(fields)), "extra_forbidden", "a deletion has no fields")
         return RowChange(index, "delete", {}, str(record_id), version=version)
-    values = validated(kind, fields, new=operation == "create")
+    values = validated(kind, fields, new=operation == "create" or (operation == "upsert" and not kind.upserts_change))
     key = None
     if operation == "upsert":
         if not values.get("external_id"):
@@ -73,7 +73,7 @@ def change_of(index: int, row: dict[str, Any], kind: Kind) -> RowChange:
 
 def validated(kind: Kind, fields: dict[str, Any], *, new: bool) -> dict[str, Any]:
     """Fields of a record by the rules for a single one; raises `Invalid`."""
-    model = kind.create if new or kind.change is None else kind.change
+    model = kind.create if new else kind.change
     try:
         return model.model_validate(fields).model_dump(exclude_unset=True)
     except ValidationError as error:

@@ -13,7 +13,6 @@ from typing import Any
 from prometheus_client import Counter
 
 from api.dependencies.work import WriteContext
-from api.modules.activities.service import ActivityService
 from api.modules.batch.changes import Outcome, RowChange
 from api.modules.batch.errors import AlreadyExists, Ambiguous, Deleted, DeleteNotAllowed, NoMatch
 from api.modules.batch.kinds import REFERENCES, Kind, compared
@@ -22,7 +21,7 @@ from api.modules.opportunities.service import OpportunityService
 from api.modules.opportunities.stages import KeptStages, Stage, Stages
 from api.problems import ReferenceNotFound
 from api.records.halves import in_halves
-from api.records.held import AnyRecord, Batch, HeldHistory, HeldParticipants, HeldRecords, HeldWork
+from api.records.held import AnyRecord, Batch, HeldHistory, HeldRecords, HeldWork
 from api.records.repository import merged_away, missing
 from api.records.service import RecordService
 from api.records.trail import Values
@@ -77,7 +76,10 @@ class BatchService:
         if self.dry is not None:
             outcomes, _ = await self._try(changes)
         else:
-            outcomes = await in_halves(self.context.work, changes, self._try, _refused)
+            parts: list[Sequence[RowChange]] = [[change] for change in changes] if self.kind.alone else [changes]
+            outcomes = [
+                outcome for part in parts for outcome in await in_halves(self.context.work, part, self._try, _refused)
+            ]
         for outcome in outcomes:
             ROWS.labels(self.kind.name, outcome.status).inc()
         return outcomes
@@ -182,7 +184,7 @@ class _Applier:
 
     async def _update(self, change: RowChange, record_id: str) -> str:
         row = self._batch.records[record_id]
-        if self._kind.change is None:
+        if change.operation == "upsert" and not self._kind.upserts_change:
             return "unchanged"
         before = row.version
         values = change.values
@@ -267,8 +269,6 @@ def service_on(batch: Batch, context: WriteContext, kind: Kind, stages: Sequence
     if isinstance(service, OpportunityService):
         service.history = HeldHistory(batch, context.clock.now())
         service.stages = KeptStages(batch.work.session, batch.work.customer_id, stages)
-    if isinstance(service, ActivityService):
-        service.known = HeldParticipants(batch)
     return service
 
 

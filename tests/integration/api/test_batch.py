@@ -133,10 +133,20 @@ async def test_opportunities_and_activities_keep_history_and_people(api: Api) ->
         answer = await send(client, "activities", call, call, stranger, {"op": "update", "id": made, "subject": "x"})
         assert statuses(answer) == ["created", "unchanged", "refused", "refused"]
         assert answer.json()["results"][2]["problem"]["errors"][0]["field"] == ("body.rows.2.participants.0.contact_id")
+        change = {"op": "update", "id": answer.json()["results"][0]["id"], "subject": "Again"}
+        assert statuses(await send(client, "activities", change)) == ["updated"]
+        mail = {"op": "create", "kind": "email", "subject": "Offer", "participants": [{"email": "a@x.example"}]}
+        mails = await send(client, "activities", mail, mail | {"subject": "Re: Offer"})
+        threads = [
+            (await client.get(f"/api/v1/activities/{row['id']}")).json()["thread_id"] for row in mails.json()["results"]
+        ]
+        assert threads[0] is not None
+        assert threads[0] == threads[1]
         one = (await client.get(f"/api/v1/activities/{answer.json()['results'][0]['id']}")).json()
         assert one["participants"][0]["email"] == "a@x.example"
     assert [event.type for event in api.events()][1:] == [
-        *("opportunity.created", "opportunity.stage_changed", "opportunity.updated", "call.completed")
+        *("opportunity.created", "opportunity.stage_changed", "opportunity.updated", "call.completed"),
+        *("activity.updated", "email.sent", "email.sent"),
     ]
 
 
