@@ -39,6 +39,8 @@ async def test_every_kind_keeps_tags_in_one_form_and_tells_of_them(api: Api) -> 
             path = f"/api/v1/{area}/{made[kind]['id']}"
             assert (await client.get(path)).json()["tags"] == ["größe", "key account", "vip"]
             assert (await client.get(f"/api/v1/{area}")).json()["data"][0]["tags"] == ["größe", "key account", "vip"]
+            found = await client.get(f"/api/v1/{area}", params={"filter": 'tags has "vip" and not tags has "new"'})
+            assert [row["id"] for row in found.json()["data"]] == [made[kind]["id"]]
             changed = await client.patch(path, json={"tags": ["new"]})
             assert (changed.json()["tags"], changed.json()["version"]) == (["new"], 2)
             assert (await client.patch(path, json={"tags": ["NEW"]})).json()["version"] == 2
