@@ -476,7 +476,7 @@ async def test_a_cursor_belongs_to_its_tenant_list_filter_and_sort(crowd: Crowd)
         for path, other in changes:
             answer = await client.get(path, params=other | {"cursor": cursor})
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), other
-        for forged in ("", "A" * 40, cursor[:-2] + "AA", "' or 1=1 --"):
+        for forged in ("", "A" * 40, cursor[::-1], "' or 1=1 --"):
             answer = await client.get(DEALS, params=query | {"cursor": forged})
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), forged
     async with crowd.api.client(crowd.api.a) as client:

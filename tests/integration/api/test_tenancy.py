@@ -138,7 +138,7 @@ async def test_a_cursor_of_another_tenant_list_or_filter_is_refused(api: Api) ->
         abuses: list[tuple[str, dict[str, Any]]] = [
             ("/api/v1/contacts", {"cursor": cursor}),
             ("/api/v1/accounts", {"cursor": cursor, "q": "a"}),
-            ("/api/v1/accounts", {"cursor": cursor[:-2] + "AA"}),
+            ("/api/v1/accounts", {"cursor": cursor[::-1]}),
             ("/api/v1/accounts", {"cursor": "A" + cursor[1:]}),
             ("/api/v1/accounts", {"cursor": ""}),
             ("/api/v1/accounts", {"cursor": "A" * 500}),
