@@ -15,12 +15,16 @@ import psycopg
 import structlog
 
 from bevyly.db.read import Reader
+from bevyly.db.scope import visible_owners
 from bevyly.events.live import CHANNEL
 
 PAGE = 100
 RETRY_SECONDS = 1.0
 _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 log = structlog.get_logger()
+
+# tenant, owners whose records are seen, position, notification
+Key = tuple[str, str, int, int]
 
 
 class Entry(NamedTuple):
@@ -55,7 +59,7 @@ class Feed:
         self._generations: dict[str, int] = {}
         self._counter = count()
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._reading: dict[tuple[str, int, int], asyncio.Task[Page]] = {}
+        self._reading: dict[Key, asyncio.Task[Page]] = {}
         self._listening: asyncio.Task[None] | None = None
 
     async def newest(self, customer_id: str) -> tuple[int, int]:
@@ -65,8 +69,9 @@ class Feed:
         return int(row[0]), int(row[1])
 
     async def after(self, customer_id: str, seq: int) -> Page:
-        """What follows `seq`. Streams that ask the same since the same notification share one statement."""
-        key = (customer_id, seq, self._generations[customer_id])
+        """What follows `seq`, as far as the one who asks may see it. Streams that ask the same since the same
+        notification, and see the same, share one statement."""
+        key = (customer_id, visible_owners(), seq, self._generations[customer_id])
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._read(key))
@@ -95,9 +100,9 @@ class Feed:
             with suppress(asyncio.CancelledError):
                 await self._listening
 
-    async def _read(self, key: tuple[str, int, int]) -> Page:
+    async def _read(self, key: Key) -> Page:
         try:
-            row = await self._reader.one("api_live_events", key[0], key[1], PAGE)
+            row = await self._reader.one("api_live_events", key[0], key[2], PAGE)
         finally:
             del self._reading[key]
         assert row is not None

@@ -1,6 +1,8 @@
 """Whose records a user sees: over HTTP it is what a few lines of Python say, whatever teams and owners there are."""
 
+import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +105,8 @@ class World:
                     about = {"entity_type": kind, "entity_id": record}
                     insert("signals", about | SIGNAL | {"id": new_id(), "dedupe_key": record})
                     insert("recommendations", about | ADVICE | {"id": new_id(), "dedupe_key": record})
+                    told = {"event_id": new_id(), "topic": "signals", "type": "signal.raised"}
+                    insert("live_events", told | {"envelope": json.dumps({"data": about})})
 
     def owners_seen_by(self, name: str) -> set[str | None] | None:
         """Whose records a user sees; None for everybody's."""
@@ -155,6 +159,11 @@ async def reads_are_narrow(world: World, name: str, client: httpx.AsyncClient) -
     entities = set().union(*(world.visible(name, kind) for kind in ("account", "lead", "opportunity")))
     for derived in ("signals", "recommendations"):
         assert await ids_in(client, f"/api/v1/intent/{derived}", "entity_id") == entities & world.told, (name, derived)
+    live = await client.get(
+        "/api/v1/live", params={"follow": "false"}, headers={"last-event-id": f"0-{time.time():.0f}"}
+    )
+    told = [json.loads(line.removeprefix("data: ")) for line in live.text.splitlines() if line.startswith("data: ")]
+    assert {one["data"]["entity_id"] for one in told if "data" in one} == entities & world.told, name
     found = await ids_in(client, "/api/v1/search", q="accounts", kinds="account", limit="50")
     assert found == world.visible(name, "account"), name
     for account in world.rows["account"]:
