@@ -205,7 +205,7 @@ class Conditions:
 
 def _lower(sql: str) -> str:
     # the collation of the database may know no letters beyond ASCII
-    return f"lower(({sql}) collate pg_c_utf8)"
+    return f"lower(({sql}) collate all_letters)"
 
 
 def _checked(field_: Field, value: Literal, asker: Asker) -> str:
