@@ -28,6 +28,7 @@ def _served(brokers: str, topic: str, partitions: int) -> bool:
         for answer in admin(brokers).list_offsets(wanted, request_timeout=SECONDS / 8).values():
             answer.result(SECONDS / 4)
     except (KafkaException, TimeoutError):
+        admin.cache_clear()  # one that lost a question may lose the next ones too
         return False
     return True
 

@@ -9,7 +9,7 @@ from api.dependencies.work import Write
 from api.modules.batch.changes import Outcome, RowChange
 from api.modules.batch.errors import BatchRefused
 from api.modules.batch.kinds import KINDS, Kind
-from api.modules.batch.schemas import Batch, BatchResult, change_of
+from api.modules.batch.schemas import Batch, RowsResult, change_of
 from api.modules.batch.service import BatchService
 from api.records.reads import JSON
 from api.routing import RowsRoute, answers, costs, requires
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["batch"], route_class=RowsRoute)
 
 
 def _add(kind: Kind) -> None:
-    @router.post(f"/{kind.plural}/batch", responses=answers(BatchResult, 409, 413), operation_id=f"batch_{kind.plural}")
+    @router.post(f"/{kind.plural}/batch", responses=answers(RowsResult, 409, 413), operation_id=f"batch_{kind.plural}")
     @requires(f"{kind.plural}:write")
     @costs("bulk")
     async def batch(body: Batch, context: Write) -> Response:

@@ -39,7 +39,7 @@ class BatchRow(Output):
     problem: dict[str, JsonValue] | None = Field(default=None, description="of a refused one")
 
 
-class BatchResult(Output):
+class RowsResult(Output):
     """What became of the rows, in their order."""
 
     counts: dict[Status, int]

@@ -12,7 +12,7 @@ import pytest
 
 from api.modules.imports import importer as importing
 from api.modules.imports.importer import Importer, Policy
-from bevyly.clock import FixedClock
+from bevyly.clock import FixedClock, SystemClock
 from bevyly.db.engine import make_async_engine
 from tests.integration.api.conftest import Api
 
@@ -225,7 +225,7 @@ async def test_a_killed_importer_loses_nothing_and_repeats_nothing(api: Api, tmp
         assert len(api.rows("leads")) == 1000
         await run(api)
         assert (await shown(client, made["id"]))["rows_done"] == 1000
-        await run(api, clock=FixedClock(NOW + timedelta(minutes=5)))
+        await run(api, clock=FixedClock(SystemClock().now() + timedelta(minutes=5)))
         done = await shown(client, made["id"])
         assert (done["status"], done["counts"]) == ("done", {"created": 3000})
     emails = api.sql(
