@@ -31,7 +31,11 @@ from pipelines.console import Step, Steps, make_console
 TENANT = "Demo"
 SERVICES = ("postgres", "valkey", "kafka", "api", "relay", "signal-detector", "agent-trigger")
 KEY_SCOPES = tuple(
-    f"{area}:read" for area in ("accounts", "contacts", "opportunities", "leads", "activities", "intent")
+    f"{area}:read"
+    for area in (
+        *("accounts", "contacts", "opportunities", "leads", "activities", "intent"),
+        *("search", "tags", "pipelines", "duplicates", "live", "profile"),
+    )
 )
 DRAIN_SECONDS = 180.0
 POLL_SECONDS = 0.2
