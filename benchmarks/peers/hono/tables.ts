@@ -16,6 +16,7 @@ export const accounts = pgTable("accounts", {
   country: varchar("country", { length: 100 }),
   city: varchar("city", { length: 100 }),
   owner_id: id("owner_id"),
+  tags: text("tags").array().notNull().default([]),
   version: integer("version").notNull().default(1),
   external_id: varchar("external_id", { length: 255 }),
   custom: jsonb("custom").notNull().default({}),
