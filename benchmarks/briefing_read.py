@@ -34,7 +34,7 @@ PATH = "/api/v1/intent/briefing"
 BARE = "/bare"
 LIST = "/api/v1/accounts"
 GENEROUS = RateLimits(
-    reads=Rule("read", limit=100_000_000, lease=100), addresses=Rule("address", limit=100_000_000, lease=100)
+    **{name: Rule(name, limit=100_000_000, lease=100) for name in ("reads", "lists", "writes", "addresses")}
 )
 ROUNDS = 5
 
