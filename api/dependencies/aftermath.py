@@ -41,5 +41,5 @@ class Aftermath:
         async with self._turns:
             try:
                 await work
-            except Exception:
+            except Exception:  # nobody waits for the answer: a failure is logged here or never
                 log.exception("aftermath_failed")
