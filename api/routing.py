@@ -162,14 +162,18 @@ class ReadRoute(GuardedRoute):
         self._path_names, self._query = _parameters(endpoint)
         self.app = self._respond
 
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+    async def response(self, request: Request) -> Response:
+        """The answer to a request whose path this route matched."""
         await resources_of(request).gate.admit(request, self.permission, self.cost)
-        response: Response = await self._read(request, **self._arguments(request))
+        found: Response = await self._read(request, **self._arguments(request))
+        return found
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.response(Request(scope, receive, send))
         await response(scope, receive, send)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
-        arguments: dict[str, Any] = {name: request.path_params[name] for name in self._path_names}
+        arguments: dict[str, Any] = dict(request.scope["path_params"])
         if self._query is not None:
             name, model = self._query
             arguments[name] = _query_of(request, model)

@@ -1,5 +1,6 @@
 """The address of a client, as far as it may be believed: the server has already looked behind trusted proxies."""
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from starlette.requests import Request
@@ -17,12 +18,18 @@ def address_of(request: Request) -> str | None:
 
 def site_of(request: Request) -> str:
     """Who is counted together: an IPv4 address, or the /64 network that one holder of IPv6 addresses has."""
-    address = address_of(request)
-    if address is None:
+    client = request.scope["client"]
+    return _site(client[0]) if client else "unknown"
+
+
+@lru_cache(maxsize=4096)
+def _site(host: str) -> str:
+    try:
+        parsed = ip_address(host)
+    except ValueError:
         return "unknown"
-    parsed = ip_address(address)
     if not isinstance(parsed, IPv6Address):
-        return address
+        return str(parsed)
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return f"{IPv6Address(int(parsed) >> _SITE_BITS << _SITE_BITS)}/{_SITE_BITS}"

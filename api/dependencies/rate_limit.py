@@ -168,9 +168,11 @@ class RateLimiter:
 
 
 def _next_size(rule: Rule, lease: _Lease | None, now: float) -> int:
-    """One at first; twice as many as were used up in time, so that little is taken and not used."""
-    if lease is None or lease.until < now:
+    """One at first; twice as many as were used up in time, and as many as were used of one that was not."""
+    if lease is None:
         return 1
+    if lease.until < now:
+        return max(1, lease.granted - lease.taken)
     return min(rule.lease, lease.size * 2)
 
 
