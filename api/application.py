@@ -5,14 +5,15 @@ through exits, routes and error layers costs more than such an answer; everythin
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from api.routing import ReadRoute
 
@@ -22,7 +23,7 @@ class Application(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         handled = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=self.exception_handlers)
-        app: ASGIApp = ReadsFirst(handled, self.routes)
+        app: ASGIApp = ReadsFirst(handled, self.routes, self.exception_handlers)
         for layer, arguments, options in reversed(self.user_middleware):
             app = layer(app, *arguments, **options)
         return app
@@ -40,8 +41,10 @@ class Application(FastAPI):
 class ReadsFirst:
     """Answers what a `ReadRoute` answers; leaves the rest to `app`."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute], errors: Mapping[Any, ExceptionHandler]) -> None:
         self.app = app
+        self._known: tuple[type[Exception], ...] = tuple(error for error in errors if isinstance(error, type))
+        self._failed = ExceptionMiddleware(_fail, handlers=errors)
         self._fixed: dict[str, Route] = {}
         self._by_area: defaultdict[str, list[Route]] = defaultdict(list)
         for route in routes:
@@ -59,8 +62,9 @@ class ReadsFirst:
         scope["route"] = route
         try:
             response = await route.response(Request(scope, receive, send))
-        except Exception as error:  # answered like the errors of all routes, and raised where none of them is known
-            await ExceptionMiddleware(_raiser(error), handlers=scope["app"].exception_handlers)(scope, receive, send)
+        except self._known as error:
+            scope["failure"] = error
+            await self._failed(scope, receive, send)
         else:
             await response(scope, receive, send)
 
@@ -83,8 +87,5 @@ def _area(path: str) -> str:
     return path.split("/", 4)[3] if path.count("/") > 3 else ""
 
 
-def _raiser(error: Exception) -> ASGIApp:
-    async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise error
-
-    return fail
+async def _fail(scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise scope["failure"]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import ReferenceNotFound
 from bevyly.db.schema import Account, Activity, Contact, Lead, Opportunity
-from bevyly.db.unit_of_work import driver_of, flush
+from bevyly.db.unit_of_work import driver_of, flush, work_of
 from bevyly.errors import BevylyError, Conflict, NotFound
 from bevyly.ids import is_id
 
@@ -67,12 +67,8 @@ class RecordRepository(Generic[Record]):
 
 
 async def rendered(session: AsyncSession, kind: str, customer_id: str, record_id: str) -> bytes:
-    """The row as the reads of `kind` answer it, with what the session changed."""
-    await flush(session)
-    cursor = await driver_of(session).execute(
-        f"select body from api_get_{kind}(%s, %s)".encode(), (customer_id, record_id)
-    )
-    row = await cursor.fetchone()
+    """The row as the reads of `kind` answer it, with what its unit of work changed; asked last, with what it tells."""
+    row = await work_of(session).ask(f"select body from api_get_{kind}(%s, %s)".encode(), (customer_id, record_id))
     assert row is not None
     return str(row[0]).encode()
 

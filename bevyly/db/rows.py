@@ -8,6 +8,7 @@ are complete when they are made, and are stored at once, do not need it. Does no
 from functools import cache
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
@@ -30,8 +31,11 @@ def insertion(row: Base) -> tuple[bytes, list[Any]]:
     given = row.__dict__
     present = tuple(name for name, _ in _columns(type(row)) if name in given)
     statement, documents = _statement(type(row), present)
-    values = [Jsonb(given[name]) if name in documents and given[name] is not None else given[name] for name in present]
-    return statement, values
+    return statement, [_document(given[name]) if name in documents else given[name] for name in present]
+
+
+def _document(value: Any) -> Jsonb | None:
+    return None if value is None else Jsonb(value, dumps=orjson.dumps)
 
 
 def complete(row: Base) -> None:

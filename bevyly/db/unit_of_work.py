@@ -6,11 +6,13 @@ outbox in the same transaction, as its last statement, after every row lock was 
 entity in the order of its changes. After the commit the relay is woken, if the engine was made `with_nudge`.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
 from typing import Any, cast
 
 import psycopg
+from psycopg import AsyncCursor
 from psycopg.sql import quote
 from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
@@ -27,15 +29,21 @@ from bevyly.events.outbox import OUTBOX_COLUMNS, outbox_rows
 
 _NUDGE = "bevyly_nudge"
 _DRIVER = "bevyly_driver"
+_WORK = "bevyly_work"
+_FUSED = 3
+"""As many statements share one round trip: a change has an audit and events, and is shown."""
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 _ENTER = f"begin; select set_config('{TENANT_SETTING}', {{}}, true)"
 _NARROW = f", set_config('{OWNERS_SETTING}', {{}}, true)"
-_OUTBOX = f"""
+_ONE_EVENT = f"insert into outbox ({', '.join(OUTBOX_COLUMNS)}) values (%s, %s, %s, %s)".encode()
+_EVENTS = f"""
 insert into outbox ({", ".join(OUTBOX_COLUMNS)})
 select {", ".join(OUTBOX_COLUMNS)} from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
   with ordinality as given({", ".join(OUTBOX_COLUMNS)}, n)
 order by n
 """.encode()
+Part = tuple[bytes, list[Any]]
+"""A statement and its values."""
 
 
 class UnitOfWork:
@@ -47,6 +55,7 @@ class UnitOfWork:
         self.wrote_events = False
         self._events: list[Event] = []
         self._notes: list[Base] = []
+        self._parts = 0
 
     async def insert(self, row: Base) -> None:
         """Store a new row now. It may be changed afterwards like any row of the session."""
@@ -68,6 +77,7 @@ class UnitOfWork:
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that may fail for itself: rows, notes and events of a failed part are forgotten."""
         events, notes = len(self._events), len(self._notes)
+        self._parts += 1
         try:
             async with self.session.begin_nested():
                 await self.session.connection()  # else the savepoint waits for the session's first statement
@@ -76,27 +86,55 @@ class UnitOfWork:
             del self._events[events:]
             del self._notes[notes:]
             raise
+        finally:
+            self._parts -= 1
 
     async def write_outbox(self) -> None:
         """Flush the session, then write notes and events since the last call."""
         await flush(self.session)
-        driver, notes, events = driver_of(self.session), self._notes, outbox_rows(self._events)
-        self._notes, self._events = [], []
-        if events:
-            self.wrote_events = True
-            notes, statement, values = _with_note(notes)
-            values += [[row[name] for row in events] for name in OUTBOX_COLUMNS]
+        parts = self._taken()
+        if parts:
+            await self._execute(parts)
+
+    async def ask(self, question: bytes, parameters: Sequence[Any]) -> Any:
+        """The first row of `question`, which sees all changes; notes and events are written on the same trip.
+
+        In a part that may fail for itself they wait: those of before the part would be lost with it.
+        """
+        await flush(self.session)
+        before = self._taken() if self._parts == 0 else []
+        return await (await self._execute([*before, (question, list(parameters))])).fetchone()
+
+    async def _execute(self, parts: list[Part]) -> AsyncCursor[Any]:
+        """Execute statements, the last few on one trip; the cursor is that of the last one."""
+        driver = driver_of(self.session)
+        for statement, values in parts[:-_FUSED]:
             await driver.execute(statement, values)
-        for row in notes:
-            await rows.insert(driver, row)
+        *before, (statement, values) = parts[-_FUSED:]
+        if before:
+            named = b", ".join(b"part_%d as (%s)" % (number, part) for number, (part, _) in enumerate(before))
+            statement, values = b"with " + named + statement, [*chain(*(one for _, one in before)), *values]
+        return await driver.execute(statement, values)
+
+    def _taken(self) -> list[Part]:
+        """Statements that store notes and events, which are thereby no longer held; the outbox is the last of them."""
+        parts = [rows.insertion(note) for note in self._notes]
+        if self._events:
+            self.wrote_events = True
+            parts.append(_storing(outbox_rows(self._events)))
+        self._notes, self._events = [], []
+        return parts
 
 
-def _with_note(notes: list[Base]) -> tuple[list[Base], bytes, list[Any]]:
-    """The statement that fills the outbox, with the first note in it: a change with its audit is one round trip."""
-    if not notes:
-        return notes, _OUTBOX, []
-    statement, values = rows.insertion(notes[0])
-    return notes[1:], b"with note as (" + statement + b")" + _OUTBOX, values
+def _storing(events: list[dict[str, str]]) -> Part:
+    if len(events) == 1:
+        return _ONE_EVENT, [events[0][name] for name in OUTBOX_COLUMNS]
+    return _EVENTS, [[row[name] for row in events] for name in OUTBOX_COLUMNS]
+
+
+def work_of(session: AsyncSession) -> UnitOfWork:
+    """The unit of work that a session belongs to."""
+    return cast(UnitOfWork, session.info[_WORK])
 
 
 def driver_of(session: AsyncSession) -> Driver:
@@ -119,7 +157,7 @@ def with_nudge(engine: AsyncEngine, nudge: Callable[[], None]) -> AsyncEngine:
 async def unit_of_work(engine: AsyncEngine, customer_id: str) -> AsyncIterator[UnitOfWork]:
     """A unit of work for `customer_id`: commits at the end, rolls back on any error."""
     async with _transaction(engine, customer_id) as (connection, driver), _session(connection, driver) as session:
-        work = UnitOfWork(session, customer_id)
+        work = session.info[_WORK] = UnitOfWork(session, customer_id)
         yield work
         await work.write_outbox()
     nudge = engine.sync_engine.get_execution_options().get(_NUDGE)

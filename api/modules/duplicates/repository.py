@@ -12,8 +12,6 @@ from api.records.repository import MERGEABLE
 from bevyly.db.schema import DuplicateDismissal
 from bevyly.db.unit_of_work import driver_of
 
-_STRONG = {"account": "match_domain", "contact": "match_email", "lead": "match_email"}
-
 
 class DuplicateRepository:
     """Duplicates among the rows of one tenant."""
@@ -24,15 +22,14 @@ class DuplicateRepository:
         self.kind = kind
         self.table: Any = MERGEABLE[kind]
 
-    async def one_at_a_time(self, record_id: str) -> None:
-        """Wait for others with the same domain or mailbox, so that of two at once the second sees the first."""
-        key = _STRONG[self.kind]
-        statement = (
-            f"select pg_advisory_xact_lock(hashtextextended(%s || {key}, 0)) from {self.table.__tablename__} "
-            f"where (customer_id, id) = (%s, %s) and {key} is not null"
-        )
-        scope = f"{self.kind}:{self.customer_id}:"
-        await driver_of(self.session).execute(statement.encode(), (scope, self.customer_id, record_id))
+    async def surely(self, record_id: str) -> bool:
+        """Whether a strong key of a stored record is another one's too.
+
+        Waits for others with the same domain or mailbox, so that of two at once the second sees the first.
+        """
+        statement = f"select sure from api_has_sure_duplicates_{self.kind}(%s, %s)".encode()
+        row = await (await driver_of(self.session).execute(statement, (self.customer_id, record_id))).fetchone()
+        return bool(row and row[0])
 
     async def of(self, record_id: str) -> dict[str, Any] | None:
         """A stored record and what shares a key with it, in the form that scores read."""

@@ -18,7 +18,6 @@ KEY_FIELDS = {
     "lead": {"company_name", "contact_name", "contact_email", "phone"},
 }
 """A change of one of these can make a record the same as another one."""
-STRONG_FIELDS = {"domain", "email", "contact_email"}
 
 
 class Duplicates:
@@ -35,9 +34,7 @@ class Duplicates:
         if allowed or not changed & KEY_FIELDS[self.kind]:
             return
         await flush(self.session)
-        if changed & STRONG_FIELDS:
-            await self.repository.one_at_a_time(record_id)
-        found = await self.repository.of(record_id)
+        found = await self.repository.of(record_id) if await self.repository.surely(record_id) else None
         likely = candidates(self.kind, found["record"], found["candidates"]) if found else []
         if likely and likely[0].score >= BLOCKED:
             raise PossibleDuplicate(
