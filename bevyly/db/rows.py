@@ -12,7 +12,6 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm.attributes import set_committed_value
 
 from bevyly.db.schema.base import Base
 
@@ -39,16 +38,19 @@ def _document(value: Any) -> Jsonb | None:
 
 
 def complete(row: Base) -> None:
-    """Set what was left out; what only the database knows (a time of its own) stays out."""
+    """Set what was left out of a new row; what only the database knows (a time of its own) stays out.
+
+    As loading a row does, past the events of its attributes: nothing changed, and nobody listens yet.
+    """
     given = row.__dict__
     for name, column in _columns(type(row)):
         if name in given:
             continue
         default: Any = column.default
         if default is not None:
-            set_committed_value(row, name, default.arg(None) if default.is_callable else default.arg)
+            given[name] = default.arg(None) if default.is_callable else default.arg
         elif column.server_default is None and column.identity is None:
-            set_committed_value(row, name, None)
+            given[name] = None
 
 
 @cache

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from typing import Any, cast
 
+import orjson
 import psycopg
 from psycopg import AsyncCursor
 from psycopg.sql import quote
@@ -38,8 +39,9 @@ _NARROW = f", set_config('{OWNERS_SETTING}', {{}}, true)"
 _ONE_EVENT = f"insert into outbox ({', '.join(OUTBOX_COLUMNS)}) values (%s, %s, %s, %s)".encode()
 _EVENTS = f"""
 insert into outbox ({", ".join(OUTBOX_COLUMNS)})
-select {", ".join(OUTBOX_COLUMNS)} from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-  with ordinality as given({", ".join(OUTBOX_COLUMNS)}, n)
+select {", ".join(OUTBOX_COLUMNS)} from rows from (
+  json_to_recordset(%s::json) as ({", ".join(f"{name} text" for name in OUTBOX_COLUMNS)})
+) with ordinality as given({", ".join(OUTBOX_COLUMNS)}, n)
 order by n
 """.encode()
 Part = tuple[bytes, list[Any]]
@@ -129,7 +131,7 @@ class UnitOfWork:
 def _storing(events: list[dict[str, str]]) -> Part:
     if len(events) == 1:
         return _ONE_EVENT, [events[0][name] for name in OUTBOX_COLUMNS]
-    return _EVENTS, [[row[name] for row in events] for name in OUTBOX_COLUMNS]
+    return _EVENTS, [orjson.dumps(events).decode()]
 
 
 def work_of(session: AsyncSession) -> UnitOfWork:
