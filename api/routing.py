@@ -74,7 +74,7 @@ def _cost(endpoint: Callable[..., Any], permission: str, methods: Iterable[str])
 
 
 def _takes_page(endpoint: Callable[..., Any]) -> bool:
-    query = _parameters(endpoint)[1]
+    query = _query_parameter(endpoint)
     return query is not None and issubclass(query[1], PageQuery)
 
 
@@ -159,7 +159,7 @@ class ReadRoute(GuardedRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self._read = endpoint
-        self._path_names, self._query = _parameters(endpoint)
+        self._query = _query_parameter(endpoint)
         self.app = self._respond
 
     async def response(self, request: Request) -> Response:
@@ -260,18 +260,15 @@ def _documented(permission: str, methods: set[str], cost: str) -> dict[str, Any]
     return {"security": security, "x-permission": permission, "x-rate-limit": cost} | repeatable
 
 
-def _parameters(endpoint: Callable[..., Any]) -> tuple[list[str], tuple[str, type[BaseModel]] | None]:
+def _query_parameter(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | None:
+    """The name and the model of the parameter that takes the query, where there is one."""
     hints = get_type_hints(endpoint, include_extras=True)
-    query = None
-    names = []
     for name in list(inspect.signature(endpoint).parameters)[1:]:
         hint = hints[name]
         bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
         if isinstance(bare, type) and issubclass(bare, BaseModel):
-            query = (name, bare)
-        else:
-            names.append(name)
-    return names, query
+            return name, bare
+    return None
 
 
 def refuse_repeated_names(body: bytes) -> None:
