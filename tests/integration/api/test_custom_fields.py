@@ -274,10 +274,11 @@ async def test_a_file_is_read_by_type(api: Api, asked: list[str]) -> None:
         }  # fmt: skip
         forms = [one | {"decimal_comma": True, "date_format": "dmy"} for one in columns]
         await mapped(client, made["id"], columns=forms)
-        await start(client, made["id"])
-        await run(api)
-        assert (await shown(client, made["id"]))["counts"] == {"created": 2, "refused": 4}
-        assert asked == ["account"]
+        for dry_run in (True, False):
+            await start(client, made["id"], dry_run=dry_run)
+            await run(api)
+            assert (await shown(client, made["id"]))["counts"] == {"created": 2, "refused": 4}
+        assert asked == ["account", "account"]
         found = {row["name"]: row["custom"] for row in (await client.get(ACCOUNTS)).json()["data"]}
         assert found == {
             "One": {"seats": 1234.5, "hot": True, "since": "2026-12-31", "tier": "gold", "tags": ["red"], "free": "x"},
@@ -287,6 +288,25 @@ async def test_a_file_is_read_by_type(api: Api, asked: list[str]) -> None:
         assert [(row["row"], row["column"]) for row in errors] == [
             ("3", "Plätze"), ("4", "custom.hot"), ("5", "Plätze"), ("6", "custom.tier"),
         ]  # fmt: skip
+
+
+async def test_an_import_corrects_what_was_before_and_is_taken_back(api: Api) -> None:
+    async with api.client(api.a) as client:
+        for number, custom in (("1", {"seats": 3, "free": "x"}), ("2", {"seats": "12"})):
+            await client.post(ACCOUNTS, json={"name": number, "external_id": number, "custom": custom})
+        await define(client, "seats", "number")
+        made = await upload(client, "account", "external_id,name,seats\n1,1,9\n2,2,12\n")
+        await mapped(client, made["id"], mode="upsert", match_by="external_id")
+        await start(client, made["id"])
+        await run(api)
+        assert (await shown(client, made["id"]))["counts"] == {"updated": 2}
+        found = {row["name"]: row["custom"] for row in (await client.get(ACCOUNTS)).json()["data"]}
+        assert found == {"1": {"seats": 9, "free": "x"}, "2": {"seats": 12}}
+        assert (await client.post(f"/api/v1/imports/{made['id']}/revert", json={})).status_code == 202
+        await run(api)
+        assert (await shown(client, made["id"]))["reverted"] == {"reverted": 1, "conflict": 1}
+        found = {row["name"]: row["custom"] for row in (await client.get(ACCOUNTS)).json()["data"]}
+        assert found == {"1": {"seats": 3, "free": "x"}, "2": {"seats": 12}}, "no text comes back to a number"
 
 
 async def test_events_of_other_systems_are_judged_too(api: Api, asked: list[str]) -> None:
