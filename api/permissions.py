@@ -67,6 +67,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "invitations:read": MANAGERS,
     "invitations:write": MANAGERS,
     "live:read": EVERYONE,
+    "custom_fields:read": EVERYONE,
+    "custom_fields:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

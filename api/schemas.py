@@ -100,7 +100,11 @@ Scalar = (
 )
 Custom = Annotated[
     dict[Text100, Scalar | Annotated[list[Scalar], Field(max_length=100)]],
-    Field(max_length=200, description="fields of the tenant's own: scalars or lists of scalars"),
+    Field(
+        max_length=200,
+        description="fields of the tenant's own: scalars or lists of scalars, of their type where one is defined; "
+        "null takes one away",
+    ),
     AfterValidator(_small),
 ]
 

@@ -29,6 +29,7 @@ _AREAS = {
     "webhooks": "Events sent to your systems.",
     "auth": "Sign-up, log-in and sessions.",
     "api keys": "Keys for programs.",
+    "custom fields": "Fields of the tenant's own, and their types.",
 }
 """What an area is about, for the page; areas that are not here say it themselves."""
 _SCHEMES = {

@@ -12,6 +12,7 @@ import orjson
 
 from api.query.errors import InvalidFilter, QueryTooExpensive
 from api.query.listing import Field, Listing, Relation, Type
+from api.query.own import OwnFields
 from api.query.times import Asker, Span, span
 from api.query.tree import SEARCHES, And, Boolean, Condition, Expression, Literal, Named, Not, Number, Or, Path, Text
 from bevyly.errors import Forbidden
@@ -54,6 +55,7 @@ class Names:
 
     listing: Listing
     permissions: AbstractSet[str]
+    own: OwnFields = field(default_factory=dict)
     used: dict[str, Relation] = field(default_factory=dict)
 
     def relation(self, name: str) -> Relation:
@@ -73,7 +75,17 @@ class Names:
         own = found is not None and found.type is Type.CUSTOM
         if found is None or len(parts) != (2 if own else 1):
             raise InvalidFilter(f"{self.listing.name} have no field {path} to filter by.", position=path.position)
+        if own and (defined := self.own.get((listing.name, parts[1]))) is not None:
+            return Target(defined, row)
         return Target(found, row, parts[1] if own else None)
+
+    def named(self, name: str) -> Field | None:
+        """The field of the list's own rows with this name, `custom.<key>` where that is defined."""
+        own, _, key = name.partition(".")
+        found = self.listing.by_name.get(own)
+        if key and found is not None and found.type is Type.CUSTOM:
+            return self.own.get((self.listing.name, key))
+        return None if key else found
 
 
 def alias(relation: str) -> str:
@@ -140,7 +152,7 @@ class Conditions:
         if kind is Type.LIST:
             return f"{target.sql} @> array[{self._bound(target.field, value)}]"
         if kind is Type.JSON_LIST:
-            return f"{target.sql} @> {self._json([_text(value, self._asker)])}"
+            return f"{target.sql} @> {self._json([_checked(target.field, value, self._asker)])}"
         return f"{target.sql} {_SIGNS[operator]} {self._bound(target.field, value)}"
 
     def _bound(self, field_: Field, value: Literal) -> str:
@@ -216,7 +228,7 @@ def _checked(field_: Field, value: Literal, asker: Asker) -> str:
         return str(value)
     if kind is Type.BOOLEAN and isinstance(value, Boolean):
         return str(value)
-    if kind in (Type.ID, Type.TEXT, Type.LIST):
+    if kind in (Type.ID, Type.TEXT, Type.LIST, Type.JSON_LIST):
         text = _text(value, asker, me=kind is Type.ID)
         if field_.choices and text not in field_.choices:
             raise InvalidFilter(

@@ -151,6 +151,7 @@ def described(listing: Listing, summary: str) -> str:
         if one.type.operators
     ]
     relations = ", ".join(f"`{one.name}`" for one in listing.relations) or "none"
+    own = "`custom.<key>` of a defined field has the operators of its type, also in `sort` and `facets`."
     return "\n".join(
         [
             summary,
@@ -162,6 +163,7 @@ def described(listing: Listing, summary: str) -> str:
             "numbers, `true`, `false`, dates and instants (ISO 8601), `now`, `today`, `this_month`, `start_of_week`, "
             "`-30d`, `+2w`, and `me` for the one who asks.",
             "",
+            *([own, ""] if any(one.type is Type.CUSTOM for one in listing.fields) else []),
             "| field | type | operators | sort | facet |",
             "|---|---|---|---|---|",
             *rows,

@@ -1,4 +1,7 @@
-"""Answering a list: by its own function where nothing more is asked, else by one composed statement. One round trip."""
+"""Answering a list: by its own function where nothing more is asked, else by one composed statement.
+
+One round trip; one more where a query names fields of the tenant's own.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from api.dependencies.principal import Principal
 from api.query.conditions import Names
 from api.query.errors import QueryTooExpensive
 from api.query.listing import Listing, described
+from api.query.own import OwnFields, keys_in, own_fields
 from api.query.request import query_of
 from api.query.schemas import ListQuery, selected_page
 from api.query.statement import build
@@ -46,7 +50,7 @@ async def listed(request: Request, listing: Listing, asked: ListQuery) -> Respon
     resources = resources_of(request)
     principal: Principal = request.scope["state"]["principal"]
     scope = _scope(principal, listing, asked)
-    names = Names(listing, principal.permissions)
+    names = Names(listing, principal.permissions, await _own(request, principal, asked))
     query = query_of(names, asked, principal)
     mark = resources.cursors.decode_bookmark(asked.cursor, scope=scope) if asked.cursor is not None else None
     now = mark.now if mark else resources.clock.now()
@@ -65,6 +69,16 @@ async def listed(request: Request, listing: Listing, asked: ListQuery) -> Respon
     if position is not None:
         next_cursor = resources.cursors.encode_bookmark(Bookmark(now, tuple(orjson.loads(position))), scope=scope)
     return Response(_document(asked, body, next_cursor, total, facets), media_type=JSON)
+
+
+async def _own(request: Request, principal: Principal, asked: ListQuery) -> OwnFields:
+    """The tenant's own fields that a query names: asked for only where it names any."""
+    keys = keys_in(asked)
+    if not keys:
+        return {}
+    row = await resources_of(request).reader.one("api_find_custom_fields", principal.customer_id, None, keys)
+    assert row is not None
+    return own_fields(row[0])
 
 
 def _document(

@@ -6,6 +6,7 @@ from api.dependencies.principal import Principal
 from api.query.conditions import Names
 from api.query.errors import InvalidQuery, QueryTooExpensive
 from api.query.listing import Field, Listing, Type
+from api.query.own import counted
 from api.query.parse import parse
 from api.query.schemas import ListQuery
 from api.query.statement import Key, Query, Selection
@@ -26,11 +27,11 @@ def query_of(names: Names, asked: ListQuery, principal: Principal) -> Query:
         _may_see_deleted(listing, principal)
     return Query(
         where=(*simple_filters(listing, asked), *([parse(asked.filter)] if asked.filter is not None else [])),
-        sort=_sort(listing, asked.sort or listing.default_sort),
+        sort=_sort(names, asked.sort or listing.default_sort),
         selection=_selection(names, asked),
         limit=asked.limit,
         count=asked.count is not None,
-        facets=_facets(listing, asked.facets),
+        facets=_facets(names, asked.facets),
         deleted=asked.deleted,
     )
 
@@ -58,13 +59,13 @@ def _may_see_deleted(listing: Listing, principal: Principal) -> None:
         raise Forbidden(f"Seeing deleted rows takes the permission {permission}.")
 
 
-def _sort(listing: Listing, text: str) -> tuple[Key, ...]:
-    keys = []
+def _sort(names: Names, text: str) -> tuple[Key, ...]:
+    listing, keys = names.listing, []
     for name, position in _names(text, "sort", MAX_SORT):
         descending = name.startswith("-")
-        found = listing.by_name.get(name.removeprefix("-"))
+        found = names.named(name.removeprefix("-"))
         if found is None or not found.sortable:
-            usable = ", ".join(one.name for one in listing.fields if one.sortable)
+            usable = _usable(listing, [one.name for one in listing.fields if one.sortable])
             raise InvalidQuery(f"{listing.name} are sorted by: {usable}.", parameter="sort", position=position)
         keys.append(Key(found, descending))
     if len({key.field.name for key in keys}) < len(keys):
@@ -72,15 +73,20 @@ def _sort(listing: Listing, text: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _facets(listing: Listing, text: str | None) -> tuple[Field, ...]:
-    found = []
+def _facets(names: Names, text: str | None) -> tuple[Field, ...]:
+    listing, found = names.listing, []
     for name, position in _names(text, "facets", MAX_FACETS) if text is not None else ():
-        field = listing.by_name.get(name)
+        field = names.named(name)
         if field is None or not field.facet:
-            usable = ", ".join(one.name for one in listing.fields if one.facet)
+            usable = _usable(listing, [one.name for one in listing.fields if one.facet])
             raise InvalidQuery(f"{listing.name} are counted by: {usable}.", parameter="facets", position=position)
-        found.append(field)
+        found.append(counted(field))
     return tuple(dict.fromkeys(found))
+
+
+def _usable(listing: Listing, names: list[str]) -> str:
+    own = [f"{one.name}.<key> where it is defined" for one in listing.fields if one.type is Type.CUSTOM]
+    return ", ".join(names + own)
 
 
 def _selection(names: Names, asked: ListQuery) -> Selection:

@@ -30,6 +30,7 @@ class HeldSession:
     def __init__(self, real: AsyncSession) -> None:
         self.rows: list[Base] = []
         self.scalar, self.scalars, self.execute = real.scalar, real.scalars, real.execute
+        self.info = real.info
 
     def add(self, row: Base) -> None:
         self.rows.append(row)

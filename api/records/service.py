@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic
 
 from api.dependencies.work import WriteContext
+from api.modules.custom_fields.values import CustomValues
 from api.records.repository import Record, RecordRepository
 from api.records.trail import Trail, Values, plain
 from bevyly.db.scope import EVERY_OWNER
@@ -34,6 +35,7 @@ class RecordService(Generic[Record]):
         self.now = self.trail.now
         self.written: set[str] = set()
         """Fields that the last call gave another value."""
+        self.custom = CustomValues(self.session, self.customer_id, self.kind)
         self.records: RecordRepository[Record] = RecordRepository(
             self.session, self.customer_id, table=self.table, kind=self.kind
         )
@@ -41,6 +43,8 @@ class RecordService(Generic[Record]):
     async def create(self, values: Values) -> Record:
         """A new record; its owner is who creates it unless said otherwise."""
         await self.require_visible(values)
+        if values.get("custom"):
+            values = values | {"custom": await self.custom.fitted(values["custom"], {})}
         values = {"owner_id": self.context.principal.user_id} | values
         row = self.table(**{"customer_id": self.customer_id, "id": new_id(), "version": 1} | self._columns(values))
         row.created_at = row.updated_at = self.now
@@ -56,6 +60,8 @@ class RecordService(Generic[Record]):
         """Change fields of a record; the same values again change nothing, not even the version."""
         row = await self.records.lock(record_id)
         require_version(row, expected_version)
+        if changes.get("custom"):
+            changes = changes | {"custom": await self.custom.fitted(changes["custom"], row.custom)}
         before = {name: self.value(row, name) for name in changes}
         after = {name: value for name, value in changes.items() if before[name] != value}
         self.written = set(after)

@@ -10,6 +10,8 @@ from bevyly.imports.errors import BadValue
 # ISO 4217 currencies without two decimals
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
+MOST_DIGITS = 30
+"""Of a whole number: `1e99999999` is short as a text, and takes the memory of a machine as an integer."""
 _INSTANT = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
@@ -39,7 +41,10 @@ def instant(text: str) -> datetime:
     except ValueError as error:
         raise BadValue(str(error)) from None
     made = naive.replace(microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=_zone(zone))
-    return made.astimezone(UTC)
+    try:
+        return made.astimezone(UTC)
+    except OverflowError:
+        raise BadValue("is no date or time") from None
 
 
 def _zone(text: str | None) -> timezone:
@@ -60,7 +65,7 @@ def number(text: str) -> Decimal:
         value = Decimal(text.strip().lstrip("$€£¥ ").replace(",", ""))
     except InvalidOperation:
         raise BadValue("is no number") from None
-    if not value.is_finite():
+    if not value.is_finite() or value.adjusted() > MOST_DIGITS:
         raise BadValue("is no number")
     return value
 

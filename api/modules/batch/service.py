@@ -17,6 +17,7 @@ from api.modules.batch.changes import Outcome, RowChange
 from api.modules.batch.errors import AlreadyExists, Ambiguous, Deleted, DeleteNotAllowed, NoMatch
 from api.modules.batch.kinds import REFERENCES, Kind, compared
 from api.modules.batch.repository import BatchRepository
+from api.modules.custom_fields.values import CustomValues
 from api.modules.opportunities.service import OpportunityService
 from api.modules.opportunities.stages import KeptStages, Stage, Stages
 from api.problems import ReferenceNotFound
@@ -63,12 +64,14 @@ class BatchService:
         self.kind = kind
         self.customer_id = context.principal.customer_id
         self.repository = BatchRepository(context.work.session, self.customer_id)
+        self.custom = CustomValues(context.work.session, self.customer_id, kind.name)
         self.dry: Held | None = Held(self._batch(), Known()) if dry else None
 
     def at(self, context: WriteContext) -> None:
         """Go on in another unit of work."""
         self.context = context
         self.repository = BatchRepository(context.work.session, self.customer_id)
+        self.custom = CustomValues(context.work.session, self.customer_id, self.kind.name)
 
     async def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
         """What became of each change, in their order."""
@@ -87,7 +90,7 @@ class BatchService:
     async def _try(self, changes: Sequence[RowChange]) -> tuple[list[Outcome], list[Event]]:
         held = self.dry or Held(self._batch(), Known())
         await self._prefetch(changes, held)
-        applier = _Applier(replace(self.context, work=held.batch.work), self.kind, held)
+        applier = _Applier(replace(self.context, work=held.batch.work), self.kind, held, self.custom)
         outcomes = []
         for number, change in enumerate(changes):
             if number % _YIELD_EVERY == 0:
@@ -138,11 +141,12 @@ class BatchService:
 class _Applier:
     """Applies changes to a batch, one after the other."""
 
-    def __init__(self, context: WriteContext, kind: Kind, held: Held) -> None:
+    def __init__(self, context: WriteContext, kind: Kind, held: Held, custom: CustomValues) -> None:
         self._kind = kind
         self._batch, self._known = held.batch, held.known
         self._may_delete = f"{kind.plural}:delete" in context.principal.permissions
         self._service = service_on(held.batch, context, kind, held.known.stages or ())
+        self._service.custom = custom
 
     async def outcome(self, change: RowChange) -> Outcome:
         """What became of one change; one that is refused leaves nothing behind."""

@@ -56,7 +56,7 @@ class InboundActivities(ActivityService):
             row.version, row.updated_at = row.version + 1, self.now
             await self._tell(row)
             return True
-        changes = self._differences(row, values)
+        changes = await self._differences(row, values)
         if not changes:
             return False
         for name, value in changes.items():
@@ -68,10 +68,10 @@ class InboundActivities(ActivityService):
             await self._tell(row)
         return True
 
-    def _differences(self, row: Activity, values: Values) -> Values:
+    async def _differences(self, row: Activity, values: Values) -> Values:
         wanted = {name: value for name, value in values.items() if name not in ("kind", "participants")}
         if "custom" in wanted:
-            wanted["custom"] = {**row.custom, **wanted["custom"]}
+            wanted["custom"] = await self.custom.fitted({**row.custom, **wanted["custom"]}, row.custom)
         if self._type in COMPLETED and row.completed_at is None:
             wanted["completed_at"] = self.now
         before = {name: getattr(row, name) for name in wanted}

@@ -10,6 +10,7 @@ from typing import Any
 from api.dependencies.work import Origin, WriteContext
 from api.modules.accounts.service import AccountService
 from api.modules.contacts.service import ContactService
+from api.modules.custom_fields.values import CustomValues
 from api.modules.events.activities import InboundActivities
 from api.modules.events.data import MAX_ID, REQUIRED
 from api.modules.events.errors import DeleteNotAllowed, RecordUnknown, invalid
@@ -58,6 +59,7 @@ class Applier:
         self._batch = batch
         self._known = known
         self._now = context.clock.now()
+        self._custom: dict[str, CustomValues] = {}
         self._stages = KnownStages(batch.work.session, batch.work.customer_id, known.stages)
 
     async def apply(self, change: Change) -> str:
@@ -226,6 +228,7 @@ class Applier:
         if isinstance(service, OpportunityService):
             service.history = HeldHistory(self._batch, change.recorded_at)
             service.stages = self._stages
+        service.custom = self._custom.setdefault(change.kind, service.custom)
         service.records = HeldRecords(self._batch, table=service.table, kind=service.kind)
         return service
 

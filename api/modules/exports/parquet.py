@@ -60,6 +60,7 @@ _TYPES = {
     "int8": pa.int64(),
     "float8": pa.float64(),
     "bool": pa.bool_(),
+    "text[]": pa.list_(pa.string()),
     "date": pa.date32(),
     "timestamptz": pa.timestamp("us", tz="UTC"),
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from api.dependencies.principal import Principal
 from api.dependencies.work import WriteContext
+from api.modules.exports.own import OwnField
 from api.modules.exports.parquet import parquet, schema_of
 from api.modules.exports.schemas import ExportQuery
 from api.modules.exports.tables import EXPORTS, statement
@@ -30,7 +31,7 @@ class ExportService:
         """Lines of a CSV file."""
         await self._note("started", name, query)
         parameters = self._parameters(query)
-        rows = statement(EXPORTS[name], spreadsheet=True)
+        rows = statement(EXPORTS[name], await self._own(name), spreadsheet=True)
         if bom:
             yield BOM
         async for block in self._resources.streams.csv(
@@ -42,12 +43,21 @@ class ExportService:
     async def parquet(self, name: str, query: ExportQuery) -> AsyncIterator[bytes]:
         """Bytes of a Parquet file."""
         await self._note("started", name, query)
-        rows = statement(EXPORTS[name], spreadsheet=False)
+        rows = statement(EXPORTS[name], await self._own(name), spreadsheet=False)
         parameters, customer_id = self._parameters(query), self._principal.customer_id
         types = await self._resources.streams.types(customer_id, rows, parameters)
         async for part in parquet(schema_of(types), self._counted(rows, parameters)):
             yield part
         await self._note("finished", name, query)
+
+    async def _own(self, name: str) -> list[OwnField]:
+        """Fields of the tenant's own that are not archived."""
+        kind = EXPORTS[name].entity
+        if kind is None:
+            return []
+        found = await self._resources.reader.one("api_find_custom_fields", self._principal.customer_id, kind, None)
+        assert found is not None
+        return [OwnField(one["key"], one["type"]) for one in found[0] if not one["archived"]]
 
     async def _counted(self, rows: Any, parameters: list[Any]) -> AsyncIterator[list[tuple[Any, ...]]]:
         async for group in self._resources.streams.rows(self._principal.customer_id, rows, parameters):

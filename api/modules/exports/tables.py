@@ -1,16 +1,19 @@
 """What a file of each kind holds: its columns with their labels, its scores, what it may be narrowed by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-CSV_TEXT = "case when {0} ~ E'^[=+\\\\-@\\t\\r]' then '''' || {0} else {0} end"
-"""A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+from api.modules.exports.own import CSV_TEXT, OwnField
 
 
 @dataclass(frozen=True)
 class Export:
-    """One kind of file. `columns` are label and SQL; those of `texts` are written by people."""
+    """One kind of file. `columns` are label and SQL; those of `texts` are written by people.
+
+    `entity` is the kind of its records, where they have scores or fields of the tenant's own.
+    """
 
     table: str
     columns: tuple[tuple[str, str], ...]
@@ -41,6 +44,7 @@ EXPORTS = {
         "contacts",
         (*_IDS, *_columns("account_id")),
         (*_columns("first_name", "last_name", "email", "phone", "title", "seniority", "role"), *_OWN),
+        entity="contact",
     ),
     "leads": Export(
         "leads",
@@ -71,6 +75,7 @@ EXPORTS = {
             *_columns("account_id", "contact_id", "opportunity_id", "lead_id"),
         ),
         (*_columns("subject", "body"), *_OWN),
+        entity="activity",
     ),
     "recommendations": Export(
         "recommendations",
@@ -87,12 +92,16 @@ EXPORTS = {
 }
 
 
-def statement(export: Export, *, spreadsheet: bool) -> Composed:
-    """The rows of a file. Parameters: tenant, then owner, status and instant of change, each twice, or null."""
+def statement(export: Export, own: Sequence[OwnField] = (), *, spreadsheet: bool) -> Composed:
+    """The rows of a file. Parameters: tenant, then owner, status and instant of change, each twice, or null.
+
+    `own` are fields of the tenant's own: each has a column of its type, besides the one with all of `custom`.
+    """
     columns = [SQL("{} as {}").format(_sql(sql), Identifier(label)) for label, sql in export.columns]
     for label, sql in export.texts:
         text = CSV_TEXT.format(sql) if spreadsheet else sql
         columns.append(SQL("{} as {}").format(_sql(text), Identifier(label)))
+    columns += [SQL("{} as {}").format(_sql(one.sql(spreadsheet=spreadsheet)), Identifier(one.label)) for one in own]
     joins = []
     for kind in export.scores:
         alias = Identifier(f"score_{kind}")

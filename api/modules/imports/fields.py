@@ -64,8 +64,11 @@ def fields_of(kind: str) -> tuple[str, ...]:
     return ("id", *names)
 
 
-def guess(kind: str, columns: list[str], rows: list[list[str]]) -> dict[str, dict[str, str]]:
-    """For each column that says what it is: the field, and by what another record is named. No field twice."""
+def guess(kind: str, columns: list[str], rows: list[list[str]], own: dict[str, str]) -> dict[str, dict[str, str]]:
+    """For each column that says what it is: the field, and by what another record is named. No field twice.
+
+    `own` are labels of the tenant's own fields by their keys.
+    """
     guessed: dict[str, dict[str, str]] = {}
     taken: set[str] = set()
     for index, column in enumerate(columns):
@@ -75,6 +78,13 @@ def guess(kind: str, columns: list[str], rows: list[list[str]]) -> dict[str, dic
             if name not in taken and plain(column) in words:
                 taken.add(name)
                 guessed[column] = {"field": name} | _named_by(name, cells)
+                break
+    for column in [one for one in columns if one not in guessed]:
+        for key, label in own.items():
+            name = f"{CUSTOM}{key}"
+            if name not in taken and (column == name or plain(column) in (plain(key), plain(label))):
+                taken.add(name)
+                guessed[column] = {"field": name}
                 break
     return guessed
 

@@ -230,7 +230,7 @@ class _Run:
             batch = self._dry or BatchService(context, KINDS[job.kind])
             batch.at(context)
             reader = RowReader(job.kind, Mapping.model_validate(job.mapping), job.columns)
-            read = await reader.read(part, batch.repository)
+            read = await reader.read(part, batch.repository, batch.custom)
             outcomes = await batch.apply([row.change for row in read if row.change is not None])
             await self._keep(job, context, read, outcomes)
             await self._importer.progressed(job, context)

@@ -1,5 +1,6 @@
 """What a file seems to be: its first rows, and a mapping that may be sent as it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,15 +13,18 @@ from api.modules.imports.reading import key_field
 ROWS = 10
 
 
-def preview(head: tuple[Any, ...]) -> dict[str, Any]:
-    """The document of a preview; raises `NotNow` where the file is gone."""
+def preview(head: tuple[Any, ...], own: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The document of a preview; raises `NotNow` where the file is gone. `own` are the tenant's own fields."""
     kind, encoding, delimiter, has_header, columns, content = head
     if content is None:
         raise NotNow("The file of this import is not kept any more.")
     names: list[str] = orjson.loads(columns)
     rows = head_rows(content, Shape(encoding, delimiter, has_header, names), ROWS)
-    guessed = guess(kind, names, rows)
-    told = [{"column": name} | guessed.get(name, {"field": f"{CUSTOM}{name[:100]}"}) for name in names]
+    labels = {one["key"]: one["label"] for one in own if one["object"] == kind and not one["archived"]}
+    guessed = guess(kind, names, rows, labels)
+    told = [
+        {"column": name} | guessed.get(name, {"field": f"{CUSTOM}{name.removeprefix(CUSTOM)[:100]}"}) for name in names
+    ]
     fields = {one["field"] for one in told}
     keys = [word for word in MATCHES[kind] if key_field(kind, word) in fields]
     mode: dict[str, Any] = {"mode": "upsert", "match_by": keys[0]} if keys else {"mode": "create", "match_by": None}

@@ -4,7 +4,7 @@ The rules for fields are those of a single call; what is wrong is told with the 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from api.modules.batch.changes import RowChange
 from api.modules.batch.kinds import KINDS, REFERENCES, compared
 from api.modules.batch.repository import BatchRepository
 from api.modules.batch.schemas import validated
+from api.modules.custom_fields.types import Definition, Rules
+from api.modules.custom_fields.values import CustomValues
 from api.modules.imports.errors import BadMapping
 from api.modules.imports.fields import CHOSEN_BY, CUSTOM, FORMS, MATCHES, fields_of
 from api.modules.imports.schemas import Column, Mapping
@@ -23,6 +25,8 @@ from bevyly.imports.errors import BadValue
 
 _COLUMNS_OF = {"email": {"contact": "email", "lead": "contact_email"}}
 _DAY = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
+LARGEST = 2**63
+_FALSE = ("false", "no", "0", "f")
 Named = tuple[str, str, str]
 """Kind, column and value by which a cell names another record."""
 
@@ -73,14 +77,19 @@ class RowReader:
     mapping: Mapping
     columns: Sequence[str]
     _places: list[tuple[int, Column]] = field(init=False)
+    _rules: Rules = field(init=False, default_factory=Rules)
 
     def __post_init__(self) -> None:
         # The currency comes first: amounts are read in it.
         found = [(self.columns.index(one.column), one) for one in self.mapping.columns]
         self._places = sorted(found, key=lambda place: place[1].field != "currency")
 
-    async def read(self, rows: Iterable[tuple[int, list[str]]], repository: BatchRepository) -> list[Read]:
+    async def read(
+        self, rows: Iterable[tuple[int, list[str]]], repository: BatchRepository, custom: CustomValues
+    ) -> list[Read]:
         """The rows as changes, with the ids of the records that they name."""
+        if any(column.field.startswith(CUSTOM) for _, column in self._places):
+            self._rules = await custom.rules()
         read = [Read(number, cells) for number, cells in rows]
         ids = await self._ids(read, repository)
         for one in read:
@@ -146,7 +155,8 @@ class RowReader:
             if column.letters is not None:
                 text = text.lower() if column.letters == "lower" else text.upper()
             if column.field.startswith(CUSTOM):
-                custom[column.field.removeprefix(CUSTOM)] = text
+                key = column.field.removeprefix(CUSTOM)
+                custom[key] = _own(column, text, self._rules.definitions.get(key))
             elif column.field in REFERENCES:
                 fields[column.field] = _named(column, text, ids)
             else:
@@ -189,6 +199,32 @@ def _formed(column: Column, text: str, currency: Any) -> Any:
         raise _wrong(column.field, "bad_value", f"{text[:100]!r} {error}.") from None
 
 
+def _own(column: Column, text: str, definition: Definition | None) -> Any:
+    """A cell as a value of the tenant's own field; a text where that is not defined."""
+    if definition is None:
+        return text
+    if definition.type == "select":
+        return definition.option(text)
+    if definition.type == "multi_select":
+        return [definition.option(part.strip()) for part in text.split(";") if part.strip()]
+    try:
+        return _OWN_FORMS[definition.type](column, text) if definition.type in _OWN_FORMS else text
+    except BadValue as error:
+        raise _wrong(column.field, "bad_value", f"{text[:100]!r} {error}.") from None
+
+
+def _limited(value: float) -> float:
+    if abs(value) >= LARGEST:
+        raise BadValue("is too large")
+    return value
+
+
+def _truth(text: str) -> bool:
+    if not forms.is_true(text) and text.lower() not in _FALSE:
+        raise BadValue("is neither true nor false")
+    return forms.is_true(text)
+
+
 def _number(column: Column, text: str) -> str:
     return text.replace(".", "").replace(" ", "").replace(",", ".") if column.decimal_comma else text
 
@@ -204,3 +240,12 @@ def _day(column: Column, text: str) -> str:
 
 def _wrong(name: str, code: str, message: str) -> Invalid:
     return Invalid(message, errors=[{"field": f"body.{name}", "code": code, "message": message}])
+
+
+_OWN_FORMS: dict[str, Callable[[Column, str], Any]] = {
+    "number": lambda column, text: _limited(float(forms.number(_number(column, text)))),
+    "boolean": lambda _, text: _truth(text),
+    "date": lambda column, text: forms.day(_day(column, text)).isoformat(),
+    "datetime": lambda column, text: forms.instant(_day(column, text)).isoformat(),
+}
+"""Forms of cells by the type of the tenant's own field; other types are texts."""

@@ -60,7 +60,9 @@ async def preview_import(request: Request, import_id: str) -> Response:
     head = await reader.one("api_get_import_head", customer_id, import_id) if is_id(import_id) else None
     if head is None or head[0] is None:
         raise missing("import")
-    return Response(orjson.dumps(preview(head)), media_type=JSON)
+    own = await reader.one("api_find_custom_fields", customer_id, None, None)
+    assert own is not None
+    return Response(orjson.dumps(preview(head, own[0])), media_type=JSON)
 
 
 @router.get(

@@ -5,6 +5,7 @@ who was merged into a record that goes now, goes along. What a merge did is kept
 back.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +69,13 @@ class MergeService:
         require_version(survivor, expected_version)
         for record_id, version in wanted.get("versions", {}).items():
             require_version(self._living(rows, record_id), version)
+        winners = wanted.get("fields", {})
         if self.kind == "lead":
-            _require_unconverted(survivor, losers, wanted.get("fields", {}))
-        fields = [(row.id, self._fields(row)) for row in (survivor, *losers)]
-        before, after = differences(fields[0][1], merged_fields(fields, wanted.get("fields", {})))
+            _require_unconverted(survivor, losers, winners)
+        fields = [(survivor.id, self._fields(survivor)), *[(row.id, await self._taken(row, winners)) for row in losers]]
+        before, after = differences(fields[0][1], merged_fields(fields, winners))
+        if "custom" in after:
+            after["custom"] = await self.records.custom.fitted(after["custom"], survivor.custom, settled=True)
         self._set(survivor, after)
         self._tell("merged", survivor, {"absorbed_ids": others}, before, after)
         for row in losers:
@@ -143,6 +147,11 @@ class MergeService:
     def _fields(self, row: Any) -> Values:
         """What a merge decides about: all fields that a new record is told with."""
         return {name: self.records.value(row, name) for name in self.records.created_fields}
+
+    async def _taken(self, row: Any, winners: Collection[str]) -> Values:
+        """Fields of a record that goes, without what its survivor could not hold, unless the request names it."""
+        named = {name.removeprefix("custom.") for name in winners if name.startswith("custom.")}
+        return self._fields(row) | {"custom": await self.records.custom.movable(row.custom, besides=named)}
 
     def _set(self, row: Any, values: Values) -> None:
         for name, value in values.items():

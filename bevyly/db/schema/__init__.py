@@ -4,6 +4,7 @@ from bevyly.db.schema.activities import Activity, ActivityParticipant
 from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem
 from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
+from bevyly.db.schema.custom_fields import CustomField
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.duplicates import DuplicateDismissal
 from bevyly.db.schema.enrichment import Enrichment
@@ -50,6 +51,7 @@ __all__ = [
     "ConsumerHalt",
     "ConsumerOffset",
     "Contact",
+    "CustomField",
     "Customer",
     "DeadLetterRow",
     "DuplicateDismissal",

@@ -19,6 +19,7 @@ from bevyly.db.schema import (
     Base,
     Briefing,
     Contact,
+    CustomField,
     DuplicateDismissal,
     Enrichment,
     IdempotencyRecord,
@@ -114,6 +115,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "pipeline_id": new_id(),
         "stage_id": new_id(),
         "invitation_id": new_id(),
+        "field_id": new_id(),
         "user_id": user_id,
         "actor_id": user_id,
     }
@@ -180,6 +182,9 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 first_seen_at=NOW, last_seen_at=NOW,
             ),
             Pipeline(**t, id=ids["pipeline_id"], name="Secret pipeline", updated_at=NOW),
+            CustomField(
+                **t, id=ids["field_id"], object="account", key="secret", label="Secret", type="text", updated_at=NOW
+            ),
             Team(**t, id=ids["team_id"], name="Secret team", updated_at=NOW),
             QueuedMail(**t, id=new_id(), kind="x", recipient="x@example.com", body="x", next_attempt_at=LATER),
             WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),

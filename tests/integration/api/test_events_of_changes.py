@@ -70,6 +70,14 @@ SILENT = {
         ),
         "who is invited is no event; who comes is",
     ),
+    **dict.fromkeys(
+        (
+            "POST /api/v1/custom-fields",
+            "PATCH /api/v1/custom-fields/{field_id}",
+            "DELETE /api/v1/custom-fields/{field_id}",
+        ),
+        "which fields there are is no event; the audit knows",
+    ),
     "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
     **dict.fromkeys(
         ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),

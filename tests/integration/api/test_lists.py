@@ -15,6 +15,7 @@ from api.modules.audit.schemas import AuditPage
 from api.modules.auth.schemas import Me, SessionPage
 from api.modules.calendar.schemas import Availability, Calendar
 from api.modules.contacts.schemas import Contact, ContactPage
+from api.modules.custom_fields.schemas import CustomField, CustomFieldPage
 from api.modules.duplicates.schemas import DuplicatePage
 from api.modules.emails.schemas import Thread, ThreadPage
 from api.modules.imports.schemas import ImportDetail, ImportPage, Preview
@@ -88,6 +89,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/imports": ImportPage,
     "/api/v1/imports/{import_id}": ImportDetail,
     "/api/v1/imports/{import_id}/preview": Preview,
+    "/api/v1/custom-fields": CustomFieldPage,
+    "/api/v1/custom-fields/{field_id}": CustomField,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,

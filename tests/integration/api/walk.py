@@ -84,6 +84,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/change-password": {"old_password": "x", "password": "correct horse battery"},
     "POST /api/v1/auth/change-email": {"email": "x@example.com", "password": "x"},
     "POST /api/v1/api-keys/{key_id}/rotate": {},
+    "POST /api/v1/custom-fields": {"object": "account", "key": "x", "label": "x", "type": "number"},
+    "PATCH /api/v1/custom-fields/{field_id}": {"label": "y"},
 }
 
 STREAMS = {

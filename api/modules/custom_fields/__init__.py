@@ -1,0 +1,1 @@
+"""The area custom fields of the API."""
