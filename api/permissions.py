@@ -67,6 +67,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "invitations:read": MANAGERS,
     "invitations:write": MANAGERS,
     "live:read": EVERYONE,
+    "agents:read": EVERYONE,
+    "agents:write": MANAGERS,
+    "approvals:read": EVERYONE,
+    "approvals:decide": WORKERS,
+    "analytics:read": EVERYONE,
     "settings:billing": frozenset({OWNER}),
 }
 
