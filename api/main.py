@@ -15,7 +15,10 @@ from api.middleware.limits import RequestLimits
 from api.modules.accounts.routes import router as accounts
 from api.modules.activities.routes import router as activities
 from api.modules.activities.tasks import router as tasks
+from api.modules.agents.routes import router as agents
+from api.modules.analytics.routes import router as analytics
 from api.modules.api_keys.routes import router as api_keys
+from api.modules.approvals.routes import router as approvals
 from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
 from api.modules.batch.routes import router as batch
@@ -83,6 +86,9 @@ AREAS = (
     duplicates,
     live,
     custom_fields,
+    agents,
+    approvals,
+    analytics,
 )
 
 

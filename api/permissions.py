@@ -69,6 +69,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "live:read": EVERYONE,
     "custom_fields:read": EVERYONE,
     "custom_fields:write": MANAGERS,
+    "agents:read": EVERYONE,
+    "agents:write": MANAGERS,
+    "approvals:read": EVERYONE,
+    "approvals:decide": WORKERS,
+    "analytics:read": EVERYONE,
     "settings:billing": frozenset({OWNER}),
 }
 

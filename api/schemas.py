@@ -54,7 +54,8 @@ def _no_truth(value: Any) -> Any:
     return value
 
 
-def _small(value: dict[str, Any]) -> dict[str, Any]:
+def small(value: dict[str, Any]) -> dict[str, Any]:
+    """`value`, if it is no more than what one field may hold."""
     if len(orjson.dumps(value)) > _MAX_CUSTOM_BYTES:
         raise ValueError("at most 32 KiB")
     return value
@@ -105,7 +106,7 @@ Custom = Annotated[
         description="fields of the tenant's own: scalars or lists of scalars, of their type where one is defined; "
         "null takes one away",
     ),
-    AfterValidator(_small),
+    AfterValidator(small),
 ]
 
 

@@ -16,6 +16,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from bevyly.db.schema import Base
 from bevyly.ids import ID_LENGTH
 
+ZONE, MOMENT = "«zone»", "«now»"
+"""Stand in the SQL of a computed field for where the asker's days begin, and for when they ask."""
 _ORDER = ("eq", "ne", "lt", "le", "gt", "ge", "in", "between", "is null")
 
 
@@ -137,9 +139,11 @@ class Fields:
         )
 
 
-def computed(name: str, kind: Type, sql: str, *, shown: bool = True, facet: bool = False) -> Field:
+def computed(
+    name: str, kind: Type, sql: str, *, shown: bool = True, facet: bool = False, choices: tuple[str, ...] = ()
+) -> Field:
     """A field that is no column."""
-    return Field(name, kind, sql, kind.cast, nullable=False, shown=shown, facet=facet)
+    return Field(name, kind, sql, kind.cast, nullable=False, choices=frozenset(choices), shown=shown, facet=facet)
 
 
 def described(listing: Listing, summary: str) -> str:

@@ -5,6 +5,7 @@ One round trip; one more where a query names fields of the tenant's own.
 
 import inspect
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,10 +44,13 @@ def read_list(router: APIRouter, path: str, model: type[BaseModel], listing: Lis
     return add
 
 
-async def listed(request: Request, listing: Listing, asked: ListQuery) -> Response:
-    """One page of `listing`; raises `InvalidQuery`, `InvalidCursor`, `QueryTooExpensive` or `Forbidden`."""
+async def listed(request: Request, listing: Listing, asked: ListQuery, *, moment: datetime | None = None) -> Response:
+    """One page of `listing`; raises `InvalidQuery`, `InvalidCursor`, `QueryTooExpensive` or `Forbidden`.
+
+    `moment` is for a list whose function asks what time it is.
+    """
     if not asked.asks_more:
-        return await page(request, listing.function, asked)
+        return await page(request, listing.function, asked, moment=moment)
     resources = resources_of(request)
     principal: Principal = request.scope["state"]["principal"]
     scope = _scope(principal, listing, asked)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from api.query.conditions import ROW, Arguments, Conditions, Names, alias
-from api.query.listing import Field, Relation
+from api.query.listing import MOMENT, ZONE, Field, Relation
 from api.query.times import Asker
 from api.query.tree import Expression
 
@@ -74,23 +74,33 @@ def build(names: Names, query: Query, asker: Asker, after: Sequence[str | None] 
     """The statement and its arguments; `after` has the sort values and the id of the last row of the page before."""
     arguments = Arguments()
     conditions = Conditions(names, asker, arguments)
-    wanted = [f"{ROW}.customer_id = $1", *_visible(names, query)]
+    wanted = [f"{ROW}.customer_id = $1", *visible(names, query.deleted)]
     wanted += [conditions.sql(one) for one in query.where]
     source = f"from {names.listing.table_name} {ROW}{_joins(names.used.values())} where {' and '.join(wanted)}"
     limit = arguments.bind(str(query.limit), "bigint")
     rows = _rows(source, query, after, arguments, f"{limit} + 1")
     total = f"(select count(*) {source})" if query.count else "null"
-    return (
+    statement = (
         f"select array_to_string(documents[1:{limit}], ','), "
         f"case when cardinality(documents) > {limit} then places[{limit}] end, {total}, {_facets(source, query)} "
         f"from (select array_agg(document) as documents, array_agg(place) as places from ({rows}) page) pages"
-    ), arguments.values
+    )
+    return asked_by(asker, statement, arguments), arguments.values
 
 
-def _visible(names: Names, query: Query) -> list[str]:
-    if not names.listing.has_deleted or query.deleted == "include":
+def asked_by(asker: Asker, statement: str, arguments: Arguments) -> str:
+    """`statement` with the zone and the moment of the asker where computed fields want them."""
+    for mark, value, cast in ((ZONE, asker.zone.key, "text"), (MOMENT, asker.now.isoformat(), "timestamptz")):
+        if mark in statement:
+            statement = statement.replace(mark, arguments.bind(value, cast))
+    return statement
+
+
+def visible(names: Names, deleted: str | None) -> list[str]:
+    """The condition that leaves deleted rows out, or where it is asked for, the others."""
+    if not names.listing.has_deleted or deleted == "include":
         return []
-    return [f"{ROW}.deleted_at is {'not ' if query.deleted == 'only' else ''}null"]
+    return [f"{ROW}.deleted_at is {'not ' if deleted == 'only' else ''}null"]
 
 
 def _joins(relations: Iterable[Relation]) -> str:

@@ -57,12 +57,14 @@ def filters_of(query: BaseModel, *, besides: Container[str] = ()) -> dict[str, s
     return {name: _text(getattr(query, name)) for name in names}
 
 
-async def one(request: Request, function: LiteralString, record_id: str, *, kind: str) -> Response:
-    """One record with its `ETag`; raises `NotFound`, also for what is no id at all."""
+async def one(request: Request, function: LiteralString, record_id: str, *moment: datetime, kind: str) -> Response:
+    """One record with its `ETag`; raises `NotFound`, also for what is no id at all.
+
+    `moment` is for a function that asks what time it is.
+    """
     principal: Principal = request.scope["state"]["principal"]
-    row = (
-        await resources_of(request).reader.one(function, principal.customer_id, record_id) if is_id(record_id) else None
-    )
+    reader = resources_of(request).reader
+    row = await reader.one(function, principal.customer_id, record_id, *moment) if is_id(record_id) else None
     if row is None or row[0] is None:
         return await _moved(request, record_id, kind=kind)
     return Response(row[0], media_type=JSON, headers={"etag": f'"{row[1]}"'})

@@ -29,10 +29,15 @@ with asked as (
   on conflict (customer_id, command_id) do nothing
   returning id
 ), held as (
-  insert into approval_items (id, customer_id, agent_run_id, item_type, content, content_hash, expires_at)
-  select approval_id, customer_id, run_id, item_type, content, content_hash, expires_at
-  from asked join recorded on recorded.id = asked.run_id
-  where asked.status = 'waiting'
+  insert into approval_items (
+    id, customer_id, agent_run_id, item_type, content, content_hash, expires_at, requested_by, sponsor_id, created_at
+  )
+  select a.approval_id, a.customer_id, a.run_id, a.item_type, a.content, a.content_hash, a.expires_at,
+         a.input ->> 'requested_by', c.sponsor_id, %(at)s
+  from asked a
+  join recorded on recorded.id = a.run_id
+  left join agent_configs c on c.customer_id = a.customer_id and c.agent_type = a.agent_type
+  where a.status = 'waiting'
 )
 select count(*) from recorded
 """
@@ -46,7 +51,10 @@ def disabled_agents(connection: Connection, asked: Iterable[tuple[str, str]]) ->
 
 
 def record_runs(connection: Connection, runs: Sequence[Mapping[str, Any]], *, at: datetime) -> int:
-    """One run a command, with an approval item where it waits for one; a repeated command changes nothing."""
+    """One run a command, with an approval item where it waits for one; a repeated command changes nothing.
+
+    The item keeps who asked and who was the agent's sponsor then: neither of them may approve it.
+    """
     if not runs:
         return 0
     rows = json.dumps([dict(run) for run in runs], default=datetime.isoformat)

@@ -5,15 +5,14 @@ switched off is refused, with the reason. Doing the work is the agents' own affa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
-import msgspec
 import psycopg
 import typer
 
+from bevyly.agents.content import content_hash
+from bevyly.agents.kinds import AGENTS
 from bevyly.clock import Clock, SystemClock
 from bevyly.events.envelope import Event
 from bevyly.ids import new_id
@@ -26,27 +25,7 @@ from pipelines.streams.runner import Stream
 NAME = "agent-trigger"
 TOPICS = ("bevyly.agent-commands",)
 APPROVAL_LIVES = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Which agent a command is for, and what a person must allow first, if anything."""
-
-    type: str
-    approval: str | None = None
-
-
-AGENTS = {
-    "agent.source_leads": Agent("lead_source"),
-    "agent.enrich_account": Agent("enrichment"),
-    "agent.draft_email": Agent("email", approval="email"),
-    "agent.make_call": Agent("voice", approval="call"),
-}
-
-
-def content_hash(content: dict[str, Any]) -> str:
-    """SHA-256 of `content` in one canonical form: what was approved can be compared with what is executed."""
-    return sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+BY_COMMAND = {agent.command: agent for agent in AGENTS}
 
 
 class AgentTrigger:
@@ -56,13 +35,13 @@ class AgentTrigger:
         self._clock = clock
 
     def __call__(self, connection: psycopg.Connection[tuple[Any, ...]], events: Sequence[Event]) -> None:
-        commands = [event for event in events if event.type in AGENTS]
-        disabled = disabled_agents(connection, ((event.tenant_id, AGENTS[event.type].type) for event in commands))
+        commands = [event for event in events if event.type in BY_COMMAND]
+        disabled = disabled_agents(connection, ((event.tenant_id, BY_COMMAND[event.type].type) for event in commands))
         now = self._clock.now()
         record_runs(connection, [self._run(event, disabled, now) for event in commands], at=now)
 
     def _run(self, event: Event, disabled: set[tuple[str, str]], now: datetime) -> dict[str, Any]:
-        agent = AGENTS[event.type]
+        agent = BY_COMMAND[event.type]
         refused = (event.tenant_id, agent.type) in disabled
         content = {"command": event.type, **event.data}
         return {

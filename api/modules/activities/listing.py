@@ -8,7 +8,8 @@ from api.modules.auth.listing import USERS
 from api.modules.contacts.listing import CONTACTS
 from api.modules.leads.listing import LEADS
 from api.modules.opportunities.listing import OPPORTUNITIES
-from api.query.listing import Fields, Listing, Relation, Type, computed
+from api.modules.teams.listing import OWNER_TEAMS
+from api.query.listing import ZONE, Fields, Listing, Relation, Type, computed
 from bevyly.db.schema import Activity
 
 _PARTICIPANTS = """coalesce((
@@ -18,6 +19,12 @@ _PARTICIPANTS = """coalesce((
       order by p.id)
     from activity_participants p where p.customer_id = {row}.customer_id and p.activity_id = {row}.id
   ), '[]')"""
+
+WEEKDAY, HOUR = (
+    computed(name, Type.INTEGER, f"extract({part} from {{row}}.occurred_at at time zone {ZONE})::bigint", shown=False)
+    for name, part in (("weekday", "isodow"), ("hour", "hour"))
+)
+"""When it happened, where the asker's days begin: 1 is Monday."""
 
 ACTIVITIES = Listing(
     name="activities",
@@ -36,7 +43,7 @@ ACTIVITIES = Listing(
         "id", "kind", "direction", "subject", "body", "occurred_at", "recorded_at", "due_at", "completed_at",
         "duration_seconds", "account_id", "contact_id", "opportunity_id", "lead_id", "owner_id", "thread_id",
         "message_id", "in_reply_to", computed("participants", Type.JSON, _PARTICIPANTS), "version", "external_id",
-        "custom", "created_at", "updated_at", "deleted_at",
+        "custom", "created_at", "updated_at", "deleted_at", WEEKDAY, HOUR, OWNER_TEAMS,
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

@@ -6,6 +6,7 @@ from api.modules.accounts.listing import ACCOUNTS
 from api.modules.auth.listing import USERS
 from api.modules.contacts.listing import CONTACTS
 from api.modules.leads.schemas import OpenStatus
+from api.modules.teams.listing import OWNER_TEAMS
 from api.query.listing import Fields, Listing, Relation
 from bevyly.db.schema import Lead
 
@@ -26,7 +27,7 @@ LEADS = Listing(
     ).of(
         "id", "company_name", "contact_name", "contact_email", "phone", "source", "status", "value_minor", "currency",
         "account_id", "contact_id", "opportunity_id", "converted_at", "score_at_conversion", "owner_id", "tags",
-        "version", "external_id", "custom", "created_at", "updated_at", "deleted_at",
+        "version", "external_id", "custom", "created_at", "updated_at", "deleted_at", OWNER_TEAMS,
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

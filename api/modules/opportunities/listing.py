@@ -7,8 +7,33 @@ from api.modules.auth.listing import USERS
 from api.modules.contacts.listing import CONTACTS
 from api.modules.leads.listing import LEADS
 from api.modules.opportunities.schemas import Status
-from api.query.listing import Fields, Listing, Relation
+from api.modules.teams.listing import OWNER_TEAMS
+from api.query.listing import Fields, Listing, Relation, Type, computed
 from bevyly.db.schema import Opportunity
+
+PIPELINE = computed(
+    "pipeline_id",
+    Type.ID,
+    "(select s.pipeline_id from pipeline_stages s where s.customer_id = {row}.customer_id and s.key = {row}.stage)",
+    shown=False,
+)
+STAGES = computed(
+    "stages",
+    Type.LIST,
+    "array(select distinct h.new_value from opportunity_history h where h.customer_id = {row}.customer_id "
+    "and h.opportunity_id = {row}.id and h.field = 'stage')",
+    shown=False,
+)
+"""Every stage that the deal has ever been in."""
+WIN_PROBABILITY = computed(
+    "win_probability",
+    Type.NUMBER,
+    "(select s.probability from scores s join model_versions v on v.id = s.model_version_id "
+    "where s.customer_id = {row}.customer_id and s.entity_type = 'opportunity' and s.entity_id = {row}.id "
+    "and s.score_type = 'win' and s.is_current and v.display = 'probability')",
+    shown=False,
+)
+"""What the model says, where it may be shown as a probability: none after its calibration broke."""
 
 OPPORTUNITIES = Listing(
     name="opportunities",
@@ -27,7 +52,7 @@ OPPORTUNITIES = Listing(
     ).of(
         "id", "account_id", "contact_id", "lead_id", "name", "stage", "status", "value_minor", "currency",
         "expected_close_date", "stage_entered_at", "closed_at", "owner_id", "tags", "version", "external_id", "custom",
-        "created_at", "updated_at", "deleted_at",
+        "created_at", "updated_at", "deleted_at", PIPELINE, STAGES, WIN_PROBABILITY, OWNER_TEAMS,
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

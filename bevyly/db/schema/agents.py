@@ -6,23 +6,35 @@ from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bevyly.db.schema.base import Base, Code, CreatedAt, Id, Instant, Json, TenantRow, tenant_fk
+from bevyly.db.schema.base import Base, Code, CreatedAt, Currency, Id, Instant, Json, Minor, TenantRow, tenant_fk
 
 
 class AgentConfig(TenantRow, Base):
-    """Whether a tenant lets an agent work, and how."""
+    """Whether a tenant lets an agent work, for whom, and how. Writer: `api`.
+
+    `config` fills in what a command leaves out. An agent without a row is switched off at the API.
+    """
 
     __tablename__ = "agent_configs"
-    __table_args__ = (UniqueConstraint("customer_id", "agent_type"),)
+    __table_args__ = (
+        UniqueConstraint("customer_id", "agent_type"),
+        tenant_fk("sponsor_id", "users"),
+        CheckConstraint("(cost_cap_minor is null) = (currency is null)", name="cap_has_currency"),
+    )
 
     agent_type: Mapped[Code]
     enabled: Mapped[bool] = mapped_column(server_default="true", default=True)
     config: Mapped[Json]
+    sponsor_id: Mapped[Id | None] = mapped_column(comment="the user whose rights the agent never exceeds")
+    cost_cap_minor: Mapped[Minor | None] = mapped_column(comment="what its runs may cost in a calendar month")
+    currency: Mapped[Currency | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
 
 
 class AgentRun(TenantRow, Base):
-    """One run of one agent, caused by one command."""
+    """One run of one agent, caused by one command. Writer: `pipelines.streams`."""
 
     __tablename__ = "agent_runs"
     __table_args__ = (
@@ -42,14 +54,20 @@ class AgentRun(TenantRow, Base):
 
 
 class ApprovalItem(TenantRow, Base):
-    """Something an agent wants to do and a person must allow first."""
+    """Something an agent wants to do and a person must allow first. Writers: `pipelines.streams`, of reviews `api`.
+
+    One that is pending after `expires_at` is expired, whatever its row says: nothing has to happen for that.
+    """
 
     __tablename__ = "approval_items"
     __table_args__ = (
         tenant_fk("agent_run_id", "agent_runs"),
         tenant_fk("reviewed_by", "users"),
+        tenant_fk("edited_by", "users"),
+        tenant_fk("sponsor_id", "users"),
         CheckConstraint("status in ('pending','approved','rejected','expired')", name="status"),
         Index("ix_approval_items_list", "customer_id", "status", text("created_at desc"), text("id desc")),
+        Index("ix_approval_items_time", "customer_id", text("created_at desc"), text("id desc")),
         Index("ix_approval_items_run", "customer_id", "agent_run_id"),
     )
 
@@ -58,7 +76,13 @@ class ApprovalItem(TenantRow, Base):
     content: Mapped[Json]
     content_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[Code] = mapped_column(server_default="pending", default="pending")
+    requested_by: Mapped[Id | None] = mapped_column(comment="the person who asked, as the command says")
+    sponsor_id: Mapped[Id | None] = mapped_column(comment="the sponsor of the agent when it was made")
+    edited_by: Mapped[Id | None]
+    edited_at: Mapped[Instant | None]
     reviewed_by: Mapped[Id | None]
     reviewed_at: Mapped[Instant | None]
+    reason: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     expires_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy.orm import Session
 
+from bevyly.agents.content import content_hash
+from bevyly.agents.kinds import AGENTS
 from bevyly.db.engine import make_engine
 from bevyly.db.schema import (
     Account,
@@ -121,6 +123,9 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     }
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
     ids |= {"survivor_id": ids["lead_id"]}
+    asked = {"command": "agent.draft_email", "account_id": ids["account_id"], "purpose": "Ask for the next step"}
+    ids |= {"sponsor_id": user_id, "approval_id": new_id(), "command_id": new_id(), "content_hash": content_hash(asked)}
+    ids |= dict.fromkeys(("run_id", "agent_run_id"), run)
     steps: list[list[Base]] = [
         [
             ModelVersion(
@@ -128,8 +133,14 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 metrics={}, card="", artefact="x",
             ),
             Account(**t, id=ids["account_id"], name="Secret account", tags=["secret"]),
-            AgentConfig(**t, id=new_id(), agent_type="email"),
-            AgentRun(**t, id=run, agent_type="email", command_id=new_id(), status="succeeded", started_at=NOW),
+            *(
+                AgentConfig(**t, id=new_id(), agent_type=agent.type, sponsor_id=user_id, config=config)
+                for agent, config in zip(AGENTS, ({"criteria": {}, "limit": 50}, {}, {}, {}), strict=True)
+            ),
+            AgentRun(
+                **t, id=run, agent_type="email", command_id=ids["command_id"], status="succeeded", input=asked,
+                started_at=NOW,
+            ),
             ApiKey(
                 **t, id=ids["key_id"], user_id=user_id, name="k", prefix="bvy_live_…", secret_hash=new_id(),
                 scopes=["profile:read"],
@@ -204,7 +215,10 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             ImportFailure(
                 **t, import_id=ids["import_id"], row_number=2, code="invalid", message="m", cells=["Secret"]
             ),
-            ApprovalItem(**t, id=new_id(), agent_run_id=run, item_type="email", content_hash="h"),
+            ApprovalItem(
+                **t, id=ids["approval_id"], agent_run_id=run, item_type="email", content=asked,
+                content_hash=ids["content_hash"], expires_at=LATER,
+            ),
             *(
                 PipelineStage(
                     **t, id=stage, pipeline_id=ids["pipeline_id"], key=f"secret_{place}", name="Secret stage",

@@ -101,6 +101,12 @@ async def test_a_write_leaves_what_was_and_what_is(api: Api, operation: Operatio
         stages = api.sql("select id from pipeline_stages where pipeline_id = %s order by key desc", ids["pipeline_id"])
         body["stage_ids"] = [row[0] for row in stages]
     body |= {name: ids[name] for name in operation.body_ids if not operation.path_ids and name == "account_id"}
+    if "content_hash" in body:
+        body["content_hash"] = ids["content_hash"]
+    if "content" in body:
+        body["content"] |= {"account_id": ids["account_id"]}
+    if "sponsor_id" in body:
+        body["sponsor_id"] = ids["user_id"]
     if "transfer_to" in body:
         body["transfer_to"] = api.a.users["owner"]
     known = {row[0] for row in api.sql("select id from audit")}

@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from api.main import create_app
+from bevyly.agents.content import content_hash
 from bevyly.db.engine import make_engine
 from bevyly.events.envelope import Event
 from bevyly.events.reference import subject_of
@@ -78,6 +80,11 @@ SILENT = {
         ),
         "which fields there are is no event; the audit knows",
     ),
+    **dict.fromkeys(
+        (f"PUT /api/v1/agents/{agent}" for agent in ("lead_source", "enrichment", "email", "voice")),
+        "how an agent is configured is no event; what it is asked to do is",
+    ),
+    "POST /api/v1/approvals/{approval_id}/edit": "only what is decided is told, with the hash; the audit knows",
     "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
     **dict.fromkeys(
         ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
@@ -105,7 +112,9 @@ class World:
 
     api: Api
     client: httpx.AsyncClient
-    ids: dict[str, str] = field(default_factory=lambda: {"other_id": new_id(), "merge_id": new_id()})
+    ids: dict[str, str] = field(
+        default_factory=lambda: {name: new_id() for name in ("other_id", "merge_id", "approval_id")}
+    )
 
     async def make(self, path: str, key: str, **values: Any) -> str:
         answer = await self.client.post(f"/api/v1/{path}", json=values)
@@ -234,6 +243,35 @@ async def owned(world: World) -> None:
     assert (await world.client.patch(f"/api/v1/leads/{world.ids['lead_id']}", json=body)).status_code == 200
 
 
+async def switched_on(world: World) -> None:
+    """Every agent works, on behalf of the owner."""
+    for agent in ("lead_source", "enrichment", "email", "voice"):
+        body = {"enabled": True, "sponsor_id": world.ids["owner_id"]}
+        answer = await world.client.put(f"/api/v1/agents/{agent}", json=body)
+        assert answer.status_code == 200, answer.text
+
+
+def asks(agent: str, event: str, body: dict[str, Any], expect: dict[str, Any]) -> Case:
+    """An agent that is asked to work."""
+    path = f"POST /api/v1/agents/{agent}/runs"
+    return Case(path, [(event, 1)], body, before=switched_on, expect=expect | {"requested_by": "owner_id"})
+
+
+async def waiting(world: World) -> None:
+    """An email that waits for an approval."""
+    world.ids["approval_id"], content = new_id(), {"command": "agent.draft_email", "purpose": "Hello"}
+    world.api.sql(
+        "insert into approval_items (customer_id, id, item_type, content, content_hash) "
+        "values (%s, %s, 'email', %s, %s)",
+        world.api.a.customer_id,
+        world.ids["approval_id"],
+        Jsonb(content),
+        HASH,
+    )
+
+
+HASH = content_hash({"command": "agent.draft_email", "purpose": "Hello"})
+DECIDED = {"approval_id": "approval_id", "item_type": "email", "content_hash": HASH, "user_id": "owner_id"}
 ANSWER = "/api/v1/intent/recommendations/{recommendation_id}"
 ADVICE = {
     "recommendation_id": "recommendation_id",
@@ -316,6 +354,24 @@ CASES = [
         [("activity.restored", 3)],
         before=deleted("activity"),
         expect={"kind": "meeting", "participants": [{"contact_id": "contact_id", "email": None, "role": "buyer"}]},
+    ),
+    asks("lead_source", "agent.source_leads", {"criteria": {"x": 1}}, {"criteria": {"x": 1}, "limit": 50}),
+    asks("enrichment", "agent.enrich_account", {"account_id": "account_id"}, {"account_id": "account_id"}),
+    asks("email", "agent.draft_email", {"contact_id": "contact_id", "purpose": "Hi"}, {"purpose": "Hi"}),
+    asks("voice", "agent.make_call", {"lead_id": "lead_id"}, {"lead_id": "lead_id"}),
+    Case(
+        "POST /api/v1/approvals/{approval_id}/approve",
+        [("approval.approved", 2)],
+        {"content_hash": HASH},
+        before=waiting,
+        expect=DECIDED,
+    ),
+    Case(
+        "POST /api/v1/approvals/{approval_id}/reject",
+        [("approval.rejected", 2)],
+        {"reason": "Not now"},
+        before=waiting,
+        expect=DECIDED | {"reason": "Not now"},
     ),
     Case("POST /api/v1/intent/briefing/refresh", [("briefing.refresh_requested", 1)], {"reason": "monday"}),
     Case(f"POST {ANSWER}/accept", [("recommendation.accepted", 2)], {}, expect=ADVICE),

@@ -10,7 +10,10 @@ from pydantic import BaseModel
 
 from api.modules.accounts.schemas import Account, AccountPage
 from api.modules.activities.schemas import Activity, ActivityPage
+from api.modules.agents.schemas import Agent, AgentList, Run, RunPage
+from api.modules.analytics.schemas import Conversion, Forecast, Funnel, HeatMap
 from api.modules.api_keys.schemas import KeyPage
+from api.modules.approvals.schemas import Approval, ApprovalPage
 from api.modules.audit.schemas import AuditPage
 from api.modules.auth.schemas import Me, SessionPage
 from api.modules.calendar.schemas import Availability, Calendar
@@ -91,6 +94,16 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/imports/{import_id}/preview": Preview,
     "/api/v1/custom-fields": CustomFieldPage,
     "/api/v1/custom-fields/{field_id}": CustomField,
+    "/api/v1/agents": AgentList,
+    **{f"/api/v1/agents/{agent}": Agent for agent in ("lead_source", "enrichment", "email", "voice")},
+    "/api/v1/agents/runs": RunPage,
+    "/api/v1/agents/runs/{run_id}": Run,
+    "/api/v1/approvals": ApprovalPage,
+    "/api/v1/approvals/{approval_id}": Approval,
+    "/api/v1/analytics/funnel": Funnel,
+    "/api/v1/analytics/conversion": Conversion,
+    "/api/v1/analytics/activity": HeatMap,
+    "/api/v1/analytics/forecast": Forecast,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,
@@ -99,6 +112,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 
 # Lists of which a seeded tenant has more than the one row.
 ROWS = {"/api/v1/activities": 2, "/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
+ROWS |= {"/api/v1/agents": 4, "/api/v1/analytics/funnel": 6}
 
 # list: the index in the order of its page, and for each filter that has one, its own
 INDEXES: dict[str, tuple[str, dict[str, str]]] = {

@@ -86,6 +86,28 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/api-keys/{key_id}/rotate": {},
     "POST /api/v1/custom-fields": {"object": "account", "key": "x", "label": "x", "type": "number"},
     "PATCH /api/v1/custom-fields/{field_id}": {"label": "y"},
+    "PUT /api/v1/agents/lead_source": {"enabled": True, "sponsor_id": _NOBODY, "defaults": {"limit": 20}},
+    "PUT /api/v1/agents/enrichment": {
+        "enabled": True,
+        "sponsor_id": _NOBODY,
+        "cost_cap_minor": 5000,
+        "currency": "EUR",
+    },
+    **{
+        f"PUT /api/v1/agents/{agent}": {
+            "enabled": False,
+            "sponsor_id": _NOBODY,
+            "defaults": {"instructions": "Be brief."},
+        }
+        for agent in ("email", "voice")
+    },
+    "POST /api/v1/agents/lead_source/runs": {"criteria": {"industry": "Software"}},
+    **{f"POST /api/v1/agents/{agent}/runs": {"account_id": _NOBODY} for agent in ("enrichment", "email", "voice")},
+    "POST /api/v1/approvals/{approval_id}/approve": {"content_hash": "0" * 64},
+    "POST /api/v1/approvals/{approval_id}/reject": {"reason": "not now"},
+    "POST /api/v1/approvals/{approval_id}/edit": {
+        "content": {"command": "agent.draft_email", "account_id": _NOBODY, "purpose": "y"}
+    },
 }
 
 STREAMS = {

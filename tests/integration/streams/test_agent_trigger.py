@@ -5,9 +5,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from bevyly.agents.content import content_hash
 from bevyly.events.envelope import Event, new_event
 from bevyly.ids import new_id
-from pipelines.streams.agent_trigger import AgentTrigger, content_hash
+from pipelines.streams.agent_trigger import AgentTrigger
 from tests.support.databases import Database
 from tests.support.event_streams import CLOCK
 

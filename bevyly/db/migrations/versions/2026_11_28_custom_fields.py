@@ -9,7 +9,7 @@ from alembic import op
 from bevyly.db.rls import APP_ROLE, PIPELINE_ROLE, protect
 
 revision = "2026_11_28_custom_fields"
-down_revision = "2026_11_28_folded_text"
+down_revision = "2026_11_28_sure_duplicates"
 branch_labels = None
 depends_on = None
 

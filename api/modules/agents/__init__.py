@@ -1,0 +1,1 @@
+"""The area agents of the API."""

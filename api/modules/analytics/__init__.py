@@ -1,0 +1,1 @@
+"""The area analytics of the API."""

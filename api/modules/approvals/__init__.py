@@ -1,0 +1,1 @@
+"""The area approvals of the API."""
