@@ -183,6 +183,25 @@ class History:
             if kind in ("meeting.scheduled", "task.created") and self.random.random() < 0.5:
                 done = kind.partition(".")[0] + ".completed"
                 self._add(done, data["activity_id"], at + timedelta(days=self.random.random() * 5), data)
+            self._changes(data["activity_id"], [lead_id, opportunity_id], contacts, accounts, at=at)
+
+    def _changes(
+        self, activity_id: str, records: list[str | None], contacts: list[str], accounts: list[str], *, at: datetime
+    ) -> None:
+        """Some activities are moved to another time, another record or other people, or opened again."""
+        while self.random.random() < 0.35:
+            at += timedelta(days=self.random.random() * 6)
+            possible: dict[str, Any] = {
+                "due_at": self._maybe_malformed((at + timedelta(days=self.random.random() * 20)).isoformat()),
+                "lead_id": self.random.choice([records[0], None]),
+                "opportunity_id": self.random.choice([records[1], None]),
+                "account_id": self.random.choice([*accounts, None]),
+                "contact_id": self.random.choice([*contacts, None]),
+                "participants": self.random.choice([[], [{"contact_id": self.random.choice(contacts)}], "nobody"]),
+                "completed_at": None,
+            }
+            after = {name: possible[name] for name in self.random.sample(sorted(possible), 2)}
+            self._add("activity.updated", activity_id, at, {"activity_id": activity_id, "before": {}, "after": after})
 
     def _add(self, event_type: str, subject_id: str, at: datetime, data: dict[str, Any]) -> None:
         version = self.versions[subject_id] = self.versions.get(subject_id, 0) + 1

@@ -19,7 +19,10 @@ activity_events as (
         {{ safe_text("source.data ->> 'owner_id'") }} as owner_id,
         {{ safe_double("source.data ->> 'duration_seconds'") }} as duration_seconds,
         {{ safe_timestamp("source.data ->> 'due_at'") }} as due_at,
-        jsonb_path_query_array(source.data, '$.participants[*].contact_id ? (@ != null)') as participants
+        {{ participants_of('source.data') }} as participants,
+        case
+            when source.type = 'activity.updated' then {{ safe_object("source.data -> 'after'") }}
+        end as fields
 
     from source
 
@@ -28,7 +31,7 @@ activity_events as (
             'email.sent', 'email.received', 'email.opened', 'email.clicked',
             'meeting.scheduled', 'meeting.completed', 'call.completed',
             'task.created', 'task.completed', 'note.created',
-            'form.submitted', 'page.viewed', 'proposal.sent', 'proposal.replied'
+            'form.submitted', 'page.viewed', 'proposal.sent', 'proposal.replied', 'activity.updated'
         )
 
 ),
@@ -72,16 +75,10 @@ select
     owner_id,
     duration_seconds,
     due_at,
-    array(
-        select distinct contacts.contact_id
-        from (
-            select contact_id
-            union all
-            select participants.contact_id
-            from jsonb_array_elements_text(participants) as participants (contact_id)
-        ) as contacts
-        where contacts.contact_id is not null and contacts.contact_id <> ''
-        order by 1
-    ) as contact_ids
+    participants,
+    {{ contact_ids_of('contact_id', 'participants') }} as contact_ids,
+    fields
 
 from directed
+
+where activity_id is not null
