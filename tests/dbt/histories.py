@@ -12,8 +12,9 @@ from tests.dbt.warehouse import Event
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ACTIVITIES = (
-    *("email.sent", "email.received", "email.opened", "meeting.scheduled", "meeting.completed", "call.completed"),
-    *("task.created", "task.completed", "note.created", "form.submitted", "proposal.sent", "proposal.replied"),
+    *("email.sent", "email.received", "email.opened", "meeting.scheduled", "meeting.completed"),
+    *("call.scheduled", "call.completed", "task.created", "task.completed", "note.created"),
+    *("form.submitted", "proposal.sent", "proposal.replied"),
 )
 STAGES = ("qualification", "proposal", "negotiation", "won", "lost")
 MALFORMED = ("", "next week", "2026-02-30", "12,5", "1e400", {"a": 1}, [1], True)
@@ -180,7 +181,7 @@ class History:
             }
             kind = self.random.choice(ACTIVITIES)
             self._add(kind, data["activity_id"], at, data)
-            if kind in ("meeting.scheduled", "task.created") and self.random.random() < 0.5:
+            if kind in ("meeting.scheduled", "call.scheduled", "task.created") and self.random.random() < 0.5:
                 done = kind.partition(".")[0] + ".completed"
                 self._add(done, data["activity_id"], at + timedelta(days=self.random.random() * 5), data)
             self._changes(data["activity_id"], [lead_id, opportunity_id], contacts, accounts, at=at)

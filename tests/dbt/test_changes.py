@@ -10,7 +10,7 @@ from bevyly.ids import new_id
 from tests.dbt.warehouse import Event, Warehouse
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-MOVED, LATE, REOPENED, FROM, TO = "moved", "late", "reopened", "from", "to"
+MOVED, LATE, REOPENED, CALLED, FROM, TO = "moved", "late", "reopened", "called", "from", "to"
 
 
 def day(days: float) -> datetime:
@@ -18,8 +18,8 @@ def day(days: float) -> datetime:
 
 
 def history(tenant: str) -> Iterable[Event]:
-    """Deals with a meeting that is moved, another whose move is recorded late, a task that is opened again, and a reply
-    that is moved from one deal to another.
+    """Deals with a meeting that is moved, another whose move is recorded late, a task that is opened again, a planned
+    call that is held, and a reply that is moved from one deal to another.
     """
     versions: dict[str, int] = {}
 
@@ -33,7 +33,7 @@ def history(tenant: str) -> Iterable[Event]:
     def changed(subject: str, days: float, recorded: float | None = None, **after: Any) -> Event:
         return event("activity.updated", subject, days, recorded, kind="task", before={}, after=after)
 
-    for deal in (MOVED, LATE, REOPENED, FROM, TO):
+    for deal in (MOVED, LATE, REOPENED, CALLED, FROM, TO):
         yield event("opportunity.created", deal, 0, stage="proposal")
     yield event("meeting.scheduled", "meeting", 1, opportunity_id=MOVED, due_at=day(10).isoformat())
     yield changed("meeting", 5, due_at=day(20).isoformat())
@@ -44,6 +44,8 @@ def history(tenant: str) -> Iterable[Event]:
     yield event("task.created", "task", 1, opportunity_id=REOPENED, due_at=day(40).isoformat())
     yield event("task.completed", "task", 4, opportunity_id=REOPENED)
     yield changed("task", 9, completed_at=None)
+    yield event("call.scheduled", "call", 2, opportunity_id=CALLED, due_at=day(10).isoformat(), direction="outbound")
+    yield event("call.completed", "call", 8, opportunity_id=CALLED, duration_seconds=60, direction="outbound")
     yield event("email.received", "reply", 2, opportunity_id=FROM, contact_id="c1")
     yield changed("reply", 9, opportunity_id=TO, contact_id="c2", participants=[{"contact_id": "c3"}])
 
@@ -77,6 +79,12 @@ def test_a_moved_meeting_is_due_when_it_was_known_to_be(warehouse: Warehouse, te
 
 def test_a_task_that_is_opened_again_is_to_be_done(warehouse: Warehouse, tenant: str) -> None:
     assert snapshots(warehouse, tenant, REOPENED, "next_step_in_days") == [None, None, 26]
+
+
+def test_a_planned_call_is_a_next_step_and_counts_once_it_is_held(warehouse: Warehouse, tenant: str) -> None:
+    assert snapshots(warehouse, tenant, CALLED, "next_step_in_days") == [None, 3, None]
+    assert snapshots(warehouse, tenant, CALLED, "calls_total") == [0, 0, 1]
+    assert snapshots(warehouse, tenant, CALLED, "outbound_total") == [0, 0, 1]
 
 
 def test_an_activity_counts_for_what_it_was_moved_to(warehouse: Warehouse, tenant: str) -> None:

@@ -143,7 +143,7 @@
     group by touches.customer_id, touches.entity_id, touches.as_of
 {%- endmacro %}
 
-{# Meetings and tasks that lie ahead of as_of and were neither completed nor planned anew by then. -#}
+{# Meetings, calls and tasks that lie ahead of as_of and were neither completed nor planned anew by then. -#}
 {% macro summarize_next_steps(touches) -%}
     select
         planned.customer_id,
@@ -154,7 +154,7 @@
     from {{ touches }} as planned
 
     where
-        planned.event_type in ('meeting.scheduled', 'task.created')
+        planned.event_type in ('meeting.scheduled', 'call.scheduled', 'task.created')
         and planned.due_at > planned.as_of
         and not exists (
             select 1 from {{ touches }} as later
@@ -164,7 +164,7 @@
                 and later.as_of = planned.as_of
                 and later.activity_id = planned.activity_id
                 and (
-                    later.event_type in ('meeting.completed', 'task.completed')
+                    later.event_type in ('meeting.completed', 'call.completed', 'task.completed')
                     or (
                         later.event_type = planned.event_type
                         and (later.occurred_at, later.event_id) > (planned.occurred_at, planned.event_id)

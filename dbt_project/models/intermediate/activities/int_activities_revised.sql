@@ -110,7 +110,7 @@ patched as (
         -- What was done is not done where the activity was opened again; a later completion is an event of its own.
         case
             when
-                events.event_type in ('meeting.completed', 'task.completed')
+                events.event_type in ('meeting.completed', 'call.completed', 'task.completed')
                 and states.state -> 'completed_at' = 'null'
                 then '{(,)}'::tstzmultirange
             when states.known_until is null then '{}'::tstzmultirange

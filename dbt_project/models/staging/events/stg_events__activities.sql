@@ -29,7 +29,7 @@ activity_events as (
     where
         source.type in (
             'email.sent', 'email.received', 'email.opened', 'email.clicked',
-            'meeting.scheduled', 'meeting.completed', 'call.completed',
+            'meeting.scheduled', 'meeting.completed', 'call.scheduled', 'call.completed',
             'task.created', 'task.completed', 'note.created',
             'form.submitted', 'page.viewed', 'proposal.sent', 'proposal.replied', 'activity.updated'
         )
@@ -66,8 +66,9 @@ select
     recorded_at,
     activity_id,
     direction,
-    direction = 'inbound' or event_type = 'meeting.completed' as is_inbound,
-    direction = 'outbound' or event_type = 'meeting.completed' as is_outbound,
+    -- A call that is planned is no touch yet.
+    event_type <> 'call.scheduled' and (direction = 'inbound' or event_type = 'meeting.completed') as is_inbound,
+    event_type <> 'call.scheduled' and (direction = 'outbound' or event_type = 'meeting.completed') as is_outbound,
     account_id,
     contact_id,
     lead_id,
