@@ -46,7 +46,7 @@ def requires(permission: str) -> Mark:
         raise ValueError(f"no such permission: {permission}")
 
     def mark(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-        endpoint.permission = permission  # type: ignore[attr-defined]
+        endpoint.permission = permission  # type: ignore[attr-defined]  # functions take attributes
         return endpoint
 
     return mark
@@ -58,7 +58,7 @@ def costs(rule: str) -> Mark:
         raise ValueError(f"no such rate limit of a route: {rule}")
 
     def mark(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-        endpoint.cost = rule  # type: ignore[attr-defined]
+        endpoint.cost = rule  # type: ignore[attr-defined]  # functions take attributes
         return endpoint
 
     return mark

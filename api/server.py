@@ -27,7 +27,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # only TCP
         super().connection_made(transport)
         self._await_head()
 

@@ -18,7 +18,7 @@ from models.learners import Sample, boosted, spline
 from models.tables import Tables, mixed
 
 
-class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A generalised additive model, with pairwise terms for one context feature only, kept as tables.
 
     learner: "spline" (ridge logistic regression on splines), "boosted" (gradient boosting without other interactions
@@ -136,7 +136,7 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return np.asarray(self.binner_.transform(X))
 
-    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]
+    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]  # scikit-learn has no types
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 MISSING = 0  # the code of NaN in every feature
 
 
-class QuantileBinner(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class QuantileBinner(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Codes per column: 0 for missing, 1.. for bins (numbers) or for levels (categorical, shifted by one).
 
     Edges are midpoints between distinct values where these are few, quantiles otherwise. A bin holds its right edge.
@@ -44,7 +44,7 @@ class QuantileBinner(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _codes(self, X: np.ndarray) -> np.ndarray:
         return np.stack([code(X[:, j], edges) for j, edges in enumerate(self.edges_)], axis=1)
 
-    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]
+    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]  # scikit-learn has no types
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []

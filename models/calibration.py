@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 _STEPS = 50
 
 
-class AffineCalibrator(BaseEstimator):  # type: ignore[misc]
+class AffineCalibrator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """logit = offset_ + slope_ × raw, by penalised likelihood; the slope is never negative.
 
     After `fit`: offset_, slope_, covariance_ (2 × 2, inverse curvature).

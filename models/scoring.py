@@ -60,8 +60,8 @@ class TrainedModel:
         created = labelled.frame[recipe.contract.created]
         window = Window(
             as_of=as_of,
-            trained_from=created.min(),  # type: ignore[arg-type]
-            trained_to=created.max(),  # type: ignore[arg-type]
+            trained_from=created.min(),  # type: ignore[arg-type]  # a column of instants
+            trained_to=created.max(),  # type: ignore[arg-type]  # a column of instants
             entities=labelled.entities,
             rows=len(labelled.y),
             seed=seed,

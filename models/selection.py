@@ -59,7 +59,7 @@ def estimator(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassif
         context=rows.context,
         bags=bags,
         random_state=seed,
-        **options,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]  # values of several types
     )
 
 

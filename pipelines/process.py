@@ -1,15 +1,33 @@
-"""What every long-running process does: stop when asked, wait longer between failures, show metrics."""
+"""What every long-running process does: log, stop when asked, wait longer between failures, show metrics."""
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
+import typer
 from prometheus_client import Counter, start_http_server
+
+from bevyly.errors import MissingDependency
+from bevyly.settings import Settings, get_settings
+from bevyly.telemetry import configure_logging
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 outages = Counter("bevyly_outages", "Times that a process lost something it depends on", ["process", "error"])
 _log = structlog.get_logger()
+
+
+def serve(work: Callable[[Settings, threading.Event], object], metrics_port: int | None = None) -> None:
+    """Do `work` as a process of its own, until it is told to stop; what is not set up is said, and ends it."""
+    settings = get_settings()
+    configure_logging(settings.log_level)
+    serve_metrics(metrics_port)
+    try:
+        work(settings, stop_on_signals())
+    except MissingDependency as error:
+        typer.echo(error.detail, err=True)
+        raise typer.Exit(1) from error
 
 
 def stop_on_signals() -> threading.Event:

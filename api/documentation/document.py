@@ -40,7 +40,7 @@ _SCHEMES = {
 
 def install(app: FastAPI, limits: RateLimits) -> None:
     """Let `app` serve its OpenAPI document and its documentation page."""
-    app.openapi = lambda: document_of(app, limits)  # type: ignore[method-assign]
+    app.openapi = lambda: document_of(app, limits)  # type: ignore[method-assign]  # as FastAPI has it done
     page.install(app)
 
 

@@ -62,6 +62,11 @@ def narrow(table: str, *, seen: str | None = None) -> list[str]:
     return narrow_where(table, owned if seen is None else f"{owned} or {seen}")
 
 
+def only_reader(column: str) -> str:
+    """A condition for `narrow_where`: `column` is the user who asks, who is the first of the visible owners."""
+    return f"{column} = ({VISIBLE_OWNERS})[1]"
+
+
 def narrow_where(table: str, seen: str) -> list[str]:
     """Statements that show the app only rows of `table` for which `seen` holds, where the transaction is narrowed.
 

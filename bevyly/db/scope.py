@@ -15,7 +15,8 @@ _visible: ContextVar[str] = ContextVar("visible_owners", default=EVERY_OWNER)
 
 
 def narrow_to(owners: str) -> None:
-    """From here on this request sees records of `owners` alone: ids with commas between them, or `EVERY_OWNER`."""
+    """From here on this request sees records of `owners` alone: ids with commas between them, first
+    the user's own, or `EVERY_OWNER`."""
     _visible.set(owners)
 
 

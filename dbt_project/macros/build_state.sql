@@ -123,6 +123,11 @@
     {{ rows }}.run_id > {{ watermark }}.run_id
 {%- endmacro %}
 
+{# The same for the pre-hooks of a model, which have no watermark at hand. -#}
+{% macro is_loaded_since_this(rows) -%}
+    {{ rows }}.run_id > (select seen.run_id from ({{ watermark([this.name]) }}) as seen)
+{%- endmacro %}
+
 {# Pre-hook of snapshots: a `now` that moved back must not leave instants of its future. -#}
 {% macro forget_later_than(instant) -%}
     {%- if is_incremental() -%}

@@ -47,6 +47,7 @@ def _changed(data: Data) -> str:
 
 
 _WORDS: dict[str, Callable[[Data], str]] = {
+    "call.scheduled": _about("Call planned"),
     "call.completed": _call,
     "email.sent": _about("Email to the customer"),
     "email.received": _about("Email from the customer"),

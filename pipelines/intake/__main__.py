@@ -9,11 +9,10 @@ import typer
 
 from bevyly.db.leadership import DATABASE_AWAY
 from bevyly.errors import Conflict, Unavailable
-from bevyly.settings import Settings, get_settings
-from bevyly.telemetry import configure_logging
+from bevyly.settings import Settings
 from pipelines.intake.ingest import drain
 from pipelines.intake.ingest import follow as follow_until
-from pipelines.process import Outage, serve_metrics, stop_on_signals
+from pipelines.process import Outage, serve
 
 STANDBY_SECONDS = 0.5
 
@@ -32,17 +31,15 @@ def keep_following(settings: Settings, stop: threading.Event) -> None:
             outage.failed(error, stop)
 
 
+def drain_once(settings: Settings, stop: threading.Event) -> None:
+    """Store what Kafka holds now."""
+    result = drain(settings, stop=stop)
+    structlog.get_logger().info("ingest ended", **asdict(result))
+
+
 def main(*, follow: bool = False, metrics_port: int | None = None) -> None:
     """Move events from Kafka into raw.events, exactly once."""
-    settings = get_settings()
-    configure_logging(settings.log_level)
-    serve_metrics(metrics_port)
-    stop = stop_on_signals()
-    if follow:
-        keep_following(settings, stop)
-    else:
-        result = drain(settings, stop=stop)
-        structlog.get_logger().info("ingest ended", **asdict(result))
+    serve(keep_following if follow else drain_once, metrics_port)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from bevyly.agents.kinds import AGENTS
 from bevyly.clock import Clock, SystemClock
 from bevyly.events.envelope import Event
 from bevyly.ids import new_id
-from bevyly.settings import Settings, get_settings
-from bevyly.telemetry import configure_logging
-from pipelines.process import serve_metrics, stop_on_signals
+from bevyly.settings import Settings
+from pipelines.process import serve
 from pipelines.repositories.agent_runs import disabled_agents, record_runs
 from pipelines.streams.runner import Stream
 
@@ -68,10 +67,7 @@ def make_stream(settings: Settings, clock: Clock | None = None) -> Stream:
 
 def main(metrics_port: int | None = None) -> None:
     """Record what agents are asked to do, until told to stop."""
-    settings = get_settings()
-    configure_logging(settings.log_level)
-    serve_metrics(metrics_port)
-    make_stream(settings).run(stop_on_signals())
+    serve(lambda settings, stop: make_stream(settings).run(stop), metrics_port)
 
 
 if __name__ == "__main__":

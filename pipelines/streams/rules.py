@@ -276,7 +276,7 @@ HAVE_A_LINE = frozenset({"opportunity.updated"})
 _CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
     **dict.fromkeys(_ACTIVITIES, (_contact_was_made,)),
     "meeting.scheduled": (_contact_was_made, _next_step_planned),
-    "task.created": (_next_step_planned,),
+    **dict.fromkeys(("call.scheduled", "task.created"), (_next_step_planned,)),
     "activity.updated": (_next_step_planned,),
     "opportunity.stage_changed": (_stage_changed,),
     "opportunity.updated": (_opportunity_corrected, _deleted),

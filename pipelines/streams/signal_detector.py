@@ -11,9 +11,8 @@ import typer
 
 from bevyly.clock import Clock, SystemClock
 from bevyly.events.envelope import Event
-from bevyly.settings import Settings, get_settings
-from bevyly.telemetry import configure_logging
-from pipelines.process import serve_metrics, stop_on_signals
+from bevyly.settings import Settings
+from pipelines.process import serve
 from pipelines.repositories.signals import close_signals, undecided, upsert_signals
 from pipelines.repositories.thresholds import lines
 from pipelines.streams.rules import DEFAULTS, HAVE_A_LINE, close, find
@@ -47,10 +46,7 @@ def make_stream(settings: Settings, clock: Clock | None = None) -> Stream:
 
 def main(metrics_port: int | None = None) -> None:
     """Raise and close signals as events arrive, until told to stop."""
-    settings = get_settings()
-    configure_logging(settings.log_level)
-    serve_metrics(metrics_port)
-    make_stream(settings).run(stop_on_signals())
+    serve(lambda settings, stop: make_stream(settings).run(stop), metrics_port)
 
 
 if __name__ == "__main__":

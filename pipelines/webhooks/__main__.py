@@ -10,11 +10,9 @@ import typer
 
 from bevyly.clock import SystemClock
 from bevyly.encryption import Vault
-from bevyly.errors import MissingDependency
-from bevyly.settings import Settings, get_settings
-from bevyly.telemetry import configure_logging
+from bevyly.settings import Settings
 from bevyly.webhooks.addresses import AddressRules, Resolver
-from pipelines.process import serve_metrics, stop_on_signals
+from pipelines.process import serve
 from pipelines.webhooks.deliverer import Deliverer, Policy
 from pipelines.webhooks.sender import Sender
 
@@ -36,14 +34,7 @@ async def deliver(settings: Settings, stop: threading.Event) -> None:
 
 def main(metrics_port: int | None = None) -> None:
     """Send webhooks until told to stop."""
-    settings = get_settings()
-    configure_logging(settings.log_level)
-    serve_metrics(metrics_port)
-    try:
-        asyncio.run(deliver(settings, stop_on_signals()))
-    except MissingDependency as error:
-        typer.echo(error.detail, err=True)
-        raise typer.Exit(1) from error
+    serve(lambda settings, stop: asyncio.run(deliver(settings, stop)), metrics_port)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ import typer
 
 from bevyly.clock import Clock, SystemClock
 from bevyly.events.envelope import Event
-from bevyly.settings import Settings, get_settings
-from bevyly.telemetry import configure_logging
+from bevyly.settings import Settings
 from bevyly.webhooks.subscriptions import TOPICS, wants
-from pipelines.process import serve_metrics, stop_on_signals
+from pipelines.process import serve
 from pipelines.repositories.webhooks import add_deliveries, endpoints_of
 from pipelines.streams.runner import Stream
 
@@ -53,10 +52,7 @@ def make_stream(settings: Settings, clock: Clock | None = None) -> Stream:
 
 def main(metrics_port: int | None = None) -> None:
     """Turn events into deliveries until told to stop."""
-    settings = get_settings()
-    configure_logging(settings.log_level)
-    serve_metrics(metrics_port)
-    make_stream(settings).run(stop_on_signals())
+    serve(lambda settings, stop: make_stream(settings).run(stop), metrics_port)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from tests.dbt.warehouse import Event
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ACTIVITIES = (
-    *("email.sent", "email.received", "email.opened", "meeting.scheduled", "meeting.completed", "call.completed"),
-    *("task.created", "task.completed", "note.created", "form.submitted", "proposal.sent", "proposal.replied"),
+    *("email.sent", "email.received", "email.opened", "meeting.scheduled", "meeting.completed"),
+    *("call.scheduled", "call.completed", "task.created", "task.completed", "note.created"),
+    *("form.submitted", "proposal.sent", "proposal.replied"),
 )
 STAGES = ("qualification", "proposal", "negotiation", "won", "lost")
 MALFORMED = ("", "next week", "2026-02-30", "12,5", "1e400", {"a": 1}, [1], True)
@@ -180,9 +181,28 @@ class History:
             }
             kind = self.random.choice(ACTIVITIES)
             self._add(kind, data["activity_id"], at, data)
-            if kind in ("meeting.scheduled", "task.created") and self.random.random() < 0.5:
+            if kind in ("meeting.scheduled", "call.scheduled", "task.created") and self.random.random() < 0.5:
                 done = kind.partition(".")[0] + ".completed"
                 self._add(done, data["activity_id"], at + timedelta(days=self.random.random() * 5), data)
+            self._changes(data["activity_id"], [lead_id, opportunity_id], contacts, accounts, at=at)
+
+    def _changes(
+        self, activity_id: str, records: list[str | None], contacts: list[str], accounts: list[str], *, at: datetime
+    ) -> None:
+        """Some activities are moved to another time, another record or other people, or opened again."""
+        while self.random.random() < 0.35:
+            at += timedelta(days=self.random.random() * 6)
+            possible: dict[str, Any] = {
+                "due_at": self._maybe_malformed((at + timedelta(days=self.random.random() * 20)).isoformat()),
+                "lead_id": self.random.choice([records[0], None]),
+                "opportunity_id": self.random.choice([records[1], None]),
+                "account_id": self.random.choice([*accounts, None]),
+                "contact_id": self.random.choice([*contacts, None]),
+                "participants": self.random.choice([[], [{"contact_id": self.random.choice(contacts)}], "nobody"]),
+                "completed_at": None,
+            }
+            after = {name: possible[name] for name in self.random.sample(sorted(possible), 2)}
+            self._add("activity.updated", activity_id, at, {"activity_id": activity_id, "before": {}, "after": after})
 
     def _add(self, event_type: str, subject_id: str, at: datetime, data: dict[str, Any]) -> None:
         version = self.versions[subject_id] = self.versions.get(subject_id, 0) + 1

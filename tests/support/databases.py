@@ -63,10 +63,18 @@ def create_template(server_url: str) -> str:
 @contextmanager
 def fresh_database(server_url: str, template: str) -> Iterator[Database]:
     """A copy of `template`, dropped at the end whoever is still connected."""
+    with bare_database(server_url, template) as database:
+        # rights on a database are not copied with it
+        name = urlsplit(database.owner_url).path.removeprefix("/")
+        _admin(server_url, f"grant create, temporary on database {name} to bevyly_pipeline")
+        yield database
+
+
+@contextmanager
+def bare_database(server_url: str, template: str = "template1") -> Iterator[Database]:
+    """A database without any tables, or with those of `template`; dropped at the end."""
     name = f"test_{uuid4().hex[:12]}"
     _admin(server_url, f"create database {name} template {template}")
-    # rights on a database are not copied with it
-    _admin(server_url, f"grant create, temporary on database {name} to bevyly_pipeline")
     try:
         yield Database(named(server_url, name))
     finally:

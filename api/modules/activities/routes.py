@@ -67,7 +67,7 @@ async def reopen_activity(activity_id: str, context: Write, if_match: IfMatch) -
 @router.post("/{activity_id}/complete", responses=answers(Activity, 404, 409, 412))
 @requires("activities:write")
 async def complete_activity(activity_id: str, body: Completion, context: Write, if_match: IfMatch) -> Response:
-    """A planned meeting or task is done."""
+    """A planned meeting, call or task is done."""
     service = ActivityService(context)
     row = await service.complete(
         activity_id,

@@ -41,7 +41,7 @@ class ParticipantInput(Input):
 
 
 class ActivityCreate(Input):
-    """A touch that happened, or one that is planned (`due_at` and no `completed_at`)."""
+    """A touch that happened, or one that is planned (`due_at` and no `completed_at`; a call also by a time to come)."""
 
     kind: Kind
     direction: Direction | None = Field(default=None, description="derived from the kind where left out")

@@ -11,9 +11,9 @@ from api.records.trail import Values, plain
 from bevyly.db.schema import Activity
 from bevyly.errors import Conflict
 
-PLANNED = {"meeting": "meeting.scheduled", "task": "task.created"}
-COMPLETED = {"meeting": "meeting.completed", "task": "task.completed"}
-HAPPENED = {"call": "call.completed", "note": "note.created", "form": "form.submitted", "page_view": "page.viewed"}
+PLANNED = {"meeting": "meeting.scheduled", "task": "task.created", "call": "call.scheduled"}
+COMPLETED = {"meeting": "meeting.completed", "task": "task.completed", "call": "call.completed"}
+HAPPENED = {"note": "note.created", "form": "form.submitted", "page_view": "page.viewed"}
 BY_DIRECTION = {
     ("email", "inbound"): "email.received",
     ("proposal", "inbound"): "proposal.replied",
@@ -24,7 +24,7 @@ _DIRECTIONS = {"form": "inbound", "page_view": "inbound", "note": "internal", "t
 
 
 class NotPlanned(Conflict):
-    """Only a planned meeting or task that is not yet done can be completed."""
+    """Only a planned meeting, call or task that is not yet done can be completed."""
 
     code = "activity_not_planned"
 
@@ -35,11 +35,17 @@ class NotCompleted(Conflict):
     code = "activity_not_completed"
 
 
-def event_type(kind: str, direction: str, *, completed: bool) -> str:
-    """The event that an activity of this kind is."""
+def is_planned(row: Activity) -> bool:
+    """Whether an activity is yet to come. Of calls that is so only where they are due: most are recorded when held."""
+    return row.kind in PLANNED and row.completed_at is None and (row.kind != "call" or row.due_at is not None)
+
+
+def event_type(row: Activity) -> str:
+    """The event that a new activity is."""
+    kind = row.kind
     if kind in PLANNED:
-        return (COMPLETED if completed else PLANNED)[kind]
-    return BY_DIRECTION.get((kind, direction)) or SENT.get(kind) or HAPPENED[kind]
+        return (PLANNED if is_planned(row) else COMPLETED)[kind]
+    return BY_DIRECTION.get((kind, row.direction)) or SENT.get(kind) or HAPPENED[kind]
 
 
 class ActivityService(RecordService[Activity]):
@@ -83,13 +89,15 @@ class ActivityService(RecordService[Activity]):
         self.references = values.get("references", [])
         fields["direction"] = values.get("direction") or _DIRECTIONS.get(values["kind"], "outbound")
         fields["occurred_at"] = values.get("occurred_at") or self.now
+        if values["kind"] == "call" and fields["occurred_at"] > self.now and not values.get("completed_at"):
+            fields["due_at"] = values.get("due_at") or fields["occurred_at"]
         return await super().create(fields | {"recorded_at": self.trail.recorded_at})
 
     async def created(self, row: Activity) -> None:
         """The time of the event is that of the touch, or of its completion; a planned one is told when entered."""
         await self._settle(row)
         await self._require_living_people(self.participants)
-        type_ = event_type(row.kind, row.direction, completed=row.completed_at is not None)
+        type_ = event_type(row)
         happened = row.completed_at or row.occurred_at
         data = self.payload(row) | {"participants": [_public(one) for one in self.participants]}
         self.trail.emit(type_, self.subject(row), sequence=row.version, data=data, occurred_at=min(happened, self.now))
@@ -148,11 +156,11 @@ class ActivityService(RecordService[Activity]):
         duration_seconds: int | None,
         expected_version: int | None,
     ) -> Activity:
-        """A planned meeting or task is done; raises `NotPlanned`."""
+        """A planned meeting, call or task is done; raises `NotPlanned`."""
         row = await self.records.lock(activity_id)
         require_version(row, expected_version)
-        if row.kind not in COMPLETED or row.completed_at is not None:
-            raise NotPlanned("Only a planned meeting or task that is not yet done can be completed.")
+        if not is_planned(row):
+            raise NotPlanned("Only a planned meeting, call or task that is not yet done can be completed.")
         row.completed_at = completed_at or self.now
         row.duration_seconds = duration_seconds if duration_seconds is not None else row.duration_seconds
         row.updated_at = self.now

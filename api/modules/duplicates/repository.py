@@ -44,10 +44,12 @@ class DuplicateRepository:
         statement = select(table.id).where(table.customer_id == self.customer_id, table.deleted_at.is_(None), wanted)
         return set(await self.session.scalars(statement))
 
-    async def dismiss(self, pairs: Iterable[tuple[str, str]], *, by: str) -> None:
-        """Remember pairs (smaller id first) that are not the same."""
+    async def dismiss(self, pairs: Iterable[tuple[str, str]], *, by: str) -> list[tuple[str, str]]:
+        """Remember pairs (smaller id first) that are not the same; those that were not known, in order."""
         rows = [
             {"customer_id": self.customer_id, "kind": self.kind, "first_id": one, "second_id": two, "dismissed_by": by}
             for one, two in pairs
         ]
-        await self.session.execute(insert(DuplicateDismissal).values(rows).on_conflict_do_nothing())
+        table = DuplicateDismissal
+        statement = insert(table).values(rows).on_conflict_do_nothing().returning(table.first_id, table.second_id)
+        return sorted((one, two) for one, two in await self.session.execute(statement))

@@ -49,10 +49,9 @@ class Duplicates:
             raise missing(self.kind)
         principal = self.context.principal
         pairs = list(combinations(wanted, 2))
-        if pairs:
-            await self.repository.dismiss(pairs, by=principal.actor_id)
+        new = await self.repository.dismiss(pairs, by=principal.actor_id) if pairs else []
         trail = Trail(self.context)
-        for one, two in pairs:
+        for one, two in new:
             trail.audit("duplicate.dismissed", (self.kind, one), after={"other_id": two})
 
 

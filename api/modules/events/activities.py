@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api.dependencies.work import WriteContext
-from api.modules.activities.service import ActivityService
+from api.modules.activities.service import ActivityService, is_planned
 from api.modules.activities.threads import subject_key
 from api.modules.events.errors import invalid
 from api.modules.events.kinds import COMPLETED, FOLLOWING, PLANNED
@@ -27,6 +27,8 @@ class InboundActivities(ActivityService):
             values = values | {"direction": "outbound"}
         if self._type in COMPLETED:
             values = values | {"completed_at": self.now}
+        if self._type == "call.scheduled":
+            values = values | {"due_at": values.get("due_at") or self.now}
         return await self.create({"custom": {}} | values | {"id": record_id, "occurred_at": self.now})
 
     async def created(self, row: Activity) -> None:
@@ -72,7 +74,7 @@ class InboundActivities(ActivityService):
         wanted = {name: value for name, value in values.items() if name not in ("kind", "participants")}
         if "custom" in wanted:
             wanted["custom"] = await self.custom.fitted({**row.custom, **wanted["custom"]}, row.custom)
-        if self._type in COMPLETED and row.completed_at is None:
+        if self._type in COMPLETED and is_planned(row):
             wanted["completed_at"] = self.now
         before = {name: getattr(row, name) for name in wanted}
         after = {name: value for name, value in wanted.items() if before[name] != value}

@@ -21,8 +21,8 @@ class Accepted:
 RECORDS = ("account", "contact", "lead", "opportunity")
 _OUTWARD = ("outbound", "internal")
 _INWARD = ("inbound",)
-PLANNED = ("meeting.scheduled", "task.created")
-COMPLETED = ("meeting.completed", "task.completed")
+PLANNED = ("meeting.scheduled", "call.scheduled", "task.created")
+COMPLETED = ("meeting.completed", "call.completed", "task.completed")
 FOLLOWING = ("email.opened", "email.clicked")
 """Types that tell more of an activity that was told before, and are no activity of their own."""
 
@@ -38,6 +38,7 @@ ACCEPTED: dict[str, Accepted] = {
     "email.clicked": Accepted("activity", "happen", "email", "inbound", _INWARD),
     "meeting.scheduled": Accepted("activity", "happen", "meeting", "outbound"),
     "meeting.completed": Accepted("activity", "happen", "meeting", "outbound"),
+    "call.scheduled": Accepted("activity", "happen", "call", "outbound"),
     "call.completed": Accepted("activity", "happen", "call", "outbound"),
     "task.created": Accepted("activity", "happen", "task", "internal"),
     "task.completed": Accepted("activity", "happen", "task", "internal"),

@@ -22,6 +22,6 @@ class NotNow(Conflict):
 
 
 class MayNotWrite(Forbidden):
-    """Who asks may not write records of this kind."""
+    """Who asks may not write records of this kind, or not delete them where that is what it takes."""
 
     code = "write_not_allowed"

@@ -82,21 +82,21 @@ class ImportService:
 
     async def revert(self, import_id: str) -> Import:
         """Let the importer take back what the import did."""
-        row = await self._locked(import_id, _REVERTS_FROM)
+        row = await self._locked(import_id, _REVERTS_FROM, "write", "delete")
         row.lease, row.leased_until, row.attempts, row.finished_at = None, None, 0, None
         self._move(row, "reverting")
         self._note("reverted", row)
         return row
 
-    async def _locked(self, import_id: str, states: tuple[str, ...]) -> Import:
+    async def _locked(self, import_id: str, states: tuple[str, ...], *actions: str) -> Import:
         row = await self.imports.lock(import_id)
-        self._require_write(row.kind)
+        for action in actions or ("write",):
+            self._require(f"{KINDS[row.kind].plural}:{action}")
         if row.status not in states:
             raise NotNow(f"An import that is {row.status} cannot do this.", import_status=row.status)
         return row
 
-    def _require_write(self, kind: str) -> None:
-        permission = f"{KINDS[kind].plural}:write"
+    def _require(self, permission: str) -> None:
         if permission not in self.context.principal.permissions:
             raise MayNotWrite(f"This needs the permission {permission}.", permission=permission)
 

@@ -77,7 +77,10 @@ class WebhookRepository:
             raise missing("delivery")
 
     async def replay_failed(self, endpoint_id: str, *, since: datetime | None, at: datetime, limit: int) -> int:
-        """Let failed deliveries start over now, the oldest first; how many."""
+        """Let failed deliveries start over now, the oldest first but for those that somebody works on; how many.
+
+        They are chosen once and held: what a condition of the update chose could be chosen anew for each row of it.
+        """
         chosen = (
             select(WebhookDelivery.id)
             .where(
@@ -88,10 +91,13 @@ class WebhookRepository:
             )
             .order_by(WebhookDelivery.created_at, WebhookDelivery.id)
             .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("chosen")
+            .prefix_with("materialized")
         )
         statement = (
             update(WebhookDelivery)
-            .where(WebhookDelivery.customer_id == self.customer_id, WebhookDelivery.id.in_(chosen))
+            .where(WebhookDelivery.customer_id == self.customer_id, WebhookDelivery.id.in_(select(chosen.c.id)))
             .values(status="pending", tries=0, next_attempt_at=at, finished_at=None)
             .returning(WebhookDelivery.id)
         )

@@ -60,7 +60,7 @@ def encode(api: int, version: int, correlation_id: int, answer: Answer) -> bytes
     header = schema.__header_schema__
     buffer = io.BytesIO()
     buffer.write(bytes(_SIZE.size))
-    entity_writer(header)(buffer, header(correlation_id=correlation_id))  # type: ignore[arg-type]
+    entity_writer(header)(buffer, header(correlation_id=correlation_id))  # type: ignore[arg-type]  # its kind is known by then
     entity_writer(schema)(buffer, _builder(schema)(answer))
     buffer.seek(0)
     buffer.write(_SIZE.pack(buffer.getbuffer().nbytes - _SIZE.size))

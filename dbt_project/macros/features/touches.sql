@@ -143,7 +143,7 @@
     group by touches.customer_id, touches.entity_id, touches.as_of
 {%- endmacro %}
 
-{# Meetings and tasks that lie ahead of as_of and were not completed by then. -#}
+{# Meetings, calls and tasks that lie ahead of as_of and were neither completed nor planned anew by then. -#}
 {% macro summarize_next_steps(touches) -%}
     select
         planned.customer_id,
@@ -154,16 +154,22 @@
     from {{ touches }} as planned
 
     where
-        planned.event_type in ('meeting.scheduled', 'task.created')
+        planned.event_type in ('meeting.scheduled', 'call.scheduled', 'task.created')
         and planned.due_at > planned.as_of
         and not exists (
-            select 1 from {{ touches }} as completed
+            select 1 from {{ touches }} as later
             where
-                completed.customer_id = planned.customer_id
-                and completed.entity_id = planned.entity_id
-                and completed.as_of = planned.as_of
-                and completed.activity_id = planned.activity_id
-                and completed.event_type in ('meeting.completed', 'task.completed')
+                later.customer_id = planned.customer_id
+                and later.entity_id = planned.entity_id
+                and later.as_of = planned.as_of
+                and later.activity_id = planned.activity_id
+                and (
+                    later.event_type in ('meeting.completed', 'call.completed', 'task.completed')
+                    or (
+                        later.event_type = planned.event_type
+                        and (later.occurred_at, later.event_id) > (planned.occurred_at, planned.event_id)
+                    )
+                )
         )
 
     group by planned.customer_id, planned.entity_id, planned.as_of

@@ -1,6 +1,6 @@
 """Activities change and are done and undone; tasks come in due order; people are recognized by their address."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -55,6 +55,25 @@ async def test_a_task_is_done_and_opened_again(api: Api) -> None:
         opened = await client.post(f"{path}/reopen", headers={"if-match": '"2"'})
         assert (opened.json()["completed_at"], opened.headers["etag"]) == (None, '"3"')
         assert (await client.post(f"{path}/complete", json={})).headers["etag"] == '"4"'
+
+
+async def test_a_call_that_is_planned_is_held_later(api: Api) -> None:
+    later = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0).isoformat()
+    async with api.client(api.a) as client:
+        planned, held = await make(client, kind="call", occurred_at=later), await make(client, kind="call")
+        assert planned["due_at"] == later, "a time to come is when it is due"
+        never = await client.post(f"/api/v1/activities/{held['id']}/complete", json={})
+        assert (never.status_code, never.json()["code"]) == (409, "activity_not_planned")
+        path = f"/api/v1/activities/{planned['id']}/complete"
+        assert (await client.post(path, json={"duration_seconds": 60})).status_code == 200
+        assert (await client.post(path, json={})).status_code == 409
+    names = ("due_at", "duration_seconds")
+    told = [(event.type, event.sequence, *(event.data[name] for name in names)) for event in api.events()]
+    assert told == [
+        ("call.scheduled", 1, later, None),
+        ("call.completed", 1, None, None),
+        ("call.completed", 2, None, 60),
+    ]
 
 
 async def test_an_address_stands_for_the_contact_who_has_it(api: Api) -> None:

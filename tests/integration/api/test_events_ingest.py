@@ -160,6 +160,12 @@ async def test_activities_are_told_of_again(api: Api) -> None:
         ]
         meeting = (await client.get(f"/api/v1/activities/{results[1]['entity']['id']}")).json()
         assert (meeting["completed_at"][:16], meeting["duration_seconds"]) == ("2026-02-04T09:00", 1800)
+        calls = [
+            event("c1", "call.scheduled", "2026-02-02T09:00:00Z", activity_id="C", due_at="2026-02-05T09:00:00Z"),
+            event("c2", "call.completed", "2026-02-05T09:10:00Z", activity_id="C", duration_seconds=60),
+            event("c3", "call.completed", "2026-02-05T09:10:00Z", activity_id="C", duration_seconds=90),
+        ]
+        assert statuses(await send(client, *calls)) == ["created", "updated", "updated"]
         assert (await client.get(f"/api/v1/activities/{results[10]['entity']['id']}")).json()["body"] == "What we said"
     told = [(told.type, told.sequence, told.data["direction"]) for told in api.events()[1:]]
     assert told == [
@@ -171,6 +177,8 @@ async def test_activities_are_told_of_again(api: Api) -> None:
         ("email.opened", 1, "inbound"),
         ("note.created", 1, "internal"),
         ("meeting.completed", 3, "outbound"),
+        ("call.scheduled", 1, "outbound"),
+        ("call.completed", 2, "outbound"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Imports: a file becomes records once, whatever dies meanwhile, and can be taken back."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from api.modules.imports import importer as importing
 from api.modules.imports.importer import Importer, Policy
 from bevyly.clock import FixedClock, SystemClock
 from bevyly.db.engine import make_async_engine
+from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 
 NOW = datetime.now(UTC)
@@ -234,6 +236,41 @@ async def test_a_killed_importer_loses_nothing_and_repeats_nothing(api: Api, tmp
     assert emails == [(3000, 3000)]
     types = [event.type for event in api.events()]
     assert types.count("lead.created") == 3000
+
+
+async def test_who_sees_less_sees_their_own_imports_alone(api: Api) -> None:
+    api.sql("update customers set record_visibility = 'team' where id = %s", api.a.customer_id)
+    tell = (
+        "insert into live_events (customer_id, event_id, topic, type, envelope) "
+        "values (%s, %s, 'imports', 'import.progressed', %s)"
+    )
+    async with api.client(api.a) as owner, api.client(api.a, role="member") as member:
+        made = [
+            await upload(client, "account", "name,domain\nNew,new.example\n,x.example\n") for client in (owner, member)
+        ]
+        theirs, own = (one["id"] for one in made)
+        for import_id in (theirs, own):
+            api.sql(tell, api.a.customer_id, new_id(), json.dumps({"data": {"import_id": import_id}}))
+        for client, seen in ((owner, {theirs, own}), (member, {own})):
+            listed = (await client.get("/api/v1/imports")).json()["data"]
+            assert {one["id"] for one in listed} == seen
+            all_there_is = {"params": {"follow": "false"}, "headers": {"last-event-id": "0-99999999999"}}
+            live = (await client.get("/api/v1/live", **all_there_is)).text
+            assert {one for one in (theirs, own) if one in live} == seen
+        for what in ("", "/preview", "/errors.csv"):
+            answers = [(await member.get(f"/api/v1/imports/{one}{what}")).status_code for one in (theirs, own)]
+            assert answers == [404, 200], what
+        for what in ("cancel", "revert"):
+            assert (await member.post(f"/api/v1/imports/{theirs}/{what}")).status_code == 404
+        await mapped(member, own)
+        await start(member, own)
+        await run(api)
+        assert (await shown(member, own))["counts"] == {"created": 1, "refused": 1}
+        refused = await member.post(f"/api/v1/imports/{own}/revert")
+        assert (refused.status_code, refused.json()["permission"]) == (403, "accounts:delete")
+        assert (await owner.post(f"/api/v1/imports/{own}/revert")).status_code == 202
+        await run(api)
+        assert (await shown(owner, own))["reverted"] == {"reverted": 1}
 
 
 async def test_who_lost_the_lease_changes_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from api.modules.merges.references import REFERENCES
+from bevyly.clock import SystemClock
 from bevyly.ids import new_id
+from pipelines.streams.signal_detector import SignalDetector
 from tests.integration.api.conftest import Api
 from tests.integration.api.ingest import company, event, send
 
@@ -42,6 +45,30 @@ async def children_of(client: httpx.AsyncClient, account: str) -> dict[str, str]
 
 async def of_account(client: httpx.AsyncClient, children: dict[str, str]) -> set[str]:
     return {(await client.get(f"/api/v1/{path}/{child}")).json()["account_id"] for path, child in children.items()}
+
+
+def note_signals(api: Api, kind: str, *records: str) -> None:
+    """Each record has an open signal, seen before anything that is still to happen."""
+    for record in records:
+        api.sql(
+            "insert into signals (customer_id, id, entity_type, entity_id, signal_type, polarity, severity, strength, "
+            "title, detector_version, found_by, first_seen_at, last_seen_at, dedupe_key) "
+            "values (%s, %s, %s, %s, 'going_dark', '-', 'low', 1, 't', '1', 'batch', now() - interval '1 hour', "
+            "now() - interval '1 hour', %s)",
+            *(api.a.customer_id, new_id(), kind, record, record),
+        )
+
+
+@pytest.mark.parametrize(("kind", "values"), [("account", {"name": "Acme"}), ("lead", {"company_name": "Acme"})])
+async def test_signals_of_who_goes_end_and_those_of_who_stays_stay(api: Api, kind: str, values: dict[str, Any]) -> None:
+    async with api.client(api.a) as client:
+        stays, goes = [await create(client, f"{kind}s", **values) for _ in range(2)]
+        note_signals(api, kind, stays, goes)
+        assert (await merge(client, f"{kind}s", stays, goes)).status_code == 200
+    with psycopg.connect(api.database.pipeline_url) as connection:
+        SignalDetector(SystemClock())(connection, api.events())
+    found = api.sql("select entity_id, close_reason from signals where customer_id = %s", api.a.customer_id)
+    assert dict(found) == {stays: None, goes: f"the {kind} was merged into another one"}
 
 
 async def test_a_merge_moves_everything_and_taking_it_back_does_too(api: Api) -> None:

@@ -93,6 +93,11 @@ async def test_activities_become_the_event_that_they_are(api: Api) -> None:
             ({"kind": "email"}, "email.sent"),
             ({"kind": "email", "direction": "inbound"}, "email.received"),
             ({"kind": "call", "duration_seconds": 60}, "call.completed"),
+            ({"kind": "call", "due_at": "2027-01-01T10:00:00Z"}, "call.scheduled"),
+            (
+                {"kind": "call", "due_at": "2026-01-01T10:00:00Z", "completed_at": "2026-01-01T10:09:00Z"},
+                "call.completed",
+            ),
             ({"kind": "meeting", "due_at": "2027-01-01T10:00:00Z"}, "meeting.scheduled"),
             ({"kind": "meeting", "completed_at": "2026-01-01T10:00:00Z"}, "meeting.completed"),
             ({"kind": "task"}, "task.created"),

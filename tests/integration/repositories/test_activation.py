@@ -8,6 +8,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from bevyly.ids import new_id
 from models.patterns.find import find
 from models.patterns.learn import nothing_learned
 from models.ranking.done import done
@@ -226,6 +227,27 @@ def test_a_better_action_supersedes_and_an_uncalled_one_expires(
     quiet = frames_of(tenants, as_of=later, days_in_stage=1.0, outbound_since_last_inbound=0.0)
     counts = run(connection, tenants, quiet, at=later + timedelta(hours=1))
     assert statuses(connection, tenants[0])["draft_email"] == "expired"
+
+
+def test_what_was_found_about_a_merged_record_ends_and_the_survivor_keeps_its_own(
+    connection: Connection, tenants: Tenants
+) -> None:
+    """Features are of who stands (`tests/dbt/test_merges.py`): who was merged into another is not among them."""
+    north, _ = tenants
+    reached, goes = new_id(), new_id()
+    mine = {"customer_id": north.customer_id, "owner_id": north.member_id, "as_of": NOW, "age_days": 9.0}
+    rows = [mine | {"lead_id": one, "outbound_total": 0.0} for one in (north.lead_id, goes)]
+    rows.insert(0, mine | {"lead_id": reached, "outbound_total": 1.0})
+    run(connection, tenants, Frames(leads=leads(*rows)))
+    state = "select entity_id, status from recommendations where customer_id = %s"
+    found = {north.lead_id: "pending", goes: "pending"}
+    assert dict(connection.execute(state, (north.customer_id,)).fetchall()) == found
+    counts = run(connection, tenants, Frames(leads=leads(*rows[:2])), at=NOW + timedelta(minutes=5))
+    assert counts["closed"] == 1
+    assert dict(connection.execute(state, (north.customer_id,)).fetchall()) == found | {goes: "expired"}
+    reasons = "select entity_id, close_reason from signals where customer_id = %s"
+    closed = dict(connection.execute(reasons, (north.customer_id,)).fetchall())
+    assert closed == {north.lead_id: None, goes: "no longer open"}
 
 
 def test_stale_is_a_new_version_and_old_bytes_stay(

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from api.modules.webhooks import service
 from bevyly.encryption import Vault
 from bevyly.ids import new_id
 from tests.integration.api.conftest import ENCRYPTION_KEY, Api, Tenant
@@ -239,6 +241,23 @@ async def test_what_failed_is_sent_again(api: Api) -> None:
         for path in (f"{PATH}/{made['id']}/replay", f"{PATH}/{made['id']}/deliveries/{ids[0]}/replay"):
             refused = await client.post(path)
             assert (refused.status_code, refused.json()["code"]) == (409, "webhook_disabled")
+
+
+async def test_a_replay_moves_as_many_as_it_may_and_none_that_is_worked_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_REPLAYED", 2)
+    async with api.client(api.a) as client:
+        made = await created(client)
+        ids = add_deliveries(api, api.a, made["id"], *["failed"] * 5)
+        with psycopg.connect(api.database.pipeline_url) as connection:
+            connection.execute("select from webhook_deliveries where id = %s for update", (ids[-1],))
+            answer = await client.post(f"{PATH}/{made['id']}/replay")
+        assert answer.json() == {"replayed": 2, "more": True}
+        state = "select status from webhook_deliveries where id = %s"
+        assert [api.sql(state, one)[0][0] for one in ids] == ["failed", "failed", "pending", "pending", "failed"]
+        assert (await client.post(f"{PATH}/{made['id']}/replay")).json() == {"replayed": 2, "more": True}
+        assert (await client.post(f"{PATH}/{made['id']}/replay")).json() == {"replayed": 1, "more": False}
 
 
 async def test_an_endpoint_is_enabled_with_a_clean_slate(api: Api) -> None:

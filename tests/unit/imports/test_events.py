@@ -73,6 +73,7 @@ def test_activities_become_what_they_were() -> None:
     assert (call["direction"], call["duration_seconds"], call["contact_id"]) == ("inbound", 300, "003A")
     assert events["00TB", "task.created"].data["due_at"] == "2026-12-30T00:00:00+00:00"
     assert events["00TB", "task.created"].data["lead_id"] == "00QB"
+    assert events["00TD", "call.scheduled"].data["due_at"] == "2026-12-29T00:00:00+00:00"
     assert ("00TC", "email.sent") in events
     assert events["00UA", "meeting.completed"].data["duration_seconds"] == 3600
 

@@ -1,19 +1,23 @@
 {{
     config(
         incremental_strategy='delete+insert',
-        unique_key=['customer_id', 'entity_type', 'entity_id', 'event_id'],
+        unique_key=['customer_id', 'entity_type', 'entity_id', 'event_id', 'revision_id'],
         indexes=[
-            {'columns': ['customer_id', 'entity_type', 'entity_id', 'event_id'], 'unique': true},
+            {'columns': ['customer_id', 'entity_type', 'entity_id', 'event_id', 'revision_id'], 'unique': true},
+            {'columns': ['customer_id', 'activity_id']},
             {'columns': ['run_id']},
             {'columns': ['known_at']},
         ],
+        pre_hook=["{{ forget_touched(
+            ref('int_activities_recorded'), ['customer_id', 'activity_id'], since=is_loaded_since_this('touched')
+        ) }}"],
         post_hook=["{{ mark_built() }}"],
     )
 }}
 
 with
 
-activities as not materialized (
+recorded as not materialized (
 
     select * from {{ ref('int_activities_recorded') }}
 
@@ -54,15 +58,6 @@ merged_records as not materialized (
 
     ),
 
-    new_links as (
-
-        select links.*
-        from links
-        cross join seen
-        where {{ is_loaded_since('links', 'seen') }}
-
-    ),
-
     new_merges as (
 
         select merged_records.*
@@ -72,134 +67,84 @@ merged_records as not materialized (
 
     ),
 
-    -- A new link brings the activities of before it along; so does a merge, and one that is taken back.
-    reached_events as (
+    {{ reached_activities() }}
 
-        select
-            activities.customer_id,
-            activities.event_id
-        from activities
-        cross join seen
-        where {{ is_loaded_since('activities', 'seen') }}
+    activities as (
 
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from withdrawals
-        cross join seen
-        inner join activities
-            on
-                withdrawals.customer_id = activities.customer_id
-                and withdrawals.entity_id = activities.activity_id
-        where {{ is_loaded_since('withdrawals', 'seen') }}
-
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from new_links
-        inner join activities
-            on new_links.customer_id = activities.customer_id and new_links.lead_id = activities.lead_id
-
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from new_links
-        inner join activities
-            on new_links.customer_id = activities.customer_id and new_links.opportunity_id = activities.opportunity_id
-
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from new_merges
-        inner join activities
-            on new_merges.customer_id = activities.customer_id and new_merges.entity_id = activities.lead_id
-        where new_merges.entity_type = 'lead'
-
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from new_merges
-        inner join links
-            on new_merges.customer_id = links.customer_id and new_merges.entity_id = links.lead_id
-        inner join activities
-            on links.customer_id = activities.customer_id and links.opportunity_id = activities.opportunity_id
-        where new_merges.entity_type = 'lead'
-
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from new_merges
-        inner join activities
-            on new_merges.customer_id = activities.customer_id and new_merges.entity_id = activities.account_id
-        where new_merges.entity_type = 'account'
-
-        union
-
-        select
-            activities.customer_id,
-            activities.event_id
-        from new_merges
-        inner join activities
-            on
-                new_merges.customer_id = activities.customer_id
-                and activities.contact_ids @> array[new_merges.entity_id]
-        where new_merges.entity_type = 'contact'
+        select recorded.*
+        from reached
+        inner join recorded
+            on reached.customer_id = recorded.customer_id and reached.activity_id = recorded.activity_id
 
     ),
 
-    -- The events of an activity that was ever withdrawn go together.
-    unlinked_events as (
+    revisions as (
 
-        select * from reached_events
-
-        union
-
-        select
-            siblings.customer_id,
-            siblings.event_id
-        from reached_events
-        inner join activities
-            on
-                reached_events.customer_id = activities.customer_id
-                and reached_events.event_id = activities.event_id
-        inner join hidden_records
-            on
-                activities.customer_id = hidden_records.customer_id
-                and activities.activity_id = hidden_records.entity_id
-        inner join activities as siblings
-            on
-                activities.customer_id = siblings.customer_id
-                and activities.activity_id = siblings.activity_id
-
-    ),
-
-    unlinked as (
-
-        select activities.*
-        from activities
-        inner join unlinked_events
-            on activities.customer_id = unlinked_events.customer_id and activities.event_id = unlinked_events.event_id
+        select revised.*
+        from reached
+        inner join {{ ref('int_activities_revised') }} as revised
+            on reached.customer_id = revised.customer_id and reached.activity_id = revised.activity_id
 
     ),
 {% else %}
-    unlinked as (
+    activities as not materialized (
 
-        select * from activities
+        select * from recorded
+
+    ),
+
+    revisions as not materialized (
+
+        select * from {{ ref('int_activities_revised') }}
 
     ),
 {% endif %}
+
+first_revisions as (
+
+    select
+        customer_id,
+        event_id,
+        min(known_from) as known_from
+    from revisions
+    group by customer_id, event_id
+
+),
+
+{%- set told = [
+    'customer_id', 'event_id', 'event_type', 'activity_id', 'occurred_at', 'recorded_at', 'is_inbound', 'is_outbound',
+    'account_id', 'lead_id', 'opportunity_id', 'owner_id', 'duration_seconds', 'due_at', 'contact_ids',
+] %}
+
+-- What was told of an activity at first, and what it was as of each change that was told later.
+unlinked as (
+
+    select
+        activities.{{ told | join(', activities.') }},
+        activities.event_id as revision_id,
+        activities.recorded_at as known_from,
+        case
+            when first_revisions.known_from is null then '{}'::tstzmultirange
+            else tstzmultirange(tstzrange(first_revisions.known_from, null))
+        end as superseded
+
+    from activities
+    left join first_revisions
+        on activities.customer_id = first_revisions.customer_id and activities.event_id = first_revisions.event_id
+
+    where activities.event_type <> 'activity.updated'
+
+    union all
+
+    select
+        {{ told | join(', ') }},
+        revision_id,
+        known_from,
+        superseded
+
+    from revisions
+
+),
 
 linked_itself as (
 
@@ -207,7 +152,7 @@ linked_itself as (
         'opportunity' as entity_type,
         unlinked.opportunity_id as entity_id,
         'itself' as linked_via,
-        unlinked.recorded_at as known_at,
+        unlinked.known_from as known_at,
         unlinked.*
     from unlinked
     where unlinked.opportunity_id is not null
@@ -218,7 +163,7 @@ linked_itself as (
         'opportunity' as entity_type,
         links.opportunity_id as entity_id,
         'lead' as linked_via,
-        greatest(unlinked.recorded_at, links.linked_at) as known_at,
+        greatest(unlinked.known_from, links.linked_at) as known_at,
         unlinked.*
     from unlinked
     inner join links
@@ -231,7 +176,7 @@ linked_itself as (
         'lead' as entity_type,
         unlinked.lead_id as entity_id,
         'itself' as linked_via,
-        unlinked.recorded_at as known_at,
+        unlinked.known_from as known_at,
         unlinked.*
     from unlinked
     where unlinked.lead_id is not null
@@ -242,7 +187,7 @@ linked_itself as (
         'lead' as entity_type,
         links.lead_id as entity_id,
         'opportunity' as linked_via,
-        greatest(unlinked.recorded_at, links.linked_at) as known_at,
+        greatest(unlinked.known_from, links.linked_at) as known_at,
         unlinked.*
     from unlinked
     inner join links
@@ -255,7 +200,7 @@ linked_itself as (
         'account' as entity_type,
         unlinked.account_id as entity_id,
         'itself' as linked_via,
-        unlinked.recorded_at as known_at,
+        unlinked.known_from as known_at,
         unlinked.*
     from unlinked
     where unlinked.account_id is not null
@@ -266,7 +211,7 @@ linked_itself as (
         'contact' as entity_type,
         participants.contact_id as entity_id,
         'itself' as linked_via,
-        unlinked.recorded_at as known_at,
+        unlinked.known_from as known_at,
         unlinked.*
     from unlinked
     cross join unnest(unlinked.contact_ids) as participants (contact_id)
@@ -281,6 +226,7 @@ linked_by_merge as (
         linked_itself.entity_type,
         merged_records.survivor_id as entity_id,
         linked_itself.event_id,
+        linked_itself.revision_id,
         min(greatest(linked_itself.known_at, lower(merged_records.merged))) as known_at,
         '{(,)}'::tstzmultirange - range_agg(merged_records.merged) as hidden
 
@@ -299,10 +245,15 @@ linked_by_merge as (
                 and own.entity_type = linked_itself.entity_type
                 and own.entity_id = merged_records.survivor_id
                 and own.event_id = linked_itself.event_id
+                and own.revision_id = linked_itself.revision_id
         )
 
     group by
-        linked_itself.customer_id, linked_itself.entity_type, merged_records.survivor_id, linked_itself.event_id
+        linked_itself.customer_id,
+        linked_itself.entity_type,
+        merged_records.survivor_id,
+        linked_itself.event_id,
+        linked_itself.revision_id
 
 ),
 
@@ -327,45 +278,72 @@ linked as (
         on
             linked_by_merge.customer_id = unlinked.customer_id
             and linked_by_merge.event_id = unlinked.event_id
+            and linked_by_merge.revision_id = unlinked.revision_id
 
 ),
 
--- A withdrawal is known wherever its activity is, and counts nowhere itself.
-linked_withdrawals as (
+notices as (
+
+    select
+        customer_id,
+        entity_id as activity_id,
+        event_id,
+        event_type,
+        occurred_at,
+        recorded_at
+    from withdrawals
+
+    union all
+
+    select
+        customer_id,
+        activity_id,
+        event_id,
+        event_type,
+        occurred_at,
+        recorded_at
+    from activities
+    where event_type = 'activity.updated'
+
+),
+
+-- A withdrawal or a change is known wherever its activity is or was, and counts nowhere itself.
+linked_notices as (
 
     select
         linked.customer_id,
         linked.entity_type,
         linked.entity_id,
         linked.activity_id,
-        withdrawals.event_id,
-        withdrawals.event_type,
-        withdrawals.occurred_at,
-        withdrawals.recorded_at,
+        notices.event_id,
+        notices.event_type,
+        notices.occurred_at,
+        notices.recorded_at,
         min(linked.linked_via) as linked_via,
-        greatest(withdrawals.recorded_at, min(linked.known_at)) as known_at
+        greatest(notices.recorded_at, min(linked.known_at)) as known_at
 
     from linked
-    inner join withdrawals
-        on linked.customer_id = withdrawals.customer_id and linked.activity_id = withdrawals.entity_id
+    inner join notices
+        on linked.customer_id = notices.customer_id and linked.activity_id = notices.activity_id
 
     group by
         linked.customer_id, linked.entity_type, linked.entity_id, linked.activity_id,
-        withdrawals.event_id, withdrawals.event_type, withdrawals.occurred_at, withdrawals.recorded_at
+        notices.event_id, notices.event_type, notices.occurred_at, notices.recorded_at
 
-),
+    union all
 
--- So is what merged a record, or released it, with whoever stood for it.
-merge_steps as (
-
+    -- So is what merged a record, or released it, with whoever stood for it.
     select
         merged_records.customer_id,
         merged_records.entity_type,
         merged_records.survivor_id as entity_id,
+        null as activity_id,
         record_withdrawals.event_id,
         record_withdrawals.event_type,
         record_withdrawals.occurred_at,
-        record_withdrawals.recorded_at
+        record_withdrawals.recorded_at,
+        'merge' as linked_via,
+        record_withdrawals.recorded_at as known_at
 
     from {{ 'new_merges' if is_incremental() else 'merged_records' }} as merged_records
     inner join {{ ref('int_records_withdrawn') }} as record_withdrawals
@@ -383,6 +361,7 @@ final as (
         linked.entity_type,
         linked.entity_id,
         linked.event_id,
+        linked.revision_id,
         linked.linked_via,
         linked.known_at,
         linked.event_type,
@@ -395,7 +374,7 @@ final as (
         linked.contact_ids,
         linked.duration_seconds,
         linked.due_at,
-        nullif(linked.hidden + coalesce(hidden_records.hidden, '{}'), '{}') as hidden,
+        nullif(linked.hidden + linked.superseded + coalesce(hidden_records.hidden, '{}'), '{}') as hidden,
         {{ current_run_id() }} as run_id
 
     from linked
@@ -409,6 +388,7 @@ final as (
         entity_type,
         entity_id,
         event_id,
+        event_id as revision_id,
         linked_via,
         known_at,
         event_type,
@@ -424,31 +404,7 @@ final as (
         '{(,)}'::tstzmultirange as hidden,
         {{ current_run_id() }} as run_id
 
-    from linked_withdrawals
-
-    union all
-
-    select
-        customer_id,
-        entity_type,
-        entity_id,
-        event_id,
-        'merge' as linked_via,
-        recorded_at as known_at,
-        event_type,
-        null as activity_id,
-        occurred_at,
-        recorded_at,
-        false as is_inbound,
-        false as is_outbound,
-        null as owner_id,
-        array[]::text[] as contact_ids,
-        null as duration_seconds,
-        null as due_at,
-        '{(,)}'::tstzmultirange as hidden,
-        {{ current_run_id() }} as run_id
-
-    from merge_steps
+    from linked_notices
 
 )
 

@@ -19,16 +19,19 @@ activity_events as (
         {{ safe_text("source.data ->> 'owner_id'") }} as owner_id,
         {{ safe_double("source.data ->> 'duration_seconds'") }} as duration_seconds,
         {{ safe_timestamp("source.data ->> 'due_at'") }} as due_at,
-        jsonb_path_query_array(source.data, '$.participants[*].contact_id ? (@ != null)') as participants
+        {{ participants_of('source.data') }} as participants,
+        case
+            when source.type = 'activity.updated' then {{ safe_object("source.data -> 'after'") }}
+        end as fields
 
     from source
 
     where
         source.type in (
             'email.sent', 'email.received', 'email.opened', 'email.clicked',
-            'meeting.scheduled', 'meeting.completed', 'call.completed',
+            'meeting.scheduled', 'meeting.completed', 'call.scheduled', 'call.completed',
             'task.created', 'task.completed', 'note.created',
-            'form.submitted', 'page.viewed', 'proposal.sent', 'proposal.replied'
+            'form.submitted', 'page.viewed', 'proposal.sent', 'proposal.replied', 'activity.updated'
         )
 
 ),
@@ -63,8 +66,9 @@ select
     recorded_at,
     activity_id,
     direction,
-    direction = 'inbound' or event_type = 'meeting.completed' as is_inbound,
-    direction = 'outbound' or event_type = 'meeting.completed' as is_outbound,
+    -- A call that is planned is no touch yet.
+    event_type <> 'call.scheduled' and (direction = 'inbound' or event_type = 'meeting.completed') as is_inbound,
+    event_type <> 'call.scheduled' and (direction = 'outbound' or event_type = 'meeting.completed') as is_outbound,
     account_id,
     contact_id,
     lead_id,
@@ -72,16 +76,10 @@ select
     owner_id,
     duration_seconds,
     due_at,
-    array(
-        select distinct contacts.contact_id
-        from (
-            select contact_id
-            union all
-            select participants.contact_id
-            from jsonb_array_elements_text(participants) as participants (contact_id)
-        ) as contacts
-        where contacts.contact_id is not null and contacts.contact_id <> ''
-        order by 1
-    ) as contact_ids
+    participants,
+    {{ contact_ids_of('contact_id', 'participants') }} as contact_ids,
+    fields
 
 from directed
+
+where activity_id is not null

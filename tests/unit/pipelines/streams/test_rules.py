@@ -92,6 +92,7 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
         (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched"}),
         (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), {"going_dark", "no_next_step"}),
         (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark"}),
+        (activity("call.scheduled", due_at="2026-11-27T09:00:00Z"), {"no_next_step"}),
         (activity("task.created", direction="internal", due_at="2026-11-27T09:00:00Z"), {"no_next_step"}),
         (activity("activity.updated", after={"due_at": "2026-11-27T09:00:00Z"}), {"no_next_step"}),
         (activity("activity.updated", after={"due_at": "2026-11-20T09:00:00Z"}), set()),
