@@ -8,8 +8,8 @@ from fastapi import Query, Request, Response
 
 from api.modules.analytics.schemas import (
     ActivityQuery,
-    Conversion,
     ConversionQuery,
+    ConversionReport,
     Forecast,
     ForecastQuery,
     Funnel,
@@ -33,7 +33,7 @@ async def get_funnel(request: Request, query: Annotated[FunnelQuery, Query()]) -
     return _answer(await (await _analytics(request)).funnel(query))
 
 
-@read(router, "/conversion", Conversion)
+@read(router, "/conversion", ConversionReport)
 @costs("bulk")
 @requires("analytics:read")
 async def get_conversion(request: Request, query: Annotated[ConversionQuery, Query()]) -> Response:

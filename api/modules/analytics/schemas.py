@@ -94,7 +94,7 @@ class ConversionFigures(Output):
     median_days_to_convert: float | None
 
 
-class Conversion(Output):
+class ConversionReport(Output):
     """Conversion of leads: periods in order, sources and owners by their number of leads."""
 
     by: Literal["source", "owner", "week", "month"]

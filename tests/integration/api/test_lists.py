@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api.modules.accounts.schemas import Account, AccountPage
 from api.modules.activities.schemas import Activity, ActivityPage
 from api.modules.agents.schemas import Agent, AgentList, Run, RunPage
-from api.modules.analytics.schemas import Conversion, Forecast, Funnel, HeatMap
+from api.modules.analytics.schemas import ConversionReport, Forecast, Funnel, HeatMap
 from api.modules.api_keys.schemas import KeyPage
 from api.modules.approvals.schemas import Approval, ApprovalPage
 from api.modules.audit.schemas import AuditPage
@@ -101,7 +101,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/approvals": ApprovalPage,
     "/api/v1/approvals/{approval_id}": Approval,
     "/api/v1/analytics/funnel": Funnel,
-    "/api/v1/analytics/conversion": Conversion,
+    "/api/v1/analytics/conversion": ConversionReport,
     "/api/v1/analytics/activity": HeatMap,
     "/api/v1/analytics/forecast": Forecast,
     "/api/v1/webhooks": WebhookPage,
