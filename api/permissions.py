@@ -67,6 +67,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "invitations:read": MANAGERS,
     "invitations:write": MANAGERS,
     "live:read": EVERYONE,
+    "privacy:read": MANAGERS,
+    "privacy:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 
