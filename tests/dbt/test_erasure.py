@@ -13,9 +13,9 @@ from tests.dbt.warehouse import Event, Warehouse
 BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NOW = BEGAN + timedelta(days=10)
 EMAIL, NAME = "canary@nest.example", "Tweety Bird"
-MODELS = ("run", "--select", "+lead_features", "+lead_snapshots", "+account_features")
+MODELS = ("run", "--select", "+lead_features", "+int_activities_linked", "+int_contacts_changed")
 TEXTS = """
-select format('%I.%I', n.nspname, c.relname), c.relname, string_agg(format('%I::text', a.attname), ', ')
+select format('%%I.%%I', n.nspname, c.relname), c.relname, string_agg(format('%%I::text', a.attname), ', ')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where c.relkind = 'r' and n.nspname in ('intermediate', 'marts') group by 1, 2

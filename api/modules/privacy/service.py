@@ -58,7 +58,7 @@ class PrivacyService:
         row.requested_by = self.context.principal.user_id
         row.version, row.created_at, row.updated_at = 1, self.trail.now, self.trail.now
         await self.context.work.insert(row)
-        self._note("created", row)
+        self.trail.audit("privacy_request.created", ("privacy_request", row.id), after={"kind": kind})
         return row
 
     async def confirm(self, request_id: str, *, expected_version: int | None) -> PrivacyRequest:
@@ -86,7 +86,8 @@ class PrivacyService:
         statements = purge_statements(table.__tablename__)
         if not await self.requests.run(statements, {"tenants": [self.customer_id], "ids": [record_id]}):
             raise StillNeeded(f"Other records need this {kind}: they go first.")
-        self.trail.audit(f"{kind}.purged", (kind, record_id))
+        before, after = {"deleted_at": row.deleted_at}, {"purged_at": self.trail.now}
+        self.trail.audit(f"{kind}.purged", (kind, record_id), before=before, after=after)
 
     async def _require(self, table: type[Contact | Lead], field: str, record_id: str | None) -> None:
         if record_id is not None and not await self.requests.has(table, record_id):
@@ -100,9 +101,7 @@ class PrivacyService:
         return row
 
     def _move(self, row: PrivacyRequest, status: str) -> None:
+        before, after = {"status": row.status}, {"status": status}
         row.status, row.updated_at, row.attempts = status, self.trail.now, 0
         row.version += 1
-        self._note(status, row)
-
-    def _note(self, action: str, row: PrivacyRequest) -> None:
-        self.trail.audit(f"privacy_request.{action}", ("privacy_request", row.id), after={"kind": row.kind})
+        self.trail.audit(f"privacy_request.{status}", ("privacy_request", row.id), before=before, after=after)

@@ -31,6 +31,7 @@ from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.merges.schemas import MergePage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
+from api.modules.privacy.schemas import PrivacyRequest, PrivacyRequestPage
 from api.modules.profile.schemas import Profile
 from api.modules.search.schemas import SearchResult
 from api.modules.settings.schemas import Settings as TenantSettings
@@ -88,6 +89,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/imports": ImportPage,
     "/api/v1/imports/{import_id}": ImportDetail,
     "/api/v1/imports/{import_id}/preview": Preview,
+    "/api/v1/privacy/requests": PrivacyRequestPage,
+    "/api/v1/privacy/requests/{request_id}": PrivacyRequest,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,
