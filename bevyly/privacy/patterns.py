@@ -12,6 +12,7 @@ NEVER = "a^"
 _PART_OF_ADDRESS = r"[[:alnum:]._%+-]"
 # behind `\n` in JSON the n belongs to nobody
 _BEGINS = rf"(?:(?<!{_PART_OF_ADDRESS})|(?<=\\[nrtbf])|(?<=\\u[0-9a-f][0-9a-f][0-9a-f][0-9a-f]))"
+_PLAIN = re.compile(r"[a-z0-9@._+ -]+")
 _ENDS = r"(?![[:alnum:]-]|\.[[:alnum:]])"
 
 
@@ -28,6 +29,16 @@ def redaction(*, emails: Iterable[str], phones: Iterable[str], names: Iterable[s
 def loose(emails: Iterable[str]) -> str:
     """Addresses in bytes of any encoding, with a zero byte between letters or without."""
     return _any([r"(?:\\000)?".join(map(re.escape, email)) for email in sorted(emails)])
+
+
+def hints(needles: Iterable[str]) -> list[str]:
+    """What LIKE finds, in lower case, wherever one of `needles` can be: a tenth of the time of a regular expression.
+
+    Of each needle the longest run of letters that JSON and bytes show as they are. An underscore finds too much, which
+    the expression then sets right.
+    """
+    runs = [max(_PLAIN.findall(needle.lower()), key=len, default="") for needle in needles]
+    return sorted({f"%{run}%" for run in runs})
 
 
 def _address(email: str) -> str:

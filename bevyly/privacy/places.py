@@ -59,12 +59,12 @@ class Place:
     @property
     def mentions(self) -> str:
         """Which rows mention the person."""
-        return _either(f"{self.as_text(name)} ~* %(mention)s" for name in self.texts)
+        return _either(self._finds(name, "mention") for name in self.texts)
 
     @property
     def redactable(self) -> str:
         """Which rows say what is to be taken out of them."""
-        return _either(f"{self.as_text(name)} ~* %(redaction)s" for name in self.texts)
+        return _either(self._finds(name, "redaction") for name in self.texts)
 
     @property
     def cutting(self) -> str:
@@ -73,6 +73,10 @@ class Place:
             f"t.{name}::text[] && %(ids)s" if self.types[name].endswith("[]") else f"t.{name} = any(%(ids)s)"
             for name in self.store.cut
         )
+
+    def _finds(self, column: str, pattern: str) -> str:
+        text = self.as_text(column)
+        return f'(lower(({text}) collate "C") like any(%({pattern}_hints)s) and {text} ~* %({pattern})s)'
 
     def _of(self, found: list[str]) -> str:
         spare = f" and not coalesce({self.store.spare}, false)" if self.store.spare else ""

@@ -90,6 +90,8 @@ class Subject(msgspec.Struct, kw_only=True):
             "marks": [mark for value in values for mark in marks.all(self.customer_id, value)],
             "mention": patterns.mention(ids=self.persons, emails=self.emails, phones=self.phones),
             "redaction": patterns.redaction(emails=self.emails, phones=self.phones, names=self.names),
+            "mention_hints": patterns.hints([*self.persons, *self.emails, *self.phones]),
+            "redaction_hints": patterns.hints([*self.emails, *self.phones, *self.names]),
             "loose": patterns.loose(self.emails),
         }
 

@@ -62,8 +62,9 @@ def test_features_know_of_an_erasure_and_no_run_brings_anybody_back(warehouse: W
     with psycopg.connect(warehouse.database.pipeline_url) as connection:
         parameters = find(connection, subject).parameters(marks)
         erase(connection, parameters)
-        assert set(count(connection, parameters)) <= {"raw.events"}, "the deal names the contact by id"
-    assert said(warehouse, tenant, person) == set()
+        assert set(count(connection, parameters)) <= {"raw.events", "intermediate.int_opportunities_changed"}
+    assert said(warehouse, tenant, person) <= DEALS
+    assert texts(warehouse, tenant, (EMAIL, "tweety")) == set()
 
     gone = NOW + timedelta(hours=1)
     warehouse.load(
@@ -72,14 +73,16 @@ def test_features_know_of_an_erasure_and_no_run_brings_anybody_back(warehouse: W
     )
     for arguments in ((), ("--full-refresh",)):
         warehouse.dbt(*MODELS, *arguments, now=(NOW + timedelta(days=1)).isoformat())
-        assert said(warehouse, tenant, person) <= {"int_leads_changed", "int_contacts_changed"} | RECORDS
+        assert said(warehouse, tenant, person) <= {"int_leads_changed", "int_contacts_changed"} | RECORDS | DEALS
         leads = warehouse.rows("select lead_id from marts.lead_features where customer_id = %s", (tenant,))
         assert [row["lead_id"] for row in leads] == [person["other"]]
         assert texts(warehouse, tenant, (EMAIL, "tweety")) == set()
     assert texts(warehouse, control, (EMAIL,)) >= {"int_leads_changed", "int_contacts_changed"}
 
 
-RECORDS = {"int_records_withdrawn", "int_records_hidden", "int_leads_linked"}
+DEALS = {"int_opportunities_changed"}
+"""The deal stays, and with it the id of a contact that is no more."""
+RECORDS = {"int_records_withdrawn", "int_records_hidden", "int_leads_linked", "int_leads_touched"}
 """What knows that a record was erased, by its id and nothing else."""
 
 

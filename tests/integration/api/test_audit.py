@@ -105,7 +105,9 @@ async def test_a_write_leaves_what_was_and_what_is(api: Api, operation: Operatio
     if "stage_ids" in body:
         stages = api.sql("select id from pipeline_stages where pipeline_id = %s order by key desc", ids["pipeline_id"])
         body["stage_ids"] = [row[0] for row in stages]
-    body |= {name: ids[name] for name in operation.body_ids if not operation.path_ids and name in ("account_id", "record_id")}
+    body |= {
+        name: ids[name] for name in operation.body_ids if not operation.path_ids and name in ("account_id", "record_id")
+    }
     if "transfer_to" in body:
         body["transfer_to"] = api.a.users["owner"]
     known = {row[0] for row in api.sql("select id from audit")}

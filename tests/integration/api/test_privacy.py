@@ -129,8 +129,8 @@ def place(api: Api, tenant: Tenant) -> dict[str, str]:
             (CANARY, NAME.partition(" ")[2], tenant.customer_id),
         )
         connection.execute(
-            "insert into event_journal (published_at, position, customer_id, event_id, topic, key, envelope, created_at) "
-            "values (now(), %s, %s, %s, 'bevyly.domain', 'k', %s, now())",
+            "insert into event_journal "
+            "(published_at, position, customer_id, event_id, topic, key, envelope, created_at) values (now(), %s, %s, %s, 'bevyly.domain', 'k', %s, now())",
             (len(ids) + hash(tenant.customer_id) % 10**9, tenant.customer_id, ids["lead_id"], said),
         )
         connection.execute(
@@ -370,7 +370,8 @@ def test_an_event_that_comes_late_does_not_bring_them_back(api: Api) -> None:
             )
         for tenant, event_id, subject_id, at, said, _ in events:
             connection.execute(
-                "insert into raw.events (customer_id, event_id, type, schema_version, subject_type, subject_id, sequence, "
+                "insert into raw.events "
+                "(customer_id, event_id, type, schema_version, subject_type, subject_id, sequence, "
                 'occurred_at, recorded_at, data, source, topic, partition, "offset") '
                 "values (%s, %s, 'x', 1, 'contact', %s, 1, %s, %s, %s, 'x', 't', 0, 0)",
                 (tenant, event_id, subject_id, at, at, json.dumps(said)),
