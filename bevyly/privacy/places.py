@@ -3,7 +3,7 @@
 Which tables of dbt there are, and of what types columns are, is asked of the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,5 +130,5 @@ def newer(table: str) -> str:
     return ", version = version + 1, updated_at = now()" if "version" in columns and "updated_at" in columns else ""
 
 
-def _either(conditions: Any) -> str:
+def _either(conditions: Iterable[str]) -> str:
     return "(" + (" or ".join(conditions) or "false") + ")"

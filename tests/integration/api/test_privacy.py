@@ -130,13 +130,14 @@ def place(api: Api, tenant: Tenant) -> dict[str, str]:
         )
         connection.execute(
             "insert into event_journal "
-            "(published_at, position, customer_id, event_id, topic, key, envelope, created_at) values (now(), %s, %s, %s, 'bevyly.domain', 'k', %s, now())",
-            (len(ids) + hash(tenant.customer_id) % 10**9, tenant.customer_id, ids["lead_id"], said),
+            "(published_at, position, customer_id, event_id, topic, key, envelope, created_at) "
+            "values (now(), %s, %s, %s, 'bevyly.domain', 'k', %s, now())",
+            (len(ids) + int(tenant.customer_id[-8:], 16), tenant.customer_id, ids["lead_id"], said),
         )
         connection.execute(
             'insert into raw.dead_letters (id, consumer, topic, partition, "offset", customer_id, code, reason, tries, '
             "payload, headers) values (%s, 'raw', 't', 0, %s, %s, 'x', 'x', 1, %s, '[]')",
-            (ids["lead_id"], hash(tenant.customer_id) % 10**9, tenant.customer_id, b"\xff\x00" + said.encode()),
+            (ids["lead_id"], int(tenant.customer_id[-8:], 16), tenant.customer_id, b"\xff\x00" + said.encode()),
         )
         connection.execute(
             "update leads set contact_id = %s, converted_at = now(), status = 'converted' where customer_id = %s",
