@@ -41,6 +41,7 @@ from api.modules.live.service import Live
 from api.modules.merges.routes import router as merges
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.pipelines.routes import router as pipelines
+from api.modules.privacy.routes import router as privacy
 from api.modules.profile.routes import router as profile
 from api.modules.search.routes import router as search
 from api.modules.settings.routes import router as tenant_settings
@@ -89,6 +90,7 @@ AREAS = (
     agents,
     approvals,
     analytics,
+    privacy,
 )
 
 

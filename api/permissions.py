@@ -74,6 +74,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "approvals:read": EVERYONE,
     "approvals:decide": WORKERS,
     "analytics:read": EVERYONE,
+    "privacy:read": MANAGERS,
+    "privacy:write": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

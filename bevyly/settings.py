@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     app_url: str = "http://127.0.0.1:5173"
     """Where people use Bevyly: the links in mails lead there."""
 
+    deleted_days: int = Field(default=90, ge=1, le=3_660)
+    """How long a deleted record can be restored before it is purged."""
+    retention_days: int = Field(default=90, ge=7, le=3_660)
+    """How long what is over is kept: refused rows and effects of imports, resolved dead letters, invitations …"""
+
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     apollo_api_key: SecretStr | None = None

@@ -7,9 +7,9 @@ import dagster as dg
 
 from pipelines.assets import activation, enrichment, export, features, ingest, scores
 from pipelines.checks import blocking, reconciliation
-from pipelines.jobs import reconcile, refresh
+from pipelines.jobs import purge, reconcile, refresh
 from pipelines.resources import Folder, Warehouse
-from pipelines.schedules import day_before, morning
+from pipelines.schedules import day_before, morning, night
 from pipelines.sensors import events_waiting, stale_after_failure
 
 
@@ -25,8 +25,8 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
     return dg.Definitions(
         assets=[dbt_models, *dg.load_assets_from_modules([ingest, enrichment, scores, activation, export])],
         asset_checks=[*blocking.build_checks(), *reconciliation.build_checks()],
-        jobs=[refresh, reconcile],
-        schedules=[morning, day_before],
+        jobs=[refresh, reconcile, purge],
+        schedules=[morning, day_before, night],
         sensors=[events_waiting, stale_after_failure],
         resources=resources | dict(overrides or {}),
         executor=dg.in_process_executor,

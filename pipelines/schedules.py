@@ -5,13 +5,21 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.checks.reconciliation import SINCE_TAG, UNTIL_TAG
-from pipelines.jobs import reconcile, refresh
+from pipelines.jobs import purge, reconcile, refresh
 
 # time alone changes what is worth doing: deals grow silent, close dates pass
 morning = dg.ScheduleDefinition(
     name="morning",
     job=refresh,
     cron_schedule="0 5 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+night = dg.ScheduleDefinition(
+    name="night",
+    job=purge,
+    cron_schedule="30 3 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

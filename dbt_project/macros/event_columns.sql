@@ -14,7 +14,7 @@
 {% macro patch(events, entity) -%}
     case
         when {{ events }}.type = '{{ entity }}.created' then {{ safe_object(events ~ '.data') }} - '{{ entity }}_id'
-        when {{ events }}.type = '{{ entity }}.deleted' then jsonb_build_object('deleted_at', {{ events }}.occurred_at)
+        when {{ events }}.type in ('{{ entity }}.deleted', '{{ entity }}.erased') then jsonb_build_object('deleted_at', {{ events }}.occurred_at)
         when {{ events }}.type = '{{ entity }}.restored' then '{"deleted_at": null}'::jsonb
         else {{ safe_object(events ~ ".data -> 'after'") }}
     end

@@ -16,6 +16,7 @@ from bevyly.clock import Clock, SystemClock
 from bevyly.db.leadership import leadership
 from bevyly.events.bus import Publisher, partitions_of
 from bevyly.events.catalogue import topics
+from bevyly.privacy.marks import Marks
 from bevyly.settings import Settings
 from pipelines.intake import metrics
 from pipelines.intake.messages import no_collection
@@ -83,7 +84,9 @@ def opened(settings: Settings, address: str | None = None, *, clock: Clock | Non
             return
         publisher = cache(lambda: Publisher(settings))
         with closing(ingest_consumer(settings, GROUP)) as consumer:
-            writer = Writer(connection, GROUP, make_publisher=publisher, clock=clock or SystemClock())
+            marks = cache(lambda: Marks.of(settings))
+            now = clock or SystemClock()
+            writer = Writer(connection, GROUP, make_publisher=publisher, make_marks=marks, clock=now)
             positions = starting_points(connection, consumer, GROUP, partitions_of(consumer, topics()))
             yield Intake(Reader(consumer, positions), writer)
 

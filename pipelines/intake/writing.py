@@ -6,9 +6,9 @@ rows reach PostgreSQL is `rows`.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -19,6 +19,8 @@ from bevyly.events import dead_letters
 from bevyly.events.bus import Publisher
 from bevyly.events.dead_letters import DeadLetter
 from bevyly.events.failpoints import failpoint
+from bevyly.privacy.late import LateEvents, is_late, last_erasures
+from bevyly.privacy.marks import Marks
 from pipelines.dead_letters.limit import StopLimit, TooManyDeadLetters, halt, standing_halt
 from pipelines.dead_letters.store import record
 from pipelines.intake import metrics, rows
@@ -48,13 +50,21 @@ class Outcome:
     from_the_future: int = 0
     letters: list[DeadLetter] = field(default_factory=list)
     strangers: list[Incoming] = field(default_factory=list)
+    late: list[Incoming] = field(default_factory=list)
+    erasures: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Writer:
     """Stores batches over a connection that leads."""
 
     def __init__(
-        self, connection: Connection, consumer: str, *, make_publisher: Callable[[], Publisher], clock: Clock
+        self,
+        connection: Connection,
+        consumer: str,
+        *,
+        make_publisher: Callable[[], Publisher],
+        make_marks: Callable[[], Marks],
+        clock: Clock,
     ) -> None:
         """Raises `TooManyDeadLetters` where the consumer is halted."""
         if reason := standing_halt(connection, consumer):
@@ -62,6 +72,7 @@ class Writer:
         self._connection = connection
         self._consumer = consumer
         self._make_publisher = make_publisher
+        self._late_events = LateEvents(connection, make_marks)
         self._clock = clock
         self._tenants: set[str] = set()
         self._repeats = False
@@ -100,9 +111,11 @@ class Writer:
 
     def _apply(self, batch: Batch, outcome: Outcome) -> Outcome:
         with self._connection.transaction():
+            outcome.erasures = last_erasures(self._connection)
             self._write(readable(batch.messages, outcome.letters), outcome)
             if outcome.strangers:
                 self._write_strangers(outcome)
+            self._empty(outcome.late)
             self._note_failures(len(batch.messages), outcome.letters)
             if outcome.letters:
                 self._set_aside(outcome.letters)
@@ -133,6 +146,8 @@ class Writer:
         for incoming in events:
             if incoming.event.tenant_id in tenants:
                 outcome.from_the_future += incoming.event.time > horizon
+                if is_late(outcome.erasures, incoming.event.tenant_id, incoming.event.recorded_time):
+                    outcome.late.append(incoming)
                 yield incoming
             else:
                 outcome.strangers.append(incoming)
@@ -146,6 +161,15 @@ class Writer:
             DeadLetter(message=one.message, code="unknown_tenant", reason=f"no tenant {one.event.tenant_id}")
             for one in outcome.strangers
         ]
+
+    def _empty(self, late: list[Incoming]) -> None:
+        """Somebody may have been erased after these events were recorded: they must not bring them back."""
+        if late:
+            told = [
+                (one.event.tenant_id, one.event.id, one.event.subject_id, one.event.recorded_time, one.data)
+                for one in late
+            ]
+            metrics.emptied.inc(self._late_events.empty(told))
 
     def _set_aside(self, letters: list[DeadLetter]) -> None:
         record(self._connection, letters, consumer=self._consumer)

@@ -25,6 +25,7 @@ select customer_id, event_id, coalesce(j.published_at, c.at), j.wire is not null
        c.wire is null and r.seq is not null and e.high is not null
          and r."offset" < e.high and not (r."offset" >= e.start and r."offset" < e.stop),
        case
+         when j.erased then null
          when j.wire is not null and j.body is null then 'the journal holds no event under this id'
          when j.wire <> j.other_wire then 'the journal has two contents'
          when c.wire <> c.other_wire then 'Kafka has two contents'

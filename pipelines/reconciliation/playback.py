@@ -17,6 +17,7 @@ import psycopg
 from bevyly.db.leadership import limit_silence
 from bevyly.errors import Unavailable
 from bevyly.ids import new_id
+from bevyly.privacy.catalogue import ERASED
 from bevyly.settings import Settings
 from pipelines.console import Step
 from pipelines.reconciliation.audit import record
@@ -44,14 +45,14 @@ exception when data_exception then
 end $$;
 """
 # An event that was published more than once is replayed once, at its first place.
-_CHOOSE = """
+_CHOOSE = f"""
 insert into chosen
 select row_number() over (order by published_at, position), published_at, position, customer_id,
        pg_temp.said(envelope, 'type')
 from (
   select distinct on (customer_id, event_id) published_at, position, customer_id, envelope from event_journal
   where published_at >= %(since)s and published_at < %(until)s
-    and (%(tenant)s::varchar is null or customer_id = %(tenant)s)
+    and (%(tenant)s::varchar is null or customer_id = %(tenant)s) and envelope <> '{ERASED}'
     and (%(type)s::text is null or pg_temp.said(envelope, 'type') = %(type)s)
     and (%(subject)s::text is null or pg_temp.said(envelope, 'subject') = %(subject)s)
   order by customer_id, event_id, published_at, position

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from bevyly.privacy.catalogue import ERASED
 from bevyly.settings import Settings
 from pipelines.console import Step
 from pipelines.intake import drain
@@ -21,13 +22,13 @@ from pipelines.reconciliation.tables import Connection
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 60.0
 
-_CHOOSE = """
+_CHOOSE = f"""
 insert into chosen
 select row_number() over (order by published_at, position), published_at, position, customer_id,
        pg_temp.said(envelope, 'type')
 from (
   select distinct on (customer_id, event_id) published_at, position, customer_id, envelope from event_journal
-  where published_at >= %s and (customer_id, event_id) in (
+  where published_at >= %s and envelope <> '{ERASED}' and (customer_id, event_id) in (
     select customer_id, event_id from judged where (missing_in_raw or missing_on_kafka) and journaled)
   order by customer_id, event_id, published_at, position
 ) as first

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from bevyly.privacy.catalogue import ERASED
 from pipelines.reconciliation.result import Window
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -34,7 +35,7 @@ exception when data_exception then
 end $$;
 create temporary table journaled (
   customer_id varchar(36), event_id varchar(36), published_at timestamptz, wire text collate "C",
-  other_wire text collate "C", body bigint
+  other_wire text collate "C", body bigint, erased boolean
 );
 create temporary table ends (topic varchar(100), partition int, "low" bigint, start bigint, stop bigint, high bigint);
 create temporary table messages (
@@ -55,11 +56,11 @@ create temporary table compared (
 """
 _JOURNALED = """
 insert into journaled
-select customer_id, event_id, min(published_at), min(wire), max(wire), min(body)
+select customer_id, event_id, min(published_at), min(wire), max(wire), min(body), bool_or(erased)
 from (
   select customer_id, event_id, published_at,
          left(encode(sha256(convert_to(envelope, 'UTF8')), 'hex'), 32) collate "C" as wire,
-         {body} as body
+         {body} as body, envelope = '{erased}' as erased
   from event_journal
   where published_at >= %(first)s and published_at < %(last)s
     and (%(tenant)s::varchar is null or customer_id = %(tenant)s)
@@ -96,9 +97,11 @@ def prepare(connection: Connection) -> None:
 def gather_journal(connection: Connection, window: Window) -> None:
     """Fill `journaled`. Before Kafka is asked for its ends: what is in the journal then, Kafka has acknowledged."""
     try:
-        connection.execute(_JOURNALED.format(body=_BODY).encode(), window.parameters)
+        connection.execute(_JOURNALED.format(body=_BODY, erased=ERASED).encode(), window.parameters)
     except psycopg.DataError:  # somebody broke an envelope: look at each with care, which takes longer
-        connection.execute(_JOURNALED.format(body="pg_temp.body_of(envelope)").encode(), window.parameters)
+        connection.execute(
+            _JOURNALED.format(body="pg_temp.body_of(envelope)", erased=ERASED).encode(), window.parameters
+        )
 
 
 def gather_positions(connection: Connection) -> None:

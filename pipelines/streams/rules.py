@@ -242,8 +242,11 @@ def _lead_converted(event: Event) -> Iterator[Closing]:
 def _deleted(event: Event) -> Iterator[Closing]:
     """Also where a deletion was told as an update, as it once was."""
     kind = event.subject_type
-    if event.type == f"{kind}.deleted" or event.data["after"].get("deleted_at"):
-        how = "merged into another one" if event.data.get("merged_into") else "deleted"
+    gone = event.type.partition(".")[2]
+    if gone in ("deleted", "erased") or event.data["after"].get("deleted_at"):
+        how = (
+            "merged into another one" if event.data.get("merged_into") else "erased" if gone == "erased" else "deleted"
+        )
         yield _closing(event, (kind, event.data[f"{kind}_id"]), None, f"the {kind} was {how}")
 
 
@@ -282,5 +285,7 @@ _CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
     "opportunity.updated": (_opportunity_corrected, _deleted),
     "lead.updated": (_lead_changed, _deleted),
     "lead.converted": (_lead_converted,),
-    **dict.fromkeys(("opportunity.deleted", "lead.deleted", "account.deleted", "account.updated"), (_deleted,)),
+    **dict.fromkeys(
+        ("opportunity.deleted", "lead.deleted", "lead.erased", "account.deleted", "account.updated"), (_deleted,)
+    ),
 }

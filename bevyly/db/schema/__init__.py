@@ -33,6 +33,7 @@ from bevyly.db.schema.invitations import Invitation
 from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.merges import Merge
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
+from bevyly.db.schema.privacy import ErasedMark, PrivacyFile, PrivacyRequest
 from bevyly.db.schema.search import SearchEntry
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -56,6 +57,7 @@ __all__ = [
     "DeadLetterRow",
     "DuplicateDismissal",
     "Enrichment",
+    "ErasedMark",
     "IdempotencyRecord",
     "Import",
     "ImportChunk",
@@ -77,6 +79,8 @@ __all__ = [
     "PatternSignal",
     "Pipeline",
     "PipelineStage",
+    "PrivacyFile",
+    "PrivacyRequest",
     "QueuedMail",
     "RawEvent",
     "Recommendation",

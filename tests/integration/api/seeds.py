@@ -24,6 +24,7 @@ from bevyly.db.schema import (
     CustomField,
     DuplicateDismissal,
     Enrichment,
+    ErasedMark,
     IdempotencyRecord,
     Import,
     ImportChunk,
@@ -44,6 +45,8 @@ from bevyly.db.schema import (
     PatternSignal,
     Pipeline,
     PipelineStage,
+    PrivacyFile,
+    PrivacyRequest,
     QueuedMail,
     RawEvent,
     Recommendation,
@@ -126,6 +129,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     asked = {"command": "agent.draft_email", "account_id": ids["account_id"], "purpose": "Ask for the next step"}
     ids |= {"sponsor_id": user_id, "approval_id": new_id(), "command_id": new_id(), "content_hash": content_hash(asked)}
     ids |= dict.fromkeys(("run_id", "agent_run_id"), run)
+    ids |= {"request_id": new_id(), "record_id": ids["contact_id"]}
     steps: list[list[Base]] = [
         [
             ModelVersion(
@@ -177,6 +181,10 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 subject_id=new_id(), sequence=1, occurred_at=NOW, recorded_at=NOW, data={}, source="x",
                 topic="bevyly.domain", partition=0, offset=0,
             ),
+            PrivacyRequest(
+                **t, id=ids["request_id"], kind="export", status="done", mark="m", size_bytes=1, requested_by=user_id
+            ),
+            ErasedMark(**t, mark="m", erased_at=NOW),
             DuplicateDismissal(**t, kind="lead", first_id="0", second_id="1", dismissed_by=user_id),
             Merge(
                 **t, id=new_id(), kind="lead", survivor_id=ids["lead_id"], absorbed_ids=[new_id()], moved={},
@@ -207,6 +215,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         ],
         [
             Contact(**t, id=ids["contact_id"], account_id=ids["account_id"], last_name="Secret", email="s@example.com"),
+            PrivacyFile(**t, request_id=ids["request_id"], number=0, content=b"x"),
             ImportChunk(**t, import_id=ids["import_id"], number=0, content=b"name\nSecret\n"),
             ImportEffect(
                 **t, import_id=ids["import_id"], record_id=ids["account_id"], row_number=1, action="created",

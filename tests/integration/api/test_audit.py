@@ -82,6 +82,11 @@ FIRST = {
         ("POST /api/v1/tags/rename", "POST /api/v1/tags/delete"),
         "update contacts set tags = '{x}' where customer_id = %s",
     ),
+    **dict.fromkeys(
+        (f"POST /api/v1/privacy/requests/{{request_id}}/{step}" for step in ("confirm", "cancel")),
+        "update privacy_requests set kind = 'erasure', status = 'previewed' where customer_id = %s",
+    ),
+    "POST /api/v1/privacy/purge": "update contacts set deleted_at = now() where customer_id = %s",
     "POST /api/v1/webhooks/{endpoint_id}/enable": "update webhook_endpoints set enabled = false where customer_id = %s",
 }
 
@@ -100,7 +105,9 @@ async def test_a_write_leaves_what_was_and_what_is(api: Api, operation: Operatio
     if "stage_ids" in body:
         stages = api.sql("select id from pipeline_stages where pipeline_id = %s order by key desc", ids["pipeline_id"])
         body["stage_ids"] = [row[0] for row in stages]
-    body |= {name: ids[name] for name in operation.body_ids if not operation.path_ids and name == "account_id"}
+    body |= {
+        name: ids[name] for name in operation.body_ids if not operation.path_ids and name in ("account_id", "record_id")
+    }
     if "content_hash" in body:
         body["content_hash"] = ids["content_hash"]
     if "content" in body:

@@ -52,6 +52,14 @@ SILENT = {
         ),
         "the worker tells of progress, and of each record: test_imports.py",
     ),
+    **dict.fromkeys(
+        (
+            "POST /api/v1/privacy/requests",
+            *(f"POST /api/v1/privacy/requests/{{request_id}}/{step}" for step in ("confirm", "cancel")),
+        ),
+        "what somebody asks for is between them and the tenant; the worker tells of an erasure: test_privacy.py",
+    ),
+    "POST /api/v1/privacy/purge": "that it was deleted was told then; the audit knows",
     "POST /api/v1/duplicates/dismiss": "what is not the same stays what it was; the audit knows",
     **dict.fromkeys(
         (

@@ -35,6 +35,7 @@ from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.merges.schemas import MergePage
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
+from api.modules.privacy.schemas import PrivacyRequest, PrivacyRequestPage
 from api.modules.profile.schemas import Profile
 from api.modules.search.schemas import SearchResult
 from api.modules.settings.schemas import Settings as TenantSettings
@@ -104,6 +105,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/analytics/conversion": ConversionReport,
     "/api/v1/analytics/activity": HeatMap,
     "/api/v1/analytics/forecast": Forecast,
+    "/api/v1/privacy/requests": PrivacyRequestPage,
+    "/api/v1/privacy/requests/{request_id}": PrivacyRequest,
     "/api/v1/webhooks": WebhookPage,
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,

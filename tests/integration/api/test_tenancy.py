@@ -20,6 +20,7 @@ TENANT_TABLES = """
 """
 
 UNREADABLE = {
+    "public.erased_marks",
     "public.event_journal",
     "public.mails",
     "public.outbox",

@@ -72,6 +72,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/contacts/{contact_id}/unmerge": {"merge_id": _NOBODY},
     "POST /api/v1/leads/{lead_id}/merge": {"other_ids": [_NOBODY]},
     "POST /api/v1/leads/{lead_id}/unmerge": {"merge_id": _NOBODY},
+    "POST /api/v1/privacy/requests": {"kind": "erasure", "email": "x@example.com"},
+    "POST /api/v1/privacy/purge": {"kind": "contact", "record_id": _NOBODY},
     "POST /api/v1/duplicates/dismiss": {"kind": "lead", "ids": [_NOBODY, _NOBODY[:-1] + "1"]},
     "POST /api/v1/auth/log-out": {},
     "POST /api/v1/auth/sign-up": {"company": "x", "email": "x@example.com", "password": "correct horse battery"},
@@ -112,6 +114,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 STREAMS = {
     *("/api/v1/audit/export", "/api/v1/live", "/api/v1/imports/{import_id}/errors.csv"),
+    "/api/v1/privacy/requests/{request_id}/file",
     *(
         f"/api/v1/exports/{kind}.{form}"
         for kind in ("accounts", "contacts", "leads", "opportunities", "activities", "recommendations")

@@ -55,6 +55,15 @@ def test_it_passes_with_counts_per_place(path: EventPath, check: Any) -> None:
     assert "| ours |" in found.metadata["rows"].value
 
 
+def test_what_was_erased_is_accounted_for(path: EventPath, check: Any) -> None:
+    """Its place in the journal and in raw events is kept, and what Kafka still says differs from both."""
+    erased = path.run(20)[3]
+    path.execute("update raw.events set data = '{}' where event_id = %s", (erased.id,))
+    assert not check().passed
+    path.execute("select erase_from_journal(%s, %s)", (erased.tenant_id, erased.id))
+    assert check().passed
+
+
 def test_it_fails_as_an_error_with_names_and_does_not_block(path: EventPath, check: Any) -> None:
     lost = path.run(20)[3]
     path.execute("delete from raw.events where event_id = %s", (lost.id,))

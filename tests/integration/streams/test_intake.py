@@ -5,12 +5,15 @@ import threading
 import msgspec
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from bevyly.db.leadership import leadership
+from bevyly.encryption import new_key
 from bevyly.events import dead_letters
 from bevyly.events.bus import BrokerUnavailable
 from bevyly.events.envelope import MAX_EVENT_BYTES
 from bevyly.ids import new_id
+from bevyly.privacy.marks import Marks
 from bevyly.settings import Settings
 from pipelines.intake import drain
 from pipelines.intake.lag import total_lag
@@ -50,6 +53,23 @@ def test_rows_hold_what_the_events_said(settings: Settings, tenants: list[str]) 
         event.tenant_id, event.id, event.type, 1, "opportunity", event.subject_id, 3, event.time, event.recorded_time,
         event.data, event.source, None, "req-1", "bevyly.domain", True,
     )  # fmt: skip
+
+
+def test_an_event_of_somebody_who_was_erased_lands_without_them(settings: Settings, tenants: list[str]) -> None:
+    key, gone = new_key(), new_id()
+    settings = settings.model_copy(update={"encryption_keys": SecretStr(key)})
+    events = [call(tenant, new_id(), subject="Hi", contact_id=gone) for tenant in tenants]
+    events = [msgspec.structs.replace(event, subject=f"activity/{event.data['activity_id']}") for event in events]
+    with psycopg.connect(settings.require_pipeline_database()) as connection:
+        mark = (tenants[0], Marks([key]).mark(tenants[0], gone), events[0].recorded_time)
+        connection.execute("insert into erased_marks values (%s, %s, %s)", mark)
+    fill_outbox(settings, events)
+    relay_all(settings)
+    assert drain(settings).rows == 2
+    with psycopg.connect(settings.require_database()) as connection:
+        landed = dict(connection.execute("select customer_id, data from raw.events").fetchall())
+    assert landed[tenants[0]].keys() == {"activity_id", "kind", "direction", "opportunity_id"}
+    assert landed[tenants[1]] == events[1].data, "the control: another tenant's contact is another one"
 
 
 def test_repeated_events_change_nothing(settings: Settings, tenants: list[str]) -> None:

@@ -17,7 +17,8 @@ contact_events as (
 
     where
         source.type in (
-            'contact.created', 'contact.updated', 'contact.deleted', 'contact.restored', 'contact.merged', 'contact.unmerged'
+            'contact.created', 'contact.updated', 'contact.deleted', 'contact.erased',
+            'contact.restored', 'contact.merged', 'contact.unmerged'
         )
 
 ),

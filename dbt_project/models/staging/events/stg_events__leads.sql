@@ -27,7 +27,8 @@ lead_events as (
 
     where
         source.type in (
-            'lead.created', 'lead.updated', 'lead.converted', 'lead.deleted', 'lead.restored', 'lead.merged', 'lead.unmerged'
+            'lead.created', 'lead.updated', 'lead.converted', 'lead.deleted', 'lead.erased',
+            'lead.restored', 'lead.merged', 'lead.unmerged'
         )
 
 ),

@@ -13,7 +13,7 @@ withdrawals as (
         split_part(source.type, '.', 1) as entity_type,
         {{ safe_text("source.data ->> (split_part(source.type, '.', 1) || '_id')") }} as entity_id,
         case
-            when source.type like '%.deleted' then true
+            when source.type like '%.deleted' or source.type like '%.erased' then true
             when source.type like '%.restored' then false
             else source.data -> 'after' ->> 'deleted_at' is not null
         end as is_deleted,
@@ -26,6 +26,7 @@ withdrawals as (
     where
         source.type in (
             'account.deleted', 'contact.deleted', 'lead.deleted', 'opportunity.deleted', 'activity.deleted',
+            'contact.erased', 'lead.erased',
             'account.restored', 'contact.restored', 'lead.restored', 'opportunity.restored', 'activity.restored'
         )
         -- Once, deletions were told as updates.

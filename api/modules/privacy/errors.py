@@ -1,0 +1,21 @@
+"""What can be wrong with a request of a person."""
+
+from bevyly.errors import Conflict
+
+
+class NotNow(Conflict):
+    """The request is in a state in which this cannot be done."""
+
+    code = "privacy_request_state"
+
+
+class NoFile(Conflict):
+    """The request has no file: it is no export, is not done, or its file was kept long enough."""
+
+    code = "no_file"
+
+
+class StillNeeded(Conflict):
+    """Other records need this one: they go first."""
+
+    code = "still_needed"
