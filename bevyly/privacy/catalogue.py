@@ -123,6 +123,7 @@ STORES: tuple[Store, ...] = (
         texts=("before", "after"),
     ),
     Store(table="duplicate_dismissals", about=("t.first_id", "t.second_id")),
+    Store(table="custom_fields", nothing="names and types of fields"),
     Store(table="pipelines", nothing="names of ways"),
     Store(table="pipeline_stages", nothing="names of stages"),
     # files and other systems
