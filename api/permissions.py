@@ -67,6 +67,14 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "invitations:read": MANAGERS,
     "invitations:write": MANAGERS,
     "live:read": EVERYONE,
+    "sequences:read": EVERYONE,
+    "sequences:write": WORKERS,
+    "sequences:enrol": WORKERS,
+    "sequences:delete": MANAGERS,
+    "mailboxes:write": MANAGERS,
+    "suppressions:read": MANAGERS,
+    "suppressions:write": WORKERS,
+    "suppressions:delete": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

@@ -3,10 +3,11 @@
 The edge (a request, a message, a command) opens and thereby commits it; services only use it. The tenant, and whose
 records are in sight, are set transaction-local, so that a pooled connection never carries them on. Events reach the
 outbox in the same transaction, as its last statement, after every row lock was taken: that keeps the events of one
-entity in the order of its changes. After the commit the relay is woken, if the engine was made `with_nudge`.
+entity in the order of its changes. After the commit the relay is woken, if the engine was made `with_nudge`. What must
+happen with certain events, whichever route told them, happens before the outbox is written (`with_reaction`).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
@@ -26,10 +27,12 @@ from bevyly.events.envelope import Event
 from bevyly.events.outbox import OUTBOX_COLUMNS, outbox_rows
 
 _NUDGE = "bevyly_nudge"
+_REACTION = "bevyly_reaction"
 _DRIVER = "bevyly_driver"
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 _ENTER = f"begin; select set_config('{TENANT_SETTING}', {{}}, true)"
 _NARROW = f", set_config('{OWNERS_SETTING}', {{}}, true)"
+_WIDEN = f"select set_config('{OWNERS_SETTING}', '{EVERY_OWNER}', true)".encode()
 _OUTBOX = f"""
 insert into outbox ({", ".join(OUTBOX_COLUMNS)})
 select {", ".join(OUTBOX_COLUMNS)} from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
@@ -47,6 +50,11 @@ class UnitOfWork:
         self.wrote_events = False
         self._events: list[Event] = []
         self._notes: list[Base] = []
+
+    @property
+    def events(self) -> list[Event]:
+        """What was emitted and is not in the outbox yet."""
+        return self._events
 
     async def insert(self, row: Base) -> None:
         """Store a new row now. It may be changed afterwards like any row of the session."""
@@ -76,6 +84,12 @@ class UnitOfWork:
             del self._events[events:]
             del self._notes[notes:]
             raise
+
+    async def see_everything(self) -> None:
+        """From here on, whoever asks: for what follows from a change, which is ours to do and not the asker's."""
+        await flush(self.session)
+        if visible_owners() != EVERY_OWNER:
+            await driver_of(self.session).execute(_WIDEN)
 
     async def write_outbox(self) -> None:
         """Flush the session, then write notes and events since the last call."""
@@ -115,14 +129,25 @@ def with_nudge(engine: AsyncEngine, nudge: Callable[[], None]) -> AsyncEngine:
     return engine.execution_options(**{_NUDGE: nudge})
 
 
+Reaction = Callable[[UnitOfWork], Awaitable[None]]
+
+
+def with_reaction(engine: AsyncEngine, reaction: Reaction) -> AsyncEngine:
+    """`engine`, on the same pool, whose units of work end with `reaction`: it may look at events, and emit more."""
+    return engine.execution_options(**{_REACTION: reaction})
+
+
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine, customer_id: str) -> AsyncIterator[UnitOfWork]:
     """A unit of work for `customer_id`: commits at the end, rolls back on any error."""
+    options = engine.sync_engine.get_execution_options()
     async with _transaction(engine, customer_id) as (connection, driver), _session(connection, driver) as session:
         work = UnitOfWork(session, customer_id)
         yield work
+        if work.events and (reaction := options.get(_REACTION)):
+            await reaction(work)
         await work.write_outbox()
-    nudge = engine.sync_engine.get_execution_options().get(_NUDGE)
+    nudge = options.get(_NUDGE)
     if nudge and work.wrote_events:
         nudge()
 

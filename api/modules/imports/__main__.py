@@ -7,10 +7,11 @@ import threading
 import typer
 
 from api.modules.imports.importer import Importer
+from api.modules.sequences.reactions import react
 from bevyly.clock import SystemClock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.read import with_session_settings
-from bevyly.db.unit_of_work import with_nudge
+from bevyly.db.unit_of_work import with_nudge, with_reaction
 from bevyly.errors import MissingDependency
 from bevyly.events.wakeup import Nudger
 from bevyly.settings import Settings, get_settings
@@ -23,7 +24,8 @@ async def work(settings: Settings, stop: threading.Event) -> None:
     """Work on imports with what `settings` say, until `stop` is set."""
     url = settings.require_app_database()
     nudger = Nudger(url)
-    engine = with_nudge(make_async_engine(with_session_settings(url, _SESSION), pool_size=2), nudger.nudge)
+    engine = make_async_engine(with_session_settings(url, _SESSION), pool_size=2)
+    engine = with_reaction(with_nudge(engine, nudger.nudge), react)
     try:
         await Importer(engine, settings.require_pipeline_database(), clock=SystemClock()).run(stop)
     finally:

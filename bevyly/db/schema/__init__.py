@@ -33,6 +33,7 @@ from bevyly.db.schema.mails import QueuedMail
 from bevyly.db.schema.merges import Merge
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.search import SearchEntry
+from bevyly.db.schema.sequences import Sequence, SequenceEnrolment, SequenceMailbox, SequenceStepRun, Suppression
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -81,7 +82,12 @@ __all__ = [
     "RefreshToken",
     "Score",
     "SearchEntry",
+    "Sequence",
+    "SequenceEnrolment",
+    "SequenceMailbox",
+    "SequenceStepRun",
     "Signal",
+    "Suppression",
     "Team",
     "TeamMember",
     "TenantSpread",
