@@ -1,8 +1,9 @@
 """The link in each email of a sequence, over HTTP and without an account: GET shows a button, POST ends the mails."""
 
 from html import escape
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 
 from api.dependencies.work import Process
 from api.modules.sequences.unsubscribing import Subscriber, Unsubscribing
@@ -10,6 +11,7 @@ from api.problems import request_id_of
 from api.routing import area, costs, problems, requires
 
 router = area("/unsubscribe", "sequences")
+Token = Annotated[str, Path(max_length=200)]
 _ANSWERS = problems(404) | {
     200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page for a person"}
 }
@@ -23,7 +25,7 @@ _HEADERS = {
 @router.get("/{token}", responses=_ANSWERS, response_class=Response)
 @requires("public")
 @costs("reads")
-async def show_unsubscribe(token: str, request: Request, process: Process) -> Response:
+async def show_unsubscribe(token: Token, request: Request, process: Process) -> Response:
     """A page with one button. It changes nothing, whoever opens it: mail scanners follow every link."""
     return _page(await Unsubscribing(process, request_id_of(request)).look(token))
 
@@ -31,7 +33,7 @@ async def show_unsubscribe(token: str, request: Request, process: Process) -> Re
 @router.post("/{token}", responses=_ANSWERS, response_class=Response)
 @requires("public")
 @costs("writes")
-async def unsubscribe_recipient(token: str, request: Request, process: Process) -> Response:
+async def unsubscribe_recipient(token: Token, request: Request, process: Process) -> Response:
     """Write to this person no more, and end what runs. Mail programs call it as RFC 8058 says; again is the same."""
     return _page(await Unsubscribing(process, request_id_of(request)).use(token))
 

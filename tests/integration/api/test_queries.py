@@ -44,6 +44,7 @@ LISTS = {
     "/api/v1/intent/signals": "-last_seen_at",
     "/api/v1/intent/patterns": "-last_seen_at",
     "/api/v1/intent/recommendations": "-created_at",
+    "/api/v1/enrolments": "-created_at",
 }
 DEALS = "/api/v1/opportunities"
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "querying.md"

@@ -4,17 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes as email_of
+from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 
 from api.modules.sequences.execution import Execution
 from bevyly.clock import FixedClock
 from bevyly.db.unit_of_work import unit_of_work
+from bevyly.encryption import Vault
 from bevyly.ids import new_id
-from tests.integration.api.conftest import Api, running, two_tenants
+from bevyly.mail.mailers import SpoolMailer
+from pipelines.mail.sender import Sender
+from tests.integration.api.conftest import ENCRYPTION_KEY, Api, running, two_tenants
 from tests.integration.api.sequences import AGAIN, CALL, EMAIL, URL, Way
 from tests.support.databases import Database
 
@@ -166,6 +173,25 @@ async def test_the_link_of_a_mail_shows_and_only_a_post_ends(way: Way) -> None:
     await way.call("DELETE", f"suppressions/{row['id']}")
     [again] = await way.enrol(await way.sequence(EMAIL), {"contact_id": me})
     assert again["status"] == "enrolled"
+
+
+async def test_a_mail_that_really_left_is_sent_and_its_button_works(way: Way, tmp_path: Path) -> None:
+    """All processes in a row: the step, the mail as a file, what its header says, what a mail program posts."""
+    _, enrolment = await way.under_way(EMAIL, AGAIN)
+    vault, mailer = Vault([ENCRYPTION_KEY]), SpoolMailer(tmp_path)
+    sender = Sender(mailer, vault, sender="Acme <hello@acme.example>", clock=way.clock, kept=timedelta(days=30))
+    async with await psycopg.AsyncConnection.connect(way.api.database.pipeline_url, autocommit=True) as connection:
+        await sender.send_due(connection)
+    await way.work()
+    [step] = (await way.enrolment(enrolment))["history"]
+    assert (step["outcome"], datetime.fromisoformat(step["settled_at"])) == ("sent", way.clock.instant)
+    file = tmp_path / f"{step['message_id'].strip('<').partition('@')[0]}.eml"
+    mail = email_of(file.read_bytes(), policy=default)
+    assert (str(mail["from"]), str(mail["to"])) == ("Owner <hello@acme.example>", "Ann1@x.example")
+    async with way.api.client() as program:
+        answer = await program.post(str(mail["list-unsubscribe"]).strip("<>"), data={"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert await way.state(enrolment) == ("stopped", "unsubscribed")
 
 
 async def test_a_link_that_we_did_not_make_does_nothing(way: Way) -> None:
