@@ -44,6 +44,11 @@ from api.modules.pipelines.routes import router as pipelines
 from api.modules.privacy.routes import router as privacy
 from api.modules.profile.routes import router as profile
 from api.modules.search.routes import router as search
+from api.modules.sequences.enrolments import router as enrolments
+from api.modules.sequences.reactions import react
+from api.modules.sequences.routes import router as sequences
+from api.modules.sequences.sending import mailboxes, suppressions
+from api.modules.sequences.unsubscribe import router as unsubscribe
 from api.modules.settings.routes import router as tenant_settings
 from api.modules.tags.routes import router as tags
 from api.modules.teams.routes import router as teams
@@ -91,6 +96,11 @@ AREAS = (
     approvals,
     analytics,
     privacy,
+    sequences,
+    enrolments,
+    mailboxes,
+    suppressions,
+    unsubscribe,
 )
 
 
@@ -109,7 +119,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(chosen.log_level)
-        resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules)
+        resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules, reaction=react)
         app.state.resources = resources
         app.state.briefings = Briefings(resources.reader)
         app.state.live = Live(

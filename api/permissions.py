@@ -76,6 +76,14 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "analytics:read": EVERYONE,
     "privacy:read": MANAGERS,
     "privacy:write": MANAGERS,
+    "sequences:read": EVERYONE,
+    "sequences:write": WORKERS,
+    "sequences:enrol": WORKERS,
+    "sequences:delete": MANAGERS,
+    "mailboxes:write": MANAGERS,
+    "suppressions:read": MANAGERS,
+    "suppressions:write": WORKERS,
+    "suppressions:delete": MANAGERS,
     "settings:billing": frozenset({OWNER}),
 }
 

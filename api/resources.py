@@ -20,7 +20,7 @@ from bevyly.db.engine import make_async_engine
 from bevyly.db.pagination import CursorCodec
 from bevyly.db.read import Reader, with_session_settings
 from bevyly.db.stream import Streams
-from bevyly.db.unit_of_work import with_nudge
+from bevyly.db.unit_of_work import Reaction, with_nudge, with_reaction
 from bevyly.events.wakeup import Nudger
 from bevyly.identity.passwords import Passwords
 from bevyly.settings import Settings
@@ -67,12 +67,13 @@ class Resources:
         await self.redis.aclose()
 
 
-def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits) -> Resources:
-    """All resources; nothing connects yet."""
+def make_resources(settings: Settings, *, clock: Clock, limits: RateLimits, reaction: Reaction) -> Resources:
+    """All resources; nothing connects yet. Every unit of work ends with `reaction`."""
     url = settings.require_app_database()
     jwt_secrets = settings.require_jwt_secrets()
     nudger = Nudger(url)
-    engine = with_nudge(make_async_engine(with_session_settings(url, _WRITES)), nudger.nudge)
+    engine = make_async_engine(with_session_settings(url, _WRITES))
+    engine = with_reaction(with_nudge(engine, nudger.nudge), reaction)
     reader = Reader(url)
     redis: Redis = Redis.from_url(
         settings.require_redis(),

@@ -66,10 +66,8 @@ def costs(rule: str) -> Mark:
 
 def _cost(endpoint: Callable[..., Any], permission: str, methods: Iterable[str]) -> str:
     """What a route counts by unless it says so itself: lists, single reads, changes, and what anybody may ask."""
-    if permission == PUBLIC:
-        return "authentication"
     kind = "writes" if set(methods) - _SAFE else "lists" if _takes_page(endpoint) else "reads"
-    found: str = getattr(endpoint, "cost", kind)
+    found: str = getattr(endpoint, "cost", "authentication" if permission == PUBLIC else kind)
     return found
 
 

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return self.bevyly_home.expanduser().resolve()
 
     @property
+    def public_url(self) -> str:
+        """Where the API is reached, for links in mails that it answers itself."""
+        return (self.api_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+    @property
     def datasets(self) -> Path | None:
         """The folder with the public data sets, where one is named."""
         return self.bevyly_datasets

@@ -19,7 +19,6 @@ from bevyly.db.rows import complete
 from bevyly.db.schema import Account, Activity, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.base import Base
 from bevyly.db.unit_of_work import UnitOfWork
-from bevyly.events.envelope import Event
 
 AnyRecord = Account | Contact | Lead | Opportunity | Activity
 
@@ -55,11 +54,6 @@ class HeldWork(UnitOfWork):
 
     def note(self, row: Base) -> None:
         self.held.add(row)
-
-    @property
-    def events(self) -> list[Event]:
-        """What was emitted so far."""
-        return self._events
 
 
 @dataclass

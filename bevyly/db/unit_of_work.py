@@ -3,10 +3,11 @@
 The edge (a request, a message, a command) opens and thereby commits it; services only use it. The tenant, and whose
 records are in sight, are set transaction-local, so that a pooled connection never carries them on. Events reach the
 outbox in the same transaction, as its last statement, after every row lock was taken: that keeps the events of one
-entity in the order of its changes. After the commit the relay is woken, if the engine was made `with_nudge`.
+entity in the order of its changes. After the commit the relay is woken, if the engine was made `with_nudge`. What must
+happen with certain events, whichever route told them, happens before the outbox is written (`with_reaction`).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from typing import Any, cast
@@ -29,6 +30,7 @@ from bevyly.events.envelope import Event
 from bevyly.events.outbox import OUTBOX_COLUMNS, outbox_rows
 
 _NUDGE = "bevyly_nudge"
+_REACTION = "bevyly_reaction"
 _DRIVER = "bevyly_driver"
 _WORK = "bevyly_work"
 _FUSED = 3
@@ -36,6 +38,7 @@ _FUSED = 3
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 _ENTER = f"begin; select set_config('{TENANT_SETTING}', {{}}, true)"
 _NARROW = f", set_config('{OWNERS_SETTING}', {{}}, true)"
+_SEE = f"select set_config('{OWNERS_SETTING}', %s, true)".encode()
 _ONE_EVENT = f"insert into outbox ({', '.join(OUTBOX_COLUMNS)}) values (%s, %s, %s, %s)".encode()
 _EVENTS = f"""
 insert into outbox ({", ".join(OUTBOX_COLUMNS)})
@@ -51,13 +54,19 @@ Part = tuple[bytes, list[Any]]
 class UnitOfWork:
     """A write session of one tenant. `session` is for repositories, the rest for services."""
 
-    def __init__(self, session: AsyncSession, customer_id: str) -> None:
+    def __init__(self, session: AsyncSession, customer_id: str, reaction: "Reaction | None" = None) -> None:
         self.session = session
         self.customer_id = customer_id
+        self._reaction = reaction
         self.wrote_events = False
         self._events: list[Event] = []
         self._notes: list[Base] = []
         self._parts = 0
+
+    @property
+    def events(self) -> list[Event]:
+        """What was emitted and is not in the outbox yet."""
+        return self._events
 
     async def insert(self, row: Base) -> None:
         """Store a new row now. It may be changed afterwards like any row of the session."""
@@ -91,10 +100,22 @@ class UnitOfWork:
         finally:
             self._parts -= 1
 
+    @asynccontextmanager
+    async def see_everything(self) -> AsyncIterator[None]:
+        """Whoever asks: for what follows from a change, which is ours to do and not the asker's."""
+        await flush(self.session)
+        narrowed, driver = visible_owners(), driver_of(self.session)
+        if narrowed == EVERY_OWNER:
+            yield
+            return
+        await driver.execute(_SEE, (EVERY_OWNER,))
+        yield
+        await flush(self.session)
+        await driver.execute(_SEE, (narrowed,))
+
     async def write_outbox(self) -> None:
         """Flush the session, then write notes and events since the last call."""
-        await flush(self.session)
-        parts = self._taken()
+        parts = await self._taken()
         if parts:
             await self._execute(parts)
 
@@ -103,8 +124,8 @@ class UnitOfWork:
 
         In a part that may fail for itself they wait: those of before the part would be lost with it.
         """
+        before = await self._taken() if self._parts == 0 else []
         await flush(self.session)
-        before = self._taken() if self._parts == 0 else []
         return await (await self._execute([*before, (question, list(parameters))])).fetchone()
 
     async def _execute(self, parts: list[Part]) -> AsyncCursor[Any]:
@@ -118,8 +139,12 @@ class UnitOfWork:
             statement, values = b"with " + named + statement, [*chain(*(one for _, one in before)), *values]
         return await driver.execute(statement, values)
 
-    def _taken(self) -> list[Part]:
+    async def _taken(self) -> list[Part]:
         """Statements that store notes and events, which are thereby no longer held; the outbox is the last of them."""
+        await flush(self.session)
+        if self._events and self._reaction is not None:
+            await self._reaction(self)
+            await flush(self.session)
         parts = [rows.insertion(note) for note in self._notes]
         if self._events:
             self.wrote_events = True
@@ -155,14 +180,23 @@ def with_nudge(engine: AsyncEngine, nudge: Callable[[], None]) -> AsyncEngine:
     return engine.execution_options(**{_NUDGE: nudge})
 
 
+Reaction = Callable[[UnitOfWork], Awaitable[None]]
+
+
+def with_reaction(engine: AsyncEngine, reaction: Reaction) -> AsyncEngine:
+    """`engine`, on the same pool, whose units of work end with `reaction`: it may look at events, and emit more."""
+    return engine.execution_options(**{_REACTION: reaction})
+
+
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine, customer_id: str) -> AsyncIterator[UnitOfWork]:
     """A unit of work for `customer_id`: commits at the end, rolls back on any error."""
+    options = engine.sync_engine.get_execution_options()
     async with _transaction(engine, customer_id) as (connection, driver), _session(connection, driver) as session:
-        work = session.info[_WORK] = UnitOfWork(session, customer_id)
+        work = session.info[_WORK] = UnitOfWork(session, customer_id, options.get(_REACTION))
         yield work
         await work.write_outbox()
-    nudge = engine.sync_engine.get_execution_options().get(_NUDGE)
+    nudge = options.get(_NUDGE)
     if nudge and work.wrote_events:
         nudge()
 

@@ -27,12 +27,13 @@ async def queue_mail(
     vault: Vault,
     now: datetime,
     expires_at: datetime | None = None,
+    mail_id: str | None = None,
 ) -> str:
     """Send `mail` if and only if the transaction of `session` commits; not after `expires_at`. Returns its id.
 
-    `kind` says in the log what it was (`password_reset`).
+    `kind` says in the log what it was (`password_reset`); `mail_id` is chosen where its `Message-ID` must be known.
     """
-    mail_id = new_id()
+    mail_id = mail_id or new_id()
     await session.execute(
         _ADD,
         {
@@ -53,10 +54,10 @@ async def queue_mail(
 
 def sealed(mail: Mail, vault: Vault) -> str:
     """What is kept of a mail until it leaves."""
-    return vault.seal(orjson.dumps([mail.subject, mail.text, mail.html]).decode())
+    kept = [mail.subject, mail.text, mail.html, mail.headers, mail.sender_name]
+    return vault.seal(orjson.dumps(kept).decode())
 
 
 def opened(recipient: str, body: str, vault: Vault) -> Mail:
     """The mail that was sealed; raises `CannotDecrypt`."""
-    subject, text, html = orjson.loads(vault.open(body))
-    return Mail(recipient, subject, text, html)
+    return Mail(recipient, *orjson.loads(vault.open(body)))

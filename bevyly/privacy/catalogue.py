@@ -73,6 +73,18 @@ STORES: tuple[Store, ...] = (
         becomes={"input": "'{}'", "output": "null", "error": "null"},
     ),
     Store(table="agent_configs", nothing="how agents work for the tenant"),
+    # sequences
+    Store(
+        table="sequence_step_runs",
+        named=("address",),
+        match="t.enrolment_id in (select e.id from sequence_enrolments e where e.customer_id = %(tenant)s "
+        "and (e.contact_id = any(%(ids)s) or e.lead_id = any(%(ids)s)))",
+        secret=("unsubscribe_hash",),
+    ),
+    Store(table="sequence_enrolments", about=("t.contact_id", "t.lead_id"), named=("address",)),
+    Store(table="suppressions", named=("email",)),
+    Store(table="sequence_mailboxes", nothing="how much may be sent in the name of a user"),
+    Store(table="sequences", texts=("name", "description", "steps"), bump=_NEWER),
     # the CRM
     Store(table="activity_participants", about=("t.contact_id", "t.user_id"), named=("email",)),
     Store(

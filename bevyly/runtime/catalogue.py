@@ -54,6 +54,11 @@ APPLICATIONS = (
         needs=("migrations",),
     ),
     Row(
+        name="sequencer",
+        argv=lambda _: (PYTHON, "-m", "api.modules.sequences"),
+        needs=("migrations",),
+    ),
+    Row(
         name="relay",
         argv=lambda _: (PYTHON, "-m", "pipelines.streams.relay"),
         needs=("migrations", "topics"),

@@ -7,10 +7,11 @@ import threading
 import typer
 
 from api.modules.imports.importer import Importer
+from api.modules.sequences.reactions import react
 from bevyly.clock import SystemClock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.read import with_session_settings
-from bevyly.db.unit_of_work import with_nudge
+from bevyly.db.unit_of_work import with_nudge, with_reaction
 from bevyly.encryption import Vault
 from bevyly.errors import MissingDependency
 from bevyly.events.wakeup import Nudger
@@ -29,7 +30,8 @@ async def work(settings: Settings, stop: threading.Event) -> None:
     vault, marks = Vault.of(settings), Marks.of(settings)
     worker = Worker(claims, vault=vault, marks=marks, clock=SystemClock(), exports=settings.home / EXPORTS)
     nudger = Nudger(url)
-    engine = with_nudge(make_async_engine(with_session_settings(url, _SESSION), pool_size=2), nudger.nudge)
+    engine = make_async_engine(with_session_settings(url, _SESSION), pool_size=2)
+    engine = with_reaction(with_nudge(engine, nudger.nudge), react)
     rights = asyncio.create_task(asyncio.to_thread(_until_stopped, worker, stop))
     try:
         await Importer(engine, claims, clock=SystemClock()).run(stop)

@@ -7,7 +7,7 @@ signals, recommendations, enrichments, the audit) stay with the record that they
 from dataclasses import dataclass
 from typing import Any
 
-from bevyly.db.schema import Account, Activity, ActivityParticipant, Contact, Lead, Opportunity
+from bevyly.db.schema import Account, Activity, ActivityParticipant, Contact, Lead, Opportunity, SequenceEnrolment
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ REFERENCES: dict[str, tuple[Reference, ...]] = {
         Reference(Opportunity, "contact_id", "opportunity"),
         Reference(Activity, "contact_id"),
         Reference(ActivityParticipant, "contact_id"),
+        Reference(SequenceEnrolment, "contact_id"),
     ),
     "lead": (
         Reference(Lead, "merged_into", "lead"),
         Reference(Opportunity, "lead_id", "opportunity"),
         Reference(Activity, "lead_id"),
+        Reference(SequenceEnrolment, "lead_id"),
     ),
 }
 """By the kind of the record that goes, in one order everywhere: two merges wait instead of blocking each other."""

@@ -17,6 +17,7 @@ from api.modules.merges.errors import AlreadyUnmerged, NotMergeable
 from api.modules.merges.fields import differences, merged_fields, put_back
 from api.modules.merges.references import REFERENCES, Reference
 from api.modules.merges.repository import MergeRepository, Moved
+from api.modules.sequences.stopping import TWINS, Moment, Stops
 from api.records.repository import merged_away, missing
 from api.records.service import RecordService, require_version
 from api.records.trail import Values, plain
@@ -50,6 +51,7 @@ class MergeService:
 
     def __init__(self, context: WriteContext, kind: str) -> None:
         self.kind = kind
+        self.context = context
         self.records = SERVICES[kind](context)
         self.trail = self.records.trail
         self.now = self.trail.now
@@ -82,6 +84,7 @@ class MergeService:
             row.merged_into = survivor.id
             self.records.set_deleted(row, "deleted", self.now, self.records.naming(row) | {"merged_into": survivor.id})
         await self.session.flush()
+        await self._leave_one_way([survivor.id, *others], survivor.id)
         moved = await self._move({row.id: (row.id, survivor.id, None) for row in losers})
         merge = Merge(
             customer_id=self.customer_id,
@@ -164,6 +167,12 @@ class MergeService:
         data = {f"{self.kind}_id": row.id, **others, "before": plain(before), "after": plain(after)}
         self.trail.emit(f"{self.kind}.{action}", subject, sequence=row.version, data=data)
         self.trail.audit(f"{self.kind}.{action}", subject, before=before, after=after | others)
+
+    async def _leave_one_way(self, ids: list[str], survivor_id: str) -> None:
+        """Who becomes one person is not on the way through one sequence twice."""
+        if self.kind in TWINS:
+            moment = Moment(self.now, request_id=self.context.request_id)
+            await Stops(self.context.work).where(TWINS[self.kind], "merged", moment, values=ids, survivor=survivor_id)
 
     async def _move(self, steps: dict[str, tuple[str, str, MovedIds | None]]) -> MovedIds:
         """Re-point what refers to records; `steps` by loser: from, to, and the rows, or None for all."""

@@ -35,6 +35,7 @@ from bevyly.db.schema.merges import Merge
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.privacy import ErasedMark, PrivacyFile, PrivacyRequest
 from bevyly.db.schema.search import SearchEntry
+from bevyly.db.schema.sequences import Sequence, SequenceEnrolment, SequenceMailbox, SequenceStepRun, Suppression
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -87,7 +88,12 @@ __all__ = [
     "RefreshToken",
     "Score",
     "SearchEntry",
+    "Sequence",
+    "SequenceEnrolment",
+    "SequenceMailbox",
+    "SequenceStepRun",
     "Signal",
+    "Suppression",
     "Team",
     "TeamMember",
     "TenantSpread",

@@ -52,7 +52,12 @@ from bevyly.db.schema import (
     Recommendation,
     RefreshToken,
     Score,
+    Sequence,
+    SequenceEnrolment,
+    SequenceMailbox,
+    SequenceStepRun,
     Signal,
+    Suppression,
     Team,
     TeamMember,
     WebhookAttempt,
@@ -61,6 +66,7 @@ from bevyly.db.schema import (
     WebhookEvent,
 )
 from bevyly.events.contracts import EXAMPLES
+from bevyly.identity.keys import mint
 from bevyly.ids import new_id
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -125,11 +131,14 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "actor_id": user_id,
     }
     ids |= {"recommendation_id": advice.id, "entity_id": ids["lead_id"], "entity_type": "lead", "owner_id": user_id}
-    ids |= {"survivor_id": ids["lead_id"]}
     asked = {"command": "agent.draft_email", "account_id": ids["account_id"], "purpose": "Ask for the next step"}
     ids |= {"sponsor_id": user_id, "approval_id": new_id(), "command_id": new_id(), "content_hash": content_hash(asked)}
     ids |= dict.fromkeys(("run_id", "agent_run_id"), run)
     ids |= {"request_id": new_id(), "record_id": ids["contact_id"]}
+    link = mint("bvy_unsubscribe_", customer_id)
+    ids |= {"survivor_id": ids["lead_id"], "token": link.text, "sender_id": user_id}
+    ids |= {f"{name}_id": new_id() for name in ("sequence", "enrolment", "suppression")}
+    step = {"id": new_id(), "kind": "task", "wait_days": 0, "wait_hours": 0, "subject": "Secret", "body": None}
     steps: list[list[Base]] = [
         [
             ModelVersion(
@@ -208,6 +217,11 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             QueuedMail(**t, id=new_id(), kind="x", recipient="x@example.com", body="x", next_attempt_at=LATER),
             WebhookEndpoint(**t, id=ids["endpoint_id"], url="https://secret.example/hook", event_types=["*"]),
             WebhookEvent(**t, event_id=event, type="note.created", envelope="{}"),
+            Sequence(
+                **t, id=ids["sequence_id"], name="Secret sequence", status="active", owner_id=user_id, steps=[step]
+            ),
+            SequenceMailbox(**t, user_id=user_id),
+            Suppression(**t, id=ids["suppression_id"], email="never@example.com", reason="manual"),
             Import(
                 **t, id=ids["import_id"], kind="account", size_bytes=7, encoding="utf-8", delimiter=",",
                 has_header=True, columns=["name"], created_by=user_id,
@@ -275,7 +289,20 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 thread_id=ids["thread_id"],
             ),
         ],
-        [ActivityParticipant(**t, id=new_id(), activity_id=ids["activity_id"], email="s@example.com")],
+        [
+            ActivityParticipant(**t, id=new_id(), activity_id=ids["activity_id"], email="s@example.com"),
+            SequenceEnrolment(
+                **t, id=ids["enrolment_id"], sequence_id=ids["sequence_id"], contact_id=ids["contact_id"],
+                sender_id=user_id, enrolled_by=user_id, address="s@example.com", step_id=step["id"], next_kind="task",
+                next_at=LATER,
+            ),
+        ],
+        [
+            SequenceStepRun(
+                **t, id=new_id(), enrolment_id=ids["enrolment_id"], step_id=step["id"], kind="task", outcome="open",
+                activity_id=ids["activity_id"], executed_at=NOW, address="s@example.com", unsubscribe_hash=link.hash,
+            ),
+        ],
     ]  # fmt: skip
     engine = make_engine(pipeline_url, pool_size=1)
     with Session(engine) as session, session.begin():

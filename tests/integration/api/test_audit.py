@@ -63,6 +63,8 @@ EXCEPTIONS = {
         ),
         "needs rows, or an import that is so far: test_batch.py and test_imports.py look at its rows",
     ),
+    "POST /api/v1/sequences/{sequence_id}/enrolments": "needs people: test_sequences.py looks at its rows",
+    "POST /api/v1/unsubscribe/{token}": "needs the link of a mail: test_sequence_stops.py looks at its rows",
     "POST /api/v1/invitations/accept": "needs the token of a mail: test_invitations.py looks at its rows",
     "POST /api/v1/webhooks/{endpoint_id}/rotate-secret": "secrets are written down nowhere",
 }
@@ -87,6 +89,9 @@ FIRST = {
         "update privacy_requests set kind = 'erasure', status = 'previewed' where customer_id = %s",
     ),
     "POST /api/v1/privacy/purge": "update contacts set deleted_at = now() where customer_id = %s",
+    "POST /api/v1/sequences/{sequence_id}/restore": "update sequences set deleted_at = now() where customer_id = %s",
+    "POST /api/v1/enrolments/{enrolment_id}/resume": "update sequence_enrolments set status = 'paused' "
+    "where customer_id = %s",
     "POST /api/v1/webhooks/{endpoint_id}/enable": "update webhook_endpoints set enabled = false where customer_id = %s",
 }
 

@@ -93,6 +93,21 @@ SILENT = {
         "how an agent is configured is no event; what it is asked to do is",
     ),
     "POST /api/v1/approvals/{approval_id}/edit": "only what is decided is told, with the hash; the audit knows",
+    **dict.fromkeys(
+        (
+            "POST /api/v1/sequences",
+            "PATCH /api/v1/sequences/{sequence_id}",
+            "DELETE /api/v1/sequences/{sequence_id}",
+            "POST /api/v1/sequences/{sequence_id}/restore",
+            "PATCH /api/v1/mailboxes/{user_id}",
+            "POST /api/v1/suppressions",
+            "DELETE /api/v1/suppressions/{suppression_id}",
+            "POST /api/v1/unsubscribe/{token}",
+            "POST /api/v1/enrolments/{enrolment_id}/pause",
+            "POST /api/v1/enrolments/{enrolment_id}/resume",
+        ),
+        "what is planned is no event; who begins, stops or ends is, and the audit knows the rest",
+    ),
     "PATCH /api/v1/settings": "how a tenant wants to be served is no event; the audit knows",
     **dict.fromkeys(
         ("POST /api/v1/teams", "PATCH /api/v1/teams/{team_id}", "DELETE /api/v1/teams/{team_id}"),
@@ -121,7 +136,9 @@ class World:
     api: Api
     client: httpx.AsyncClient
     ids: dict[str, str] = field(
-        default_factory=lambda: {name: new_id() for name in ("other_id", "merge_id", "approval_id")}
+        default_factory=lambda: {
+            f"{name}_id": new_id() for name in ("other", "merge", "approval", "sequence", "enrolment")
+        }
     )
 
     async def make(self, path: str, key: str, **values: Any) -> str:
@@ -280,6 +297,21 @@ async def waiting(world: World) -> None:
 
 HASH = content_hash({"command": "agent.draft_email", "purpose": "Hello"})
 DECIDED = {"approval_id": "approval_id", "item_type": "email", "content_hash": HASH, "user_id": "owner_id"}
+
+
+async def sequence(world: World) -> None:
+    steps = [{"kind": "task", "subject": "Call", "wait_days": 1}]
+    made = await world.make("sequences", "sequence_id", name="Outbound", steps=steps)
+    assert (await world.client.patch(f"/api/v1/sequences/{made}", json={"status": "active"})).status_code == 200
+
+
+async def enrolled(world: World) -> None:
+    await sequence(world)
+    body = {"people": [{"contact_id": world.ids["contact_id"]}]}
+    answer = await world.client.post(f"/api/v1/sequences/{world.ids['sequence_id']}/enrolments", json=body)
+    world.ids["enrolment_id"] = answer.json()["results"][0]["id"]
+
+
 ANSWER = "/api/v1/intent/recommendations/{recommendation_id}"
 ADVICE = {
     "recommendation_id": "recommendation_id",
@@ -462,6 +494,19 @@ CASES = [
         [("opportunity.stage_changed", 2)],
         {"move_to": "next_id"},
         expect={"from_stage": "prospecting", "to_stage": "proposal", "status": "open"},
+    ),
+    Case(
+        "POST /api/v1/sequences/{sequence_id}/enrolments",
+        [("sequence.enrolled", 1)],
+        {"people": [{"contact_id": "contact_id"}]},
+        before=sequence,
+        expect={"contact_id": "contact_id", "sender_id": "owner_id"},
+    ),
+    Case(
+        "POST /api/v1/enrolments/{enrolment_id}/stop",
+        [("sequence.stopped", 2)],
+        before=enrolled,
+        expect={"enrolment_id": "enrolment_id", "contact_id": "contact_id", "reason": "manual"},
     ),
     Case("DELETE /api/v1/api-keys/{key_id}", [("api_key.revoked", 2)], expect={"api_key_id": "key_id", "name": "Sync"}),
 ]

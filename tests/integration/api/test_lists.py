@@ -38,6 +38,15 @@ from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.privacy.schemas import PrivacyRequest, PrivacyRequestPage
 from api.modules.profile.schemas import Profile
 from api.modules.search.schemas import SearchResult
+from api.modules.sequences.schemas import (
+    Enrolment,
+    EnrolmentPage,
+    Mailbox,
+    Sequence,
+    SequencePage,
+    Statistics,
+    SuppressionPage,
+)
 from api.modules.settings.schemas import Settings as TenantSettings
 from api.modules.tags.schemas import TagList
 from api.modules.teams.schemas import Team, TeamPage
@@ -111,6 +120,13 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/webhooks/{endpoint_id}": Webhook,
     "/api/v1/webhooks/{endpoint_id}/deliveries": DeliveryPage,
     "/api/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}": DeliveryDetail,
+    "/api/v1/sequences": SequencePage,
+    "/api/v1/sequences/{sequence_id}": Sequence,
+    "/api/v1/sequences/{sequence_id}/statistics": Statistics,
+    "/api/v1/enrolments": EnrolmentPage,
+    "/api/v1/enrolments/{enrolment_id}": Enrolment,
+    "/api/v1/mailboxes/{user_id}": Mailbox,
+    "/api/v1/suppressions": SuppressionPage,
 }
 
 # Lists of which a seeded tenant has more than the one row.

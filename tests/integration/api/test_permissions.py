@@ -47,6 +47,8 @@ async def test_nobody_reaches_anything_but_what_is_public(api: Api) -> None:
         "/api/v1/auth/sign-up",
         "/api/v1/auth/verify-email",
         "/api/v1/invitations/accept",
+        "/api/v1/unsubscribe/{token}",
+        "/api/v1/unsubscribe/{token}",
     ]
 
 

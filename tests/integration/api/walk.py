@@ -110,11 +110,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/approvals/{approval_id}/edit": {
         "content": {"command": "agent.draft_email", "account_id": _NOBODY, "purpose": "y"}
     },
+    "POST /api/v1/sequences": {"name": "x"},
+    "PATCH /api/v1/sequences/{sequence_id}": {"name": "y"},
+    "POST /api/v1/sequences/{sequence_id}/enrolments": {"people": [{"lead_id": _NOBODY}]},
+    "POST /api/v1/enrolments/{enrolment_id}/resume": {},
+    "PATCH /api/v1/mailboxes/{user_id}": {"daily_cap": 10},
+    "POST /api/v1/suppressions": {"email": "x@example.com"},
 }
 
 STREAMS = {
     *("/api/v1/audit/export", "/api/v1/live", "/api/v1/imports/{import_id}/errors.csv"),
     "/api/v1/privacy/requests/{request_id}/file",
+    "/api/v1/unsubscribe/{token}",
     *(
         f"/api/v1/exports/{kind}.{form}"
         for kind in ("accounts", "contacts", "leads", "opportunities", "activities", "recommendations")

@@ -24,7 +24,7 @@ from bevyly.db.unit_of_work import unit_of_work
 from bevyly.encryption import Vault, new_key
 from bevyly.errors import MissingDependency
 from bevyly.mail.mailers import Mailer, MailServerAway, SmtpMailer, SpoolMailer, mailer_of
-from bevyly.mail.message import Link, Mail, letter
+from bevyly.mail.message import ONE_CLICK, Link, Mail, letter, message_of
 from bevyly.mail.queue import queue_mail
 from bevyly.runtime.children import ChildProcess, ProcessSpec
 from bevyly.runtime.ports import free_port
@@ -134,6 +134,23 @@ async def test_a_mail_reaches_a_real_server_once_and_is_then_forgotten(post: Pos
         "<p>Hello &lt;Ann&gt;,</p>", '<p><a href="https://x/#t=1&amp;u=2">Here</a></p>', "<p>Bye.</p>",
     ]  # fmt: skip
     assert post.rows() == [("sent", 1, None, True)]
+
+
+async def test_a_mail_in_somebodys_name_carries_a_link_that_programs_can_follow(post: Post) -> None:
+    """The link stays on one line, whatever its length; a name is a name, and no header."""
+    inbox, link = Inbox(), f"<https://api.example/{'x' * 120}>"
+    headers = {ONE_CLICK: link, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "Reply-To": "jo@x.example"}
+    await post.queue(Mail("ann@example.com", "Hi", "Hello", headers=headers, sender_name='Jö "J", Dr.\r\nBcc: a@x'))
+    with smtp_server(inbox) as url:
+        await post.send(SmtpMailer(url))
+    [mail] = inbox.mails
+    assert f"{ONE_CLICK}: {link}\r\n".encode() in (inbox.envelopes[0].content or b"")  # type: ignore[operator]
+    assert (mail["reply-to"], mail["bcc"]) == ("jo@x.example", None)
+    [sender] = mail["from"].addresses
+    assert (sender.display_name, sender.addr_spec) == ('Jö "J", Dr. Bcc: a@x', "no-reply@bevyly.example")
+    broken = Mail("a@x.example", "x", "x", headers={ONE_CLICK: "<x>\r\nBcc: b@x"})
+    with pytest.raises(ValueError, match="one line"):
+        message_of(broken, mail_id="1", sender=FROM, queued_at=post.clock.now())
 
 
 async def test_a_mail_of_what_did_not_happen_is_not_sent(post: Post) -> None:

@@ -1,0 +1,1 @@
+"""The area sequences of the API, and its sequencer."""
