@@ -1,6 +1,7 @@
 """Erasing a person, and counting what there is of them: the catalogue as statements, in the caller's transaction.
 
-First what stays is redacted, then foreign keys are cut, then rows go, children first. Repeating it changes nothing.
+First what stays is redacted, then rows go, children first, each after the foreign keys to it are cut. Repeating it
+changes nothing.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,6 @@ def erase(connection: Connection, parameters: Parameters) -> dict[str, int]:
     for place in there:
         if _goes(place):
             _cut(connection, place, parameters)
-    for place in there:
-        if _goes(place):
             _run(connection, f"delete from {place.store.table} t where {place.about}", parameters)
     return concerned
 

@@ -71,8 +71,10 @@ RULES = (
 
 DELETED = ("activities", "opportunities", "leads", "contacts", "accounts")
 """Records that are deleted softly, those that refer to others first."""
-_GO_ALONG = ("opportunity_history",)
+_GO_ALONG = ("opportunity_history", "sequence_step_runs")
 """What is nothing without its record."""
+_NOBODY_ELSE = {"sequence_enrolments": "num_nonnulls(contact_id, lead_id) = 1"}
+"""What goes along with a person where it has no other one."""
 
 
 def purge(connection: Connection, settings: Settings, now: datetime, *, batch: int = BATCH) -> dict[str, int]:
@@ -107,12 +109,18 @@ def purge_statements(table: str) -> list[str]:
         "join unnest(%(tenants)s::text[], %(ids)s::text[]) as named(customer_id, id) using (customer_id, id) "
         f"where t.deleted_at is not null and {_free(table)}"
     )
+    referring = list(references(table))
     return [
+        *(
+            f"delete from {other} where (customer_id, {column}) in ({named}) and {_NOBODY_ELSE[other]}"
+            for other, column, _ in referring
+            if other in _NOBODY_ELSE and column in ("contact_id", "lead_id")
+        ),
         *(
             f"update {other} set {column} = null{newer(other)} where (customer_id, {column}) in ({named})"
             if nullable
             else f"delete from {other} where (customer_id, {column}) in ({named})"
-            for other, column, nullable in references(table)
+            for other, column, nullable in referring
             if nullable or other in _GO_ALONG
         ),
         f"delete from {table} where (customer_id, id) in ({named})",

@@ -148,7 +148,7 @@ create table suppressions (
 ]
 GRANTS = [
     f"grant select, insert, update on {', '.join(NAMES)} to {APP_ROLE}",
-    f"grant delete on suppressions to {APP_ROLE}",
+    f"grant delete on suppressions, sequence_enrolments, sequence_step_runs to {APP_ROLE}",
     f"grant select, insert, update, delete on {', '.join(NAMES)} to {PIPELINE_ROLE}",
     f"grant select (customer_id, id, status), update (status, body, last_error, finished_at) on mails to {APP_ROLE}",
 ]
