@@ -34,10 +34,16 @@ def _zone(name: str) -> str:
 class ListQuery(PageQuery):
     """What every list takes besides its own simple parameters, with which `filter` combines by `and`."""
 
-    cursor: str | None = Field(default=None, max_length=8000, description="`next_cursor` of the page before")
+    cursor: str | None = Field(
+        default=None,
+        max_length=8000,
+        description="`next_cursor` of the page before",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]*$"},
+    )
     filter: str | None = Field(
         default=None,
         max_length=MAX_LENGTH * 2,
+        json_schema_extra={"maxLength": MAX_LENGTH},
         description='one expression: `status eq "open" and value_minor ge 100000 and created_at ge -30d`',
     )
     sort: str | None = Field(

@@ -23,7 +23,7 @@ Query = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_writ
 Kinds = Annotated[
     tuple[Kind, ...],
     BeforeValidator(_listed),
-    WithJsonSchema({"type": "string", "default": ",".join(KINDS)}),
+    WithJsonSchema({"type": "string", "maxLength": 100, "default": ",".join(KINDS)}),
 ]
 
 
