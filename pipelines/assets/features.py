@@ -1,4 +1,7 @@
-"""dbt models as assets: staging, intermediate, and the marts with point-in-time features."""
+"""dbt models as assets: staging, intermediate, and the marts with point-in-time features.
+
+What other code built is built anew: incremental models neither change their columns nor look again at what they saw.
+"""
 
 import os
 import shutil
@@ -12,6 +15,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 
 from bevyly.settings import get_settings, home_dir
 from pipelines.dbt import DBT, PROJECT_DIR, connection_environment, run_dbt
+from pipelines.repositories.warehouse_code import code_of, is_built_by, note_built_by
 from pipelines.resources import Warehouse, run_instant
 
 OWNERS = ["team:data"]
@@ -78,7 +82,14 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
     def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
         os.environ.update(dbt_environment(warehouse, run_instant(context)))
         forget_old_runs(target_path())
+        code = code_of(PROJECT_DIR)
+        with warehouse.connect() as connection:
+            anew = not context.is_subset and not is_built_by(connection, code)
         # unit tests say whether the code is right, which does not change with the data
-        yield from dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context).stream()
+        arguments = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if anew else [])]
+        yield from dbt.cli(arguments, context=context).stream()
+        if anew:
+            with warehouse.connect() as connection:
+                note_built_by(connection, code)
 
     return dbt_models, DbtCliResource(project_dir=project, dbt_executable=str(DBT))
