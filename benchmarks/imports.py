@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from cryptography.fernet import Fernet
 
 from api.dependencies.tokens import AccessTokens
 from benchmarks.against_hono import SECRET, ours
@@ -97,9 +98,10 @@ class Bench:
         self._ask("POST", f"/imports/{id_}/start", json={})
         return id_
 
-    def wait(self, id_: str, *, rows_done: int | None = None) -> dict[str, Any]:
+    def wait(self, id_: str, at_work: subprocess.Popen[bytes], *, rows_done: int | None = None) -> dict[str, Any]:
         """The import once it has ended, or has come to `rows_done`."""
         while True:
+            assert at_work.poll() is None, "the importer ended"
             job = self._ask("GET", f"/imports/{id_}")
             if job["status"] not in KEPT or (rows_done is not None and job["rows_done"] >= rows_done):
                 return job
@@ -130,23 +132,23 @@ def measure(bench: Bench, url: str, count: int) -> None:
     try:
         started = time.perf_counter()
         done = bench.started(plain)
-        job = bench.wait(done)
+        job = bench.wait(done, first)
         assert job["counts"] == {"created": count}, job
         show("plain", count, time.perf_counter() - started, reference)
         started = time.perf_counter()
         broken = bench.started(killed)
-        bench.wait(broken, rows_done=count // 2)
+        bench.wait(broken, first, rows_done=count // 2)
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
     second = bench.importer()
     try:
-        job = bench.wait(broken)
+        job = bench.wait(broken, second)
         assert job["counts"] == {"created": count}, job
         show("killed", count, time.perf_counter() - started, reference)
         started = time.perf_counter()
         bench.revert(done)
-        assert bench.wait(done)["status"] == "reverted"
+        assert bench.wait(done, second)["status"] == "reverted"
         show("reverted", count, time.perf_counter() - started, reference)
     finally:
         second.terminate()
@@ -177,6 +179,7 @@ def main() -> None:
             "DATABASE_URL": database.url,
             "REDIS_URL": valkey.url,
             "JWT_SECRET": SECRET,
+            "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "LOG_LEVEL": "ERROR",
         }
         measure(Bench(client, environment), database.url, count)
