@@ -35,6 +35,7 @@ KEY_SCOPES = tuple(
     for area in (
         *("accounts", "contacts", "opportunities", "leads", "activities", "intent"),
         *("search", "tags", "pipelines", "duplicates", "live", "profile"),
+        *("analytics", "agents", "approvals", "sequences", "custom_fields"),
     )
 )
 DRAIN_SECONDS = 180.0

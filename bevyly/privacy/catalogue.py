@@ -32,7 +32,10 @@ _NOT_OF_A_DEAL = "case when t.subject_type not in ('opportunity', 'account') the
 
 def _hushed(column: str) -> str:
     """Which fields changed stays; from what to what does not."""
-    return f"(select jsonb_object_agg(key, '[erased]') from jsonb_each(t.{column}))"
+    return (
+        f"case when jsonb_typeof(t.{column}) = 'object' "
+        f"then (select jsonb_object_agg(key, '[erased]') from jsonb_each(t.{column})) end"
+    )
 
 
 # A file is kept in parts, and an address may lie across two of them. UTF-16 is why the pattern is loose.

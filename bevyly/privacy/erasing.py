@@ -38,7 +38,7 @@ def change(connection: Connection, place: Place, parameters: Parameters, *, only
     """Blank the rows about the person that stay, redact those that mention them. `only` narrows the rows."""
     store = place.store
     if store.function:
-        connection.execute(f"select {store.function}(%(tenant)s, %(mention)s)".encode(), parameters)
+        connection.execute(f"select {store.function}(%(tenant)s, %(mention)s, %(mention_hints)s)".encode(), parameters)
         return
     if store.becomes:
         _set(connection, place, store.becomes, f"{place.about} and {only}", parameters)

@@ -39,4 +39,4 @@ class Store:
     secret: tuple[str, ...] = ()
     """Columns that no export shows: secrets of ours, or other people's data."""
     function: str = ""
-    """The function that erases, where no role may: it takes the tenant and a pattern, and counts."""
+    """The function that erases, where no role may: it takes tenant, pattern and hints of `patterns`, and counts."""

@@ -172,8 +172,8 @@ class AuditEntry(TenantRow, Base):
     action: Mapped[Code]
     entity_type: Mapped[Code]
     entity_id: Mapped[Id]
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     recommendation_id: Mapped[Id | None]
     request_id: Mapped[str | None] = mapped_column(String(64))
     occurred_at: Mapped[CreatedAt]

@@ -34,6 +34,7 @@ async def test_a_thousand_rows_leave_what_single_calls_leave(api: Api) -> None:
     }
     audit = "select action, actor_id, after - 'id' from audit where customer_id = %s group by 1, 2, 3"
     assert len(api.sql(audit, api.a.customer_id)) == 1
+    assert api.sql("select count(*) from audit where before is not null") == [(0,)]
 
 
 async def test_each_row_stands_alone(api: Api) -> None:

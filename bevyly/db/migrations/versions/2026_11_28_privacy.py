@@ -120,7 +120,7 @@ SIGNATURES = (
 )
 
 ERASE_FROM_JOURNAL = """
-create function erase_from_journal(tenant text, pattern text) returns bigint
+create function erase_from_journal(tenant text, pattern text, hints text[]) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -133,9 +133,10 @@ begin
   end if;
   for part in select i.inhrelid::regclass from pg_inherits i where i.inhparent = 'public.event_journal'::regclass loop
     execute format(
-      'update %s set envelope = %L where customer_id = $1 and envelope ~* $2 and envelope !~ %L',
+      'update %s set envelope = %L where customer_id = $1 '
+      'and case when lower(envelope collate "C") like any($3) then envelope ~* $2 and envelope !~ %L else false end',
       part, '{"erased": true}', '"type":"(contact|lead)[.]erased"'
-    ) using tenant, pattern;
+    ) using tenant, pattern, hints;
     get diagnostics touched = row_count;
     total := total + touched;
   end loop;
@@ -151,12 +152,12 @@ def upgrade() -> None:
         op.execute(f"revoke all on function {function} from public")
         op.execute(f"grant execute on function {function} to {APP_ROLE}")
     op.execute(ERASE_FROM_JOURNAL)
-    op.execute("revoke all on function erase_from_journal(text, text) from public")
-    op.execute(f"grant execute on function erase_from_journal(text, text) to {PIPELINE_ROLE}")
+    op.execute("revoke all on function erase_from_journal(text, text, text[]) from public")
+    op.execute(f"grant execute on function erase_from_journal(text, text, text[]) to {PIPELINE_ROLE}")
 
 
 def downgrade() -> None:
-    op.execute("drop function erase_from_journal(text, text)")
+    op.execute("drop function erase_from_journal(text, text, text[])")
     for function in SIGNATURES:
         op.execute(f"drop function {function}")
     for name in reversed(NAMES):
