@@ -193,7 +193,12 @@ async def test_an_erasure_leaves_nothing_anywhere(api: Api, tmp_path: Path) -> N
         "title": [f"x {CANARY}", "kept", CANARY],
     }
     pl.DataFrame(frame).write_parquet(tmp_path / "signals.parquet")
-    api.sql("update audit set before = 'null' where customer_id = %s", api.a.customer_id)  # as older rows may have it
+    api.sql(
+        "insert into audit (customer_id, id, actor_type, actor_id, action, entity_type, entity_id, before, occurred_at) "
+        "values (%s, 'x', 'user', 'x', 'contact.created', 'contact', %s, 'null', now())",  # as older rows may have it
+        api.a.customer_id,
+        ids["contact_id"],
+    )
     theirs, trail = checksums(api, api.b), len(api.rows("audit"))
     before = hits(api, api.a)
     assert len({name.rpartition(".")[0] for name in before}) >= 30, "the control: it is there to be found"
