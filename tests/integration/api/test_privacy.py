@@ -194,7 +194,8 @@ async def test_an_erasure_leaves_nothing_anywhere(api: Api, tmp_path: Path) -> N
     }
     pl.DataFrame(frame).write_parquet(tmp_path / "signals.parquet")
     api.sql(
-        "insert into audit (customer_id, id, actor_type, actor_id, action, entity_type, entity_id, before, occurred_at) "
+        "insert into audit "
+        "(customer_id, id, actor_type, actor_id, action, entity_type, entity_id, before, occurred_at) "
         "values (%s, 'x', 'user', 'x', 'contact.created', 'contact', %s, 'null', now())",  # as older rows may have it
         api.a.customer_id,
         ids["contact_id"],
