@@ -176,8 +176,12 @@ def install(app: FastAPI) -> None:
 
 
 def _allowed(request: Request) -> str:
-    """What the path of a request may be asked for: one route knows its own methods only."""
+    """What the path of a request may be asked for: one route knows its own methods only.
+
+    A path that is written out is not a record whose id is `batch`.
+    """
     matching = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    matching = [one for one in matching if not one.param_convertors] or matching
     return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
 
 

@@ -43,9 +43,17 @@ def _day(value: date) -> date:
 
 def _written(value: Any) -> Any:
     """A time is written as text: pydantic would take a number, also in quotes, for seconds since 1970."""
-    if isinstance(value, int | float) or (isinstance(value, str) and value.strip().lstrip("+-").isdigit()):
+    if isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be written as in RFC 3339")
     return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _no_truth(value: Any) -> Any:

@@ -168,6 +168,14 @@ async def test_every_answer_carries_its_headers(api: Api) -> None:
         refused = await client.put(ACCOUNTS)
         is_problem(refused, 405, "method_not_allowed")
         assert refused.headers["allow"] == "GET, POST"
+        assert (await client.get("/api/v1/accounts/batch")).status_code == 404, "a record whose id that could be"
+        assert (await client.put("/api/v1/accounts/batch")).headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("number", ["0.5", "-1", "1e9", " 17 ", "1732838400"])
+async def test_a_number_is_no_instant(api: Api, number: str) -> None:
+    async with api.client(api.a) as client:
+        is_problem(await client.get("/api/v1/audit", params={"until": number}), 422, "invalid")
         odd = await client.get(ACCOUNTS, headers={"x-request-id": "a b\tc"})
         assert odd.headers["x-request-id"] != "a b\tc"
 
