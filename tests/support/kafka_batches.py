@@ -1,6 +1,7 @@
 """Record batches made byte by byte, for tests of what a broker does with them."""
 
 import io
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -44,3 +45,8 @@ def batch(
         ),
     )
     return buffer.getvalue()
+
+
+def fresh(values: Sequence[bytes] = (b"value",), **more: int) -> bytes:
+    """One batch of now: a broker deletes what is older than its retention, at a time of its own choice."""
+    return batch(values, timestamp=time.time_ns() // 1_000_000, **more)

@@ -4,7 +4,6 @@ The same requests go to the embedded broker and to Apache Kafka, and both must a
 """
 
 import struct
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from kio.schema.offset_commit.v8 import request as commit_v8
 from kio.schema.produce.v9 import request as produce_v9
 
 from bevyly.runtime.kafka import EmbeddedKafka
-from tests.support.kafka_batches import batch
+from tests.support.kafka_batches import fresh
 from tests.support.kafka_clients import SECONDS, consumer, eventually, new_topic, read_all
 from tests.support.kafka_wire import Wire
 
@@ -52,39 +51,39 @@ def producer_id(wire: Wire) -> int:
 
 def test_a_repeated_batch_is_stored_once_and_keeps_its_offset(wire: Wire, brokers: str) -> None:
     topic, identity = new_topic(brokers), producer_id(wire)
-    first = produce(wire, topic, batch([b"a", b"b"], producer_id=identity, sequence=0))
-    second = produce(wire, topic, batch([b"c"], producer_id=identity, sequence=2))
-    again = produce(wire, topic, batch([b"a", b"b"], producer_id=identity, sequence=0))
+    first = produce(wire, topic, fresh([b"a", b"b"], producer_id=identity, sequence=0))
+    second = produce(wire, topic, fresh([b"c"], producer_id=identity, sequence=2))
+    again = produce(wire, topic, fresh([b"a", b"b"], producer_id=identity, sequence=0))
 
     assert [answer.error_code for answer in (first, second, again)] == [ErrorCode.none] * 3
     assert (first.base_offset, second.base_offset, again.base_offset) == (0, 2, 0)
-    produce(wire, topic, batch([b"end"]))
+    produce(wire, topic, fresh([b"end"]))
     assert [m.value() for m in read_all(brokers, topic, 4)] == [b"a", b"b", b"c", b"end"]
 
 
 def test_a_gap_in_the_sequence_is_refused(wire: Wire, brokers: str) -> None:
     topic, identity = new_topic(brokers), producer_id(wire)
-    produce(wire, topic, batch([b"a"], producer_id=identity, sequence=0))
-    gap = produce(wire, topic, batch([b"c"], producer_id=identity, sequence=2))
+    produce(wire, topic, fresh([b"a"], producer_id=identity, sequence=0))
+    gap = produce(wire, topic, fresh([b"c"], producer_id=identity, sequence=2))
     assert gap.error_code is ErrorCode.out_of_order_sequence_number
 
 
 def test_only_the_last_five_batches_are_known_as_repeats(wire: Wire, brokers: str) -> None:
     topic, identity = new_topic(brokers), producer_id(wire)
     for sequence in range(6):
-        produce(wire, topic, batch(producer_id=identity, sequence=sequence))
-    known = produce(wire, topic, batch(producer_id=identity, sequence=1))
-    forgotten = produce(wire, topic, batch(producer_id=identity, sequence=0))
+        produce(wire, topic, fresh(producer_id=identity, sequence=sequence))
+    known = produce(wire, topic, fresh(producer_id=identity, sequence=1))
+    forgotten = produce(wire, topic, fresh(producer_id=identity, sequence=0))
     assert (known.error_code, known.base_offset) == (ErrorCode.none, 1)
     assert forgotten.error_code is ErrorCode.out_of_order_sequence_number
 
 
 def test_an_older_epoch_is_fenced_and_a_newer_one_starts_at_zero(wire: Wire, brokers: str) -> None:
     topic, identity = new_topic(brokers), producer_id(wire)
-    assert produce(wire, topic, batch(producer_id=identity, epoch=1)).error_code is ErrorCode.none
-    old = produce(wire, topic, batch(producer_id=identity, epoch=0, sequence=1))
-    ahead = produce(wire, topic, batch(producer_id=identity, epoch=2, sequence=7))
-    new = produce(wire, topic, batch(producer_id=identity, epoch=2, sequence=0))
+    assert produce(wire, topic, fresh(producer_id=identity, epoch=1)).error_code is ErrorCode.none
+    old = produce(wire, topic, fresh(producer_id=identity, epoch=0, sequence=1))
+    ahead = produce(wire, topic, fresh(producer_id=identity, epoch=2, sequence=7))
+    new = produce(wire, topic, fresh(producer_id=identity, epoch=2, sequence=0))
     assert old.error_code is ErrorCode.invalid_producer_epoch
     assert ahead.error_code is ErrorCode.out_of_order_sequence_number
     assert (new.error_code, new.base_offset) == (ErrorCode.none, 1)
@@ -101,8 +100,8 @@ def _damaged(records: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("records", "code"),
     [
-        (_damaged(batch()), ErrorCode.corrupt_message),
-        (batch() + batch(), ErrorCode.invalid_record),
+        (_damaged(fresh()), ErrorCode.corrupt_message),
+        (fresh() + fresh(), ErrorCode.invalid_record),
     ],
     ids=["checksum", "two-batches"],
 )
@@ -111,17 +110,17 @@ def test_a_damaged_batch_is_refused_and_nothing_is_stored(
 ) -> None:
     topic = new_topic(brokers)
     assert produce(wire, topic, records).error_code is code
-    assert produce(wire, topic, batch([b"good"])).base_offset == 0
+    assert produce(wire, topic, fresh([b"good"])).base_offset == 0
 
 
 @pytest.mark.parametrize(("topic", "partition"), [("no.such.topic", 0), (None, 9)])
 def test_an_unknown_partition_is_named_as_such(wire: Wire, brokers: str, topic: str | None, partition: int) -> None:
-    answer = produce(wire, topic or new_topic(brokers), batch(), partition=partition)
+    answer = produce(wire, topic or new_topic(brokers), fresh(), partition=partition)
     assert answer.error_code is ErrorCode.unknown_topic_or_partition
 
 
 def test_odd_acks_are_refused(wire: Wire, brokers: str) -> None:
-    assert produce(wire, new_topic(brokers), batch(), acks=2).error_code is ErrorCode.invalid_required_acks
+    assert produce(wire, new_topic(brokers), fresh(), acks=2).error_code is ErrorCode.invalid_required_acks
 
 
 def test_a_read_beyond_the_end_is_out_of_range(wire: Wire, brokers: str) -> None:
@@ -250,19 +249,17 @@ def test_an_absurd_frame_size_closes_the_connection(wire: Wire, size: int) -> No
 @pytest.mark.faults
 def test_a_repeat_is_recognised_after_a_kill(server: EmbeddedKafka) -> None:
     """The answer to a stored batch is lost with the broker; the producer sends it again to the next one."""
-    topic, now = new_topic(server.url), int(time.time() * 1_000)
+    topic = new_topic(server.url)
     with Wire(server.url) as wire:
         identity = producer_id(wire)
-        assert (
-            produce(wire, topic, batch([b"a", b"b"], producer_id=identity, timestamp=now, sequence=0)).base_offset == 0
-        )
-        assert produce(wire, topic, batch([b"c"], producer_id=identity, timestamp=now, sequence=2)).base_offset == 2
+        assert produce(wire, topic, fresh([b"a", b"b"], producer_id=identity, sequence=0)).base_offset == 0
+        assert produce(wire, topic, fresh([b"c"], producer_id=identity, sequence=2)).base_offset == 2
     server.kill()
     server.start()
     with Wire(server.url) as wire:
-        again = stored(wire, topic, batch([b"c"], producer_id=identity, timestamp=now, sequence=2))
-        following = stored(wire, topic, batch([b"d"], producer_id=identity, timestamp=now, sequence=3))
-        gap = stored(wire, topic, batch([b"f"], producer_id=identity, timestamp=now, sequence=5))
+        again = stored(wire, topic, fresh([b"c"], producer_id=identity, sequence=2))
+        following = stored(wire, topic, fresh([b"d"], producer_id=identity, sequence=3))
+        gap = stored(wire, topic, fresh([b"f"], producer_id=identity, sequence=5))
     assert (again.base_offset, following.base_offset) == (2, 3)
     assert gap.error_code is ErrorCode.out_of_order_sequence_number
     assert [m.value() for m in read_all(server.url, topic, 4)] == [b"a", b"b", b"c", b"d"]

@@ -184,7 +184,10 @@ def test_a_limit_is_kept_and_the_next_run_goes_on(settings: Settings, tenants: l
     relay_all(settings)
     first = drain(settings, max_events=100)
     assert (first.rows, first.ended) == (100, "limit")
-    assert drain(settings).rows == 150
+    # PostgreSQL lets go of the leadership when it notices that its holder is gone
+    while (following := drain(settings)).ended == "busy":
+        pass
+    assert following.rows == 150
     assert out_of_order(settings) == 0
 
 
