@@ -61,6 +61,15 @@ class RecordRepository(Generic[Record]):
         """
         await require_living(self.session, self.customer_id, references)
 
+    async def told(self, record_id: str, *, compared: bool) -> tuple[bool, bytes]:
+        """Whether a new record, if it is `compared`, is surely there already, and the record as every read answers it.
+
+        Waits for others with the same domain or mailbox, so that of two at once the second sees the first.
+        """
+        row = await work_of(self.session).tell(f"api_tell_{self.kind}", self.customer_id, record_id, compared)
+        sure, body = row
+        return sure, str(body).encode()
+
     async def rendered(self, record_id: str) -> bytes:
         """The record as every read answers it, with what this unit of work changed."""
         return await rendered(self.session, self.kind, self.customer_id, record_id)

@@ -18,12 +18,6 @@ from bevyly.db.schema.base import Base
 Driver = AsyncConnection[Any]
 
 
-async def insert(driver: Driver, row: Base) -> None:
-    """Store `row` in the transaction of `driver`, with the defaults of its columns; raises psycopg's errors."""
-    statement, values = insertion(row)
-    await driver.execute(statement, values)
-
-
 def insertion(row: Base) -> tuple[bytes, list[Any]]:
     """The statement that stores `row`, and its values; what was left out of the row is filled in."""
     complete(row)

@@ -16,9 +16,10 @@ import orjson
 import psycopg
 from psycopg import AsyncCursor
 from psycopg.sql import quote
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import ORMExecuteState, Session, make_transient_to_detached
+from sqlalchemy.util import await_only
 
 from bevyly.db import rows
 from bevyly.db.read import connection_was_lost
@@ -33,8 +34,8 @@ _NUDGE = "bevyly_nudge"
 _REACTION = "bevyly_reaction"
 _DRIVER = "bevyly_driver"
 _WORK = "bevyly_work"
-_FUSED = 3
-"""As many statements share one round trip: a change has an audit and events, and is shown."""
+_FUSED = 4
+"""As many statements share one round trip: a new row has an audit and events, and is shown."""
 _SET_TENANT = text(f"select set_config('{TENANT_SETTING}', :customer_id, true)")
 _ENTER = f"begin; select set_config('{TENANT_SETTING}', {{}}, true)"
 _NARROW = f", set_config('{OWNERS_SETTING}', {{}}, true)"
@@ -61,7 +62,13 @@ class UnitOfWork:
         self.wrote_events = False
         self._events: list[Event] = []
         self._notes: list[Base] = []
+        self._new: list[Part] = []
         self._parts = 0
+
+    @property
+    def has_new(self) -> bool:
+        """Whether new rows wait for a statement."""
+        return bool(self._new)
 
     @property
     def events(self) -> list[Event]:
@@ -69,10 +76,16 @@ class UnitOfWork:
         return self._events
 
     async def insert(self, row: Base) -> None:
-        """Store a new row now. It may be changed afterwards like any row of the session."""
-        await rows.insert(driver_of(self.session), row)
+        """Store a new row, with the next statement at the latest. It may be changed like any row of the session."""
+        self._new.append(rows.insertion(row))
         make_transient_to_detached(row)
         self.session.add(row)
+
+    async def settle(self) -> None:
+        """Store new rows that wait for a statement. Asking the session anything, and `flush`, do it by themselves."""
+        new, self._new = self._new, []
+        for statement, values in new:
+            await driver_of(self.session).execute(statement, values)
 
     def note(self, row: Base) -> None:
         """Store a new row with the events: one that nobody reads or changes in this unit of work."""
@@ -87,15 +100,18 @@ class UnitOfWork:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that may fail for itself: rows, notes and events of a failed part are forgotten."""
+        await self.settle()
         events, notes = len(self._events), len(self._notes)
         self._parts += 1
         try:
             async with self.session.begin_nested():
                 await self.session.connection()  # else the savepoint waits for the session's first statement
                 yield
+                await self.settle()
         except BaseException:
             del self._events[events:]
             del self._notes[notes:]
+            self._new.clear()
             raise
         finally:
             self._parts -= 1
@@ -114,17 +130,38 @@ class UnitOfWork:
         await driver.execute(_SEE, (narrowed,))
 
     async def write_outbox(self) -> None:
-        """Flush the session, then write notes and events since the last call."""
-        parts = await self._taken()
-        if parts:
-            await self._execute(parts)
+        """Flush the session, then write new rows, notes and events since the last call."""
+        new, told = await self._taken()
+        if new or told:
+            await self._execute([*new, *told])
 
     async def ask(self, question: bytes, parameters: Sequence[Any]) -> Any:
         """The first row of `question`, which sees all changes; notes and events are written on the same trip.
 
         In a part that may fail for itself they wait: those of before the part would be lost with it.
         """
-        before = await self._taken() if self._parts == 0 else []
+        told: list[Part] = []
+        if self._parts == 0:
+            self._new, told = await self._taken()
+        return await self._answer(told, question, parameters)
+
+    async def tell(self, function: str, key: Any, *arguments: Any) -> Any:
+        """The first row of a volatile function of the database; as `ask`, with new rows on the same trip as well.
+
+        It is called with its `key` when they are stored, and sees them because it is volatile.
+        """
+        new, told = await self._taken() if self._parts == 0 else ([], [])
+        places = "".join(", %s" for _ in arguments)
+        if not new or len(new) + len(told) >= _FUSED:
+            self._new = new or self._new
+            return await self._answer(told, f"select * from {function}(%s{places})".encode(), (key, *arguments))
+        stored = " + ".join(f"(select count(*) from part_{number})" for number, _ in enumerate(new))
+        called = f"{function}(case when stored.rows = {len(new)} then %s end{places})"
+        question = f"select told.* from (select {stored}) stored(rows), lateral {called} told".encode()
+        returning = [(statement + b" returning 1", values) for statement, values in new]
+        return await self._answer([*returning, *told], question, (key, *arguments))
+
+    async def _answer(self, before: list[Part], question: bytes, parameters: Sequence[Any]) -> Any:
         await flush(self.session)
         return await (await self._execute([*before, (question, list(parameters))])).fetchone()
 
@@ -139,18 +176,19 @@ class UnitOfWork:
             statement, values = b"with " + named + statement, [*chain(*(one for _, one in before)), *values]
         return await driver.execute(statement, values)
 
-    async def _taken(self) -> list[Part]:
-        """Statements that store notes and events, which are thereby no longer held; the outbox is the last of them."""
-        await flush(self.session)
+    async def _taken(self) -> tuple[list[Part], list[Part]]:
+        """Statements that store new rows, and such that store notes and events: no longer held, the outbox last."""
+        await _flush_objects(self.session)
         if self._events and self._reaction is not None:
             await self._reaction(self)
-            await flush(self.session)
-        parts = [rows.insertion(note) for note in self._notes]
+            await _flush_objects(self.session)
+        told = [rows.insertion(note) for note in self._notes]
         if self._events:
             self.wrote_events = True
-            parts.append(_storing(outbox_rows(self._events)))
-        self._notes, self._events = [], []
-        return parts
+            told.append(_storing(outbox_rows(self._events)))
+        new = self._new
+        self._new, self._notes, self._events = [], [], []
+        return new, told
 
 
 def _storing(events: list[dict[str, str]]) -> Part:
@@ -170,7 +208,15 @@ def driver_of(session: AsyncSession) -> Driver:
 
 
 async def flush(session: AsyncSession) -> None:
-    """Write what the session holds, if anything: asking costs less than an empty flush."""
+    """Write what the session holds and what its unit of work has new, if anything."""
+    await _flush_objects(session)
+    work = session.info.get(_WORK)
+    if work is not None:
+        await work.settle()
+
+
+async def _flush_objects(session: AsyncSession) -> None:
+    """Asking costs less than an empty flush."""
     if session.new or session.dirty or session.deleted:
         await session.flush()
 
@@ -188,14 +234,38 @@ def with_reaction(engine: AsyncEngine, reaction: Reaction) -> AsyncEngine:
     return engine.execution_options(**{_REACTION: reaction})
 
 
+class _Session(Session):
+    """A session that stores the new rows of its unit of work before it says or asks anything."""
+
+
+@event.listens_for(_Session, "before_flush")
+def _before_flush(session: Session, *_: object) -> None:
+    _settle(session)
+
+
+@event.listens_for(_Session, "do_orm_execute")
+def _before_statement(state: ORMExecuteState) -> None:
+    _settle(state.session)
+
+
+def _settle(session: Session) -> None:
+    work = session.info.get(_WORK)
+    if work is not None and work.has_new:
+        await_only(work.settle())
+
+
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine, customer_id: str) -> AsyncIterator[UnitOfWork]:
     """A unit of work for `customer_id`: commits at the end, rolls back on any error."""
     options = engine.sync_engine.get_execution_options()
-    async with _transaction(engine, customer_id) as (connection, driver), _session(connection, driver) as session:
-        work = session.info[_WORK] = UnitOfWork(session, customer_id, options.get(_REACTION))
-        yield work
-        await work.write_outbox()
+    async with _transaction(engine, customer_id) as (connection, driver):
+        session = _session(connection, driver)
+        try:
+            work = session.info[_WORK] = UnitOfWork(session, customer_id, options.get(_REACTION))
+            yield work
+            await work.write_outbox()
+        finally:
+            await session.close()
     nudge = options.get(_NUDGE)
     if nudge and work.wrote_events:
         nudge()
@@ -204,15 +274,16 @@ async def unit_of_work(engine: AsyncEngine, customer_id: str) -> AsyncIterator[U
 def _session(connection: AsyncConnection, driver: Driver) -> AsyncSession:
     """A session that joins the transaction of its connection and ends nothing."""
     joined: Any = {"expire_on_commit": False, "join_transaction_mode": "rollback_only", "info": {_DRIVER: driver}}
-    return AsyncSession(connection, **joined)
+    return AsyncSession(connection, sync_session_class=_Session, **joined)
 
 
 @asynccontextmanager
 async def _transaction(engine: AsyncEngine, customer_id: str) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
     connection, driver = await _entered(engine, customer_id)
     try:
-        async with connection.begin():
-            yield connection, driver
+        _beneath(connection).begin()  # says so to SQLAlchemy, and does not ask the server
+        yield connection, driver
+        await connection.commit()
     finally:
         await connection.close()
 
@@ -231,7 +302,7 @@ async def _entered(engine: AsyncEngine, customer_id: str) -> tuple[AsyncConnecti
 async def _enter(engine: AsyncEngine, customer_id: str) -> tuple[AsyncConnection, Driver]:
     connection = await engine.connect()
     try:
-        driver = cast(Driver, (await connection.get_raw_connection()).driver_connection)
+        driver = cast(Driver, _beneath(connection).connection.driver_connection)
         # two statements without parameters are one round trip; psycopg, in autocommit, begins nothing of its own
         await driver.execute(_entering(customer_id, driver), prepare=False)
     except BaseException:
@@ -239,6 +310,12 @@ async def _enter(engine: AsyncEngine, customer_id: str) -> tuple[AsyncConnection
         await connection.close()
         raise
     return connection, driver
+
+
+def _beneath(connection: AsyncConnection) -> Connection:
+    """What an open connection is made of: what needs no server is asked there."""
+    assert connection.sync_connection is not None
+    return connection.sync_connection
 
 
 def _entering(customer_id: str, driver: Driver) -> bytes:

@@ -16,6 +16,7 @@ from api.modules.activities.schemas import (
 )
 from api.modules.activities.service import ActivityService
 from api.query.reading import listed, read_list
+from api.records.creation import created
 from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
@@ -42,8 +43,7 @@ async def create_activity(body: ActivityCreate, context: Write) -> Response:
     """A touch that happened or is planned."""
     service = ActivityService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    location = f"/api/v1/activities/{row.id}"
-    return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
+    return await created(service, row)
 
 
 @router.patch("/{activity_id}", responses=answers(Activity, 404, 409, 412))

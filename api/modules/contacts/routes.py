@@ -11,6 +11,7 @@ from api.modules.contacts.service import ContactService
 from api.modules.duplicates.schemas import AllowDuplicates
 from api.modules.duplicates.service import Duplicates
 from api.query.reading import listed, read_list
+from api.records.creation import created
 from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
@@ -37,9 +38,7 @@ async def create_contact(body: ContactCreate, context: Write, allow_duplicates: 
     """A new contact."""
     service = ContactService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    await Duplicates(context, "contact").refuse(row.id, service.written, allowed=allow_duplicates)
-    location = f"/api/v1/contacts/{row.id}"
-    return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
+    return await created(service, row, Duplicates(context, "contact", allowed=allow_duplicates))
 
 
 @router.patch("/{contact_id}", responses=answers(Contact, 404, 409, 412))
@@ -50,7 +49,7 @@ async def update_contact(
     """Change fields of a contact."""
     service = ContactService(context)
     row = await service.update(contact_id, body.model_dump(exclude_unset=True), expected_version=if_match)
-    await Duplicates(context, "contact").refuse(row.id, service.written, allowed=allow_duplicates)
+    await Duplicates(context, "contact", allowed=allow_duplicates).refuse(row.id, service.written)
     return written(await service.records.rendered(row.id), version=row.version)
 
 

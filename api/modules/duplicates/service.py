@@ -23,18 +23,27 @@ KEY_FIELDS = {
 class Duplicates:
     """Duplicates of one kind, for one tenant. Doors that match on their own (ingest, conversion) do not ask."""
 
-    def __init__(self, context: WriteContext, kind: str) -> None:
+    def __init__(self, context: WriteContext, kind: str, *, allowed: bool = False) -> None:
         self.context = context
         self.kind = kind
+        self.allowed = allowed
         self.session = context.work.session
         self.repository = DuplicateRepository(self.session, context.principal.customer_id, kind)
 
-    async def refuse(self, record_id: str, changed: set[str], *, allowed: bool) -> None:
+    def matter(self, changed: set[str]) -> bool:
+        """Whether a record can have become a duplicate that is refused, by a change of these fields."""
+        return not self.allowed and bool(changed & KEY_FIELDS[self.kind])
+
+    async def refuse(self, record_id: str, changed: set[str]) -> None:
         """Raise `PossibleDuplicate` for a record as it is now, if what changed can make it one."""
-        if allowed or not changed & KEY_FIELDS[self.kind]:
-            return
-        await flush(self.session)
-        found = await self.repository.of(record_id) if await self.repository.surely(record_id) else None
+        if self.matter(changed):
+            await flush(self.session)
+            if await self.repository.surely(record_id):
+                await self.refuse_likely(record_id)
+
+    async def refuse_likely(self, record_id: str) -> None:
+        """Raise `PossibleDuplicate` for a stored record that shares a strong key, if the rest of it agrees."""
+        found = await self.repository.of(record_id)
         likely = candidates(self.kind, found["record"], found["candidates"]) if found else []
         if likely and likely[0].score >= BLOCKED:
             raise PossibleDuplicate(

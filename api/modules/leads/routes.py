@@ -12,6 +12,7 @@ from api.modules.leads.listing import LEADS
 from api.modules.leads.schemas import Conversion, ConversionResult, Lead, LeadChange, LeadCreate, LeadPage, LeadQuery
 from api.modules.leads.service import LeadService
 from api.query.reading import listed, read_list
+from api.records.creation import created
 from api.records.reads import one, written
 from api.routing import answers, area, problems, read, requires
 
@@ -38,9 +39,7 @@ async def create_lead(body: LeadCreate, context: Write, allow_duplicates: AllowD
     """A new lead."""
     service = LeadService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    await Duplicates(context, "lead").refuse(row.id, service.written, allowed=allow_duplicates)
-    location = f"/api/v1/leads/{row.id}"
-    return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
+    return await created(service, row, Duplicates(context, "lead", allowed=allow_duplicates))
 
 
 @router.patch("/{lead_id}", responses=answers(Lead, 404, 409, 412))
@@ -51,7 +50,7 @@ async def update_lead(
     """Change fields of a lead."""
     service = LeadService(context)
     row = await service.update(lead_id, body.model_dump(exclude_unset=True), expected_version=if_match)
-    await Duplicates(context, "lead").refuse(row.id, service.written, allowed=allow_duplicates)
+    await Duplicates(context, "lead", allowed=allow_duplicates).refuse(row.id, service.written)
     return written(await service.records.rendered(row.id), version=row.version)
 
 

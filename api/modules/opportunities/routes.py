@@ -1,4 +1,4 @@
-"""Opportunitys over HTTP."""
+"""Opportunities over HTTP."""
 
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from api.modules.opportunities.schemas import (
 )
 from api.modules.opportunities.service import OpportunityService
 from api.query.reading import listed, read_list
+from api.records.creation import created
 from api.records.reads import JSON, one, written
 from api.records.repository import missing
 from api.resources import resources_of
@@ -44,8 +45,7 @@ async def create_opportunity(body: OpportunityCreate, context: Write) -> Respons
     """A new opportunity."""
     service = OpportunityService(context)
     row = await service.create(body.model_dump(exclude_unset=True))
-    location = f"/api/v1/opportunities/{row.id}"
-    return written(await service.records.rendered(row.id), version=row.version, status=201, location=location)
+    return await created(service, row)
 
 
 @router.patch("/{opportunity_id}", responses=answers(Opportunity, 404, 409, 412))

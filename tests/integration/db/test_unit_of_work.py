@@ -1,16 +1,18 @@
 """A change and its events are there together or not at all, in one tenant."""
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
 from bevyly.clock import FixedClock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.schema import Account, AuditEntry
-from bevyly.db.unit_of_work import driver_of, unit_of_work
+from bevyly.db.unit_of_work import driver_of, flush, unit_of_work
 from bevyly.events.envelope import Event, new_event
 from bevyly.ids import new_id
 from tests.support.databases import Database
@@ -174,3 +176,62 @@ async def test_the_tenant_does_not_stay_on_the_connection(database: Database) ->
         setting = (await connection.exec_driver_sql("select current_setting('bevyly.customer_id', true)")).scalar()
     await engine.dispose()
     assert setting == ""
+
+
+async def test_a_new_row_is_there_for_whatever_is_asked_next(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    names = select(Account.name).where(Account.customer_id == tenant).order_by(Account.name)
+    async with unit_of_work(engine, tenant) as work:
+        await work.insert(Account(customer_id=tenant, id=new_id(), name="A"))
+        assert (await work.session.scalars(names)).all() == ["A"]
+        second = Account(customer_id=tenant, id=new_id(), name="B")
+        await work.insert(second)
+        second.name = "C"
+        await flush(work.session)
+        await work.insert(Account(customer_id=tenant, id=new_id(), name="D"))
+        row = await work.ask(b"select array_agg(name order by name) from accounts where customer_id = %s", [tenant])
+        assert row == (["A", "C", "D"],)
+        await work.insert(Account(customer_id=tenant, id=new_id(), name="E"))
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        assert connection.execute("select string_agg(name, '' order by name) from accounts").fetchone() == ("ACDE",)
+
+
+async def test_a_new_row_of_a_failed_part_is_forgotten(database: Database) -> None:
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    async with unit_of_work(engine, tenant) as work:
+        await work.insert(Account(customer_id=tenant, id=new_id(), name="before"))
+        with pytest.raises(RuntimeError):
+            async with work.savepoint():
+                await work.insert(Account(customer_id=tenant, id=new_id(), name="within"))
+                raise RuntimeError
+        with pytest.raises(psycopg.IntegrityError):
+            async with work.savepoint():
+                await work.insert(Account(customer_id=tenant, id=new_id(), name="refused", owner_id=new_id()))
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        assert connection.execute("select name from accounts").fetchall() == [("before",)]
+
+
+@pytest.mark.parametrize("more", [0, 1, 4])
+async def test_new_rows_notes_and_events_are_told_of_at_once(database: Database, more: int) -> None:
+    """However many there are: only so many share one trip."""
+    tenant = database.add_tenant("ours")
+    engine = make_async_engine(database.app_url)
+    ids = [new_id() for _ in range(1 + more)]
+    async with unit_of_work(engine, tenant) as work:
+        for id_ in ids:
+            await work.insert(Account(customer_id=tenant, id=id_, name="A"))
+            work.note(_entry(tenant, id_))
+            work.emit(_created(tenant, id_))
+        for id_ in ids:
+            sure, body = await work.tell("api_tell_account", tenant, id_, False)
+            assert not sure
+            assert json.loads(body)["id"] == id_
+    await engine.dispose()
+    with psycopg.connect(database.owner_url) as connection:
+        tables = ("accounts", "outbox", "audit")
+        counts = [connection.execute(f"select count(*) from {table}").fetchone() for table in tables]
+    assert counts == [(1 + more,)] * 3
