@@ -16,7 +16,7 @@ TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refr
 """Folders whose tests share something that takes long to make."""
 
 
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
+class ByFile(LoadScopeScheduling):
     """Where tests run in several processes, a file stays in one of them, and so do the folders of `TOGETHER`."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -117,7 +117,7 @@ async def send_much(url: str, *, declared: bool, total: int = 100 * MIB) -> byte
         for _ in range(total // len(chunk)):
             writer.write(chunk if declared else b"%x\r\n%s\r\n" % (len(chunk), chunk))
             await writer.drain()
-            if reader._buffer:  # type: ignore[attr-defined]  # it has answered
+            if reader._buffer:
                 break
         writer.write(b"" if declared else b"0\r\n\r\n")
         async with asyncio.timeout(30):

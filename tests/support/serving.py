@@ -18,7 +18,7 @@ async def serving(app: FastAPI, *, port: int | None = None, lifespan: str = "off
     chosen = port or free_port()
     options = server_options(Settings(api_port=chosen)) | {"app": app, "factory": False, "lifespan": lifespan}
     server = uvicorn.Server(uvicorn.Config(**options))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server.install_signal_handlers = lambda: None
     task = asyncio.create_task(server.serve())
     async with asyncio.timeout(20):
         while not server.started:

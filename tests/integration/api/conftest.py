@@ -103,7 +103,7 @@ class Api:
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement as the pipeline, which sees all tenants."""
         with psycopg.connect(self.database.pipeline_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
+            cursor = connection.execute(statement, parameters)
             return list(cursor.fetchall()) if cursor.description else []
 
 

@@ -43,7 +43,7 @@ class World:
         values = {"customer_id": self.api.a.customer_id, "id": new_id()} | values
         holes = ", ".join(["%s"] * len(values))
         statement = f"insert into {table} ({', '.join(values)}) values ({holes})"
-        self.connection.execute(statement, list(values.values()))  # type: ignore[call-overload]
+        self.connection.execute(statement, list(values.values()))
         return str(values["id"])
 
     def deal(self, *way: tuple[str, float], **values: Any) -> str:

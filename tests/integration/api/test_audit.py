@@ -180,7 +180,7 @@ async def test_the_audit_is_found_by_what_one_knows(
         while cursor is not None:
             page = (await client.get(AUDIT, params=asked | {"limit": "2"} | cursor)).json()
             found += page["data"]
-            cursor = {"cursor": page["page"]["next_cursor"]} if page["page"]["next_cursor"] else None  # type: ignore[assignment]
+            cursor = {"cursor": page["page"]["next_cursor"]} if page["page"]["next_cursor"] else None
         exported = await client.get(f"{AUDIT}/export", params=asked)
     assert len(found) == len({row["id"] for row in found}) == count
     assert [row["occurred_at"] for row in found] == sorted((row["occurred_at"] for row in found), reverse=True)

@@ -212,7 +212,7 @@ async def served(app: Any, **settings: Any) -> AsyncIterator[str]:
         "lifespan": "off",
     }
     running_server = uvicorn.Server(uvicorn.Config(**options))
-    running_server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    running_server.install_signal_handlers = lambda: None
     task = asyncio.create_task(running_server.serve())
     async with asyncio.timeout(20):
         while not running_server.started:

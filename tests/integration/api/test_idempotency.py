@@ -52,7 +52,7 @@ async def test_while_the_first_runs_the_second_is_refused(api: Api, monkeypatch:
     async def slow(self: idempotency.Repeatable, *arguments: object) -> None:
         entered.set()
         await go_on.wait()
-        await keep(self, *arguments)  # type: ignore[arg-type]
+        await keep(self, *arguments)
 
     monkeypatch.setattr(idempotency.Repeatable, "keep", slow)
     async with api.client(api.a) as client:
@@ -78,7 +78,7 @@ async def test_sixteen_at_once_have_one_effect(api: Api) -> None:
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 256, "ä"])
 async def test_a_key_is_visible_ascii(api: Api, bad: str) -> None:
     async with api.client(api.a) as client:
-        answer = await client.post(ACCOUNTS, json={"name": "x"}, headers=[("idempotency-key", bad.encode())])  # type: ignore[list-item]
+        answer = await client.post(ACCOUNTS, json={"name": "x"}, headers=[("idempotency-key", bad.encode())])
     assert answer.status_code == 422
 
 

@@ -239,7 +239,7 @@ async def crowded(module_api: Api) -> Api:
     """Forty tenants with 250 rows in each list, so that the planner has something to choose."""
     with psycopg.connect(module_api.database.owner_url, autocommit=True) as owner:
         for statement in _crowd():
-            owner.execute(statement)  # type: ignore[call-overload]
+            owner.execute(statement)
     return module_api
 
 
@@ -334,6 +334,6 @@ def _read_for_a_page(api: Api, name: str, tenant: str, given: dict[str, str]) ->
         where c.oid = %s::regclass or i.indrelid = %s::regclass
     """
     with psycopg.connect(api.database.app_url) as connection:
-        connection.execute(page, [tenant, *values])  # type: ignore[call-overload]
+        connection.execute(page, [tenant, *values])
         rows = connection.execute(counted, (name, name)).fetchall()
     return {relation: count for relation, count in rows if count}

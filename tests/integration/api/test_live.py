@@ -255,7 +255,7 @@ async def test_heartbeats_carry_the_position_and_the_right_to_read_is_asked_agai
     async with serving(api.app) as url, following(url, api.token(api.a, "viewer"), topics="signals") as found:
         opened = await anext(found)
         publish(api, an_event("recommendation.created", api.a))
-        while (heartbeat := await anext(found)).id == opened.id or heartbeat.id.startswith("0-"):  # type: ignore[union-attr]
+        while (heartbeat := await anext(found)).id == opened.id or heartbeat.id.startswith("0-"):
             pass
         assert heartbeat.event is None, "another topic's event moves the position and is not told"
         api.sql("update users set disabled_at = now() where id = %s", api.a.users["viewer"])

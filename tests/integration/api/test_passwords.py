@@ -111,9 +111,9 @@ async def guesses(throttle: Throttle, account: str, address: str, times: int) ->
 async def pass_time(redis: Redis, one: Attempt, seconds: float) -> None:
     """Let the waits of an account and an address be so much shorter."""
     for key in one.keys[:3]:
-        until = await redis.hget(key, "until")  # type: ignore[misc]
+        until = await redis.hget(key, "until")
         if until is not None:
-            await redis.hset(key, "until", f"{float(until) - seconds * 1000:.0f}")  # type: ignore[misc]
+            await redis.hset(key, "until", f"{float(until) - seconds * 1000:.0f}")
 
 
 async def test_each_further_failure_waits_twice_as_long(redis_url: str, account: str) -> None:

@@ -22,7 +22,7 @@ MISSING = {
 
 
 async def status(client: object, operation: Operation) -> int:
-    answer = await client.request(operation.method, operation.url(MISSING), json=operation.body())  # type: ignore[attr-defined]
+    answer = await client.request(operation.method, operation.url(MISSING), json=operation.body())
     return int(answer.status_code)
 
 

@@ -23,23 +23,12 @@ from bevyly.ids import new_id
 from bevyly.privacy.catalogue import STORES
 from bevyly.privacy.late import LateEvents, is_late, last_erasures
 from bevyly.privacy.marks import Marks
-from bevyly.privacy.retention import purge
 from bevyly.privacy.worker import Policy, Worker
-from bevyly.settings import Settings
+from tests.integration.api.canaries import CANARY, COLUMNS, NAME, hits, place
 from tests.integration.api.conftest import ENCRYPTION_KEY, Api, Tenant
-from tests.integration.api.seeds import seed
 from tests.integration.api.test_tenancy import TENANT_TABLES
 
 NOW = datetime.now(UTC)
-CANARY = "Canary.Bird+1@Nest.Example"
-NAME = "Tweety O'Bird"
-COLUMNS = """
-select n.nspname || '.' || c.relname, a.attname, t.typname, n.nspname = 'public' and c.relname = 'customers'
-from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_type t on true
-join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.atttypid = t.oid
-where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema')
-  and t.typname in ('text', 'varchar', 'bpchar', 'json', 'jsonb', 'bytea', '_text', '_varchar')
-"""
 
 
 def worker(api: Api, folder: Path, clock: FixedClock | None = None) -> Worker:
@@ -92,73 +81,6 @@ async def erase(api: Api, folder: Path, **whom: str) -> dict[str, Any]:
         assert done["status"] == "done", done
         assert done["counts"] == previewed["counts"]
         return done
-
-
-def hits(api: Api, tenant: Tenant, text: str = CANARY) -> dict[str, int]:
-    """Rows of a tenant that say `text`, in any column of any table of any schema, in any case."""
-    found: dict[str, int] = {}
-    with psycopg.connect(api.database.owner_url, autocommit=True) as connection:
-        tenants = {row[0] for row in connection.execute(TENANT_TABLES.encode()).fetchall()}
-        for table, column, kind, is_customers in connection.execute(COLUMNS.encode()).fetchall():
-            shown_as = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
-            key = "id" if is_customers else "customer_id" if table in tenants else "''"
-            statement = f"select count(*) from {table} where {key} in (%s, '') and strpos(lower({shown_as}), %s) > 0"
-            row = connection.execute(statement.encode(), (tenant.customer_id, text.lower())).fetchone()
-            if row and row[0]:
-                found[f"{table}.{column}"] = row[0]
-    return found
-
-
-def place(api: Api, tenant: Tenant) -> dict[str, str]:
-    """A row in every table, and the canary in every column where somebody can be."""
-    ids = seed(api.database.pipeline_url, tenant.customer_id, tenant.users["owner"])
-    said = json.dumps({"note": f"line\n{CANARY.upper()}, {NAME}."})
-    values = {"text": f"\tsee {CANARY}", "varchar": CANARY, "jsonb": said, "bytea": said.encode(), "_text": [CANARY]}
-    types = {(table.removeprefix("public."), name): kind for table, name, kind, _ in api.sql(COLUMNS)}
-    with psycopg.connect(api.database.owner_url) as connection:
-        for store in STORES:
-            for column in (*store.texts, *store.named):
-                if store.table not in ("contacts", "leads", "users") or column not in store.named:
-                    value = values[types[store.table, column]]
-                    if (store.table, column) == ("mails", "recipient") or column in store.named:
-                        value = CANARY.lower()
-                    statement = f"update {store.table} set {column} = %s where customer_id = %s"
-                    connection.execute(statement.encode(), (value, tenant.customer_id))
-        connection.execute(
-            "update contacts set email = %s, first_name = 'Tweety', last_name = %s where customer_id = %s",
-            (CANARY, NAME.partition(" ")[2], tenant.customer_id),
-        )
-        connection.execute(
-            "insert into event_journal "
-            "(published_at, position, customer_id, event_id, topic, key, envelope, created_at) "
-            "values (now(), %s, %s, %s, 'bevyly.domain', 'k', %s, now())",
-            (len(ids) + int(tenant.customer_id[-8:], 16), tenant.customer_id, ids["lead_id"], said),
-        )
-        connection.execute(
-            'insert into raw.dead_letters (id, consumer, topic, partition, "offset", customer_id, code, reason, tries, '
-            "payload, headers) values (%s, 'raw', 't', 0, %s, %s, 'x', 'x', 1, %s, '[]')",
-            (ids["lead_id"], int(tenant.customer_id[-8:], 16), tenant.customer_id, b"\xff\x00" + said.encode()),
-        )
-        connection.execute(
-            "update leads set contact_id = %s, converted_at = now(), status = 'converted' where customer_id = %s",
-            (ids["contact_id"], tenant.customer_id),
-        )
-        connection.execute(
-            "update opportunities set contact_id = %s, lead_id = %s where customer_id = %s",
-            (ids["contact_id"], ids["lead_id"], tenant.customer_id),
-        )
-        connection.execute(
-            "insert into audit (customer_id, id, actor_type, action, entity_type, entity_id, before, after) "
-            "values (%s, %s, 'user', 'contact.updated', 'contact', %s, %s, %s)",
-            (
-                tenant.customer_id,
-                ids["account_id"],
-                ids["contact_id"],
-                json.dumps({"email": "x"}),
-                json.dumps({"email": CANARY}),
-            ),
-        )
-    return ids
 
 
 def checksums(api: Api, tenant: Tenant) -> dict[str, Any]:
@@ -395,66 +317,6 @@ def test_an_event_that_comes_late_does_not_bring_them_back(api: Api) -> None:
         for _, event_id, *_, expected in events:
             stored = connection.execute("select data from raw.events where event_id = %s", (event_id,)).fetchone()
             assert stored == (expected,)
-
-
-async def test_what_was_kept_long_enough_goes_and_nothing_else(api: Api) -> None:
-    old, young = (place(api, tenant) for tenant in (api.a, api.b))
-    ages = {
-        "idempotency_records": "expires_at", "one_time_tokens": "expires_at", "refresh_tokens": "expires_at",
-        "invitations": "revoked_at", "imports": "updated_at", "inbound_events": "received_at",
-        "raw.dead_letters": "resolved_at", "privacy_requests": "expires_at", "activities": "deleted_at",
-        "opportunities": "deleted_at", "leads": "deleted_at", "contacts": "deleted_at", "accounts": "deleted_at",
-    }  # fmt: skip
-    api.sql("update raw.dead_letters set status = 'discarded'")
-    for table, column in ages.items():
-        for tenant, days in ((api.a, 100), (api.b, -1 if column == "expires_at" else 1)):
-            at = NOW - timedelta(days=days)
-            api.sql(f"update {table} set {column} = %s where customer_id = %s", at, tenant.customer_id)
-    before = {
-        table: api.sql(f"select count(*) from {table} where customer_id = %s", api.b.customer_id) for table in ages
-    }
-
-    with psycopg.connect(api.database.pipeline_url, autocommit=True) as connection:
-        counts = purge(connection, Settings(), NOW, batch=1)
-        again = purge(connection, Settings(), NOW)
-
-    files = {"import_chunks", "import_errors", "import_effects", "privacy_files"}
-    assert counts.keys() == (ages.keys() - {"imports"}) | files
-    assert again == {}
-    gone = ages.keys() - {"imports", "privacy_requests"} | files
-    assert {table: len(api.rows(table, order="1")) for table in gone} == dict.fromkeys(gone, 0)
-    assert before == {
-        table: api.sql(f"select count(*) from {table} where customer_id = %s", api.b.customer_id) for table in ages
-    }
-    assert api.sql("select status from privacy_requests where id = %s", old["request_id"]) == [("expired",)]
-    assert api.sql("select status from privacy_requests where id = %s", young["request_id"]) == [("done",)]
-
-
-async def test_a_deleted_record_can_be_purged_now(api: Api) -> None:
-    async with api.client(api.a) as client:
-        account = (await client.post("/api/v1/accounts", json={"name": "x"})).json()["id"]
-        contact = (await client.post("/api/v1/contacts", json={"last_name": "x", "account_id": account})).json()["id"]
-        deal = {"name": "x", "account_id": account, "contact_id": contact}
-        opportunity = (await client.post("/api/v1/opportunities", json=deal)).json()["id"]
-
-        async def purged(kind: str, record_id: str, *, deleted: bool = True) -> int:
-            if deleted:
-                plural = {"opportunity": "opportunities"}.get(kind, f"{kind}s")
-                assert (await client.delete(f"/api/v1/{plural}/{record_id}")).status_code == 204
-            body = {"kind": kind, "record_id": record_id}
-            return (await client.post("/api/v1/privacy/purge", json=body)).status_code
-
-        assert await purged("contact", contact, deleted=False) == 404
-        assert await purged("contact", contact) == 204
-        assert await purged("contact", contact, deleted=False) == 404
-        assert (await client.get(f"/api/v1/opportunities/{opportunity}")).json()["contact_id"] is None
-        assert await purged("account", account) == 409
-        assert await purged("opportunity", opportunity) == 204
-        assert await purged("account", account, deleted=False) == 204
-    assert api.rows("opportunity_history") == []
-    assert api.sql(
-        "select count(*) from audit where customer_id = %s and action like '%%.purged'", api.a.customer_id
-    ) == [(3,)]
 
 
 @pytest.mark.parametrize("role", ["member", "viewer"])

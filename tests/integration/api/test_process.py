@@ -25,7 +25,7 @@ async def test_half_sent_headers_are_not_waited_for(api: Api, monkeypatch: pytes
     port = free_port()
     options = server.server_options(Settings(api_port=port)) | {"app": api.app, "factory": False, "lifespan": "off"}
     running = uvicorn.Server(uvicorn.Config(**options))
-    running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    running.install_signal_handlers = lambda: None
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(20):
         while not running.started:

@@ -134,7 +134,7 @@ async def crowd(module_api: Api) -> Crowd:
             ],
         )  # fmt: skip
     ranked = "select id, dense_rank() over (order by lower(name)) from opportunities where customer_id = %s"
-    ranks: dict[str, int] = dict(api.sql(ranked, tenant.customer_id))  # type: ignore[arg-type]  # pairs
+    ranks: dict[str, int] = dict(api.sql(ranked, tenant.customer_id))
     return Crowd(api, tenant, [row | {"name_rank": ranks[row["id"]]} for row in rows])
 
 

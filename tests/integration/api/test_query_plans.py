@@ -113,7 +113,7 @@ def filled(module_database: Database) -> Database:
     with psycopg.connect(module_database.owner_url) as owner:
         owner.execute("set session_replication_role = replica")
         for statement in _rows():
-            owner.execute(statement)  # type: ignore[call-overload]
+            owner.execute(statement)
         owner.commit()
         owner.autocommit = True
         owner.execute("analyze")

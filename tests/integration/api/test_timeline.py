@@ -147,7 +147,7 @@ async def test_a_timeline_comes_from_indexes(api: Api, kind: str) -> None:
     tenant, ids = api.a.customer_id, {name: new_id() for name in ("account", "contact", "opportunity")}
     with psycopg.connect(api.database.owner_url, autocommit=True) as owner:
         for statement in _crowd(tenant, ids):
-            owner.execute(statement)  # type: ignore[call-overload]
+            owner.execute(statement)
     counted = """
         select c.relname, pg_stat_get_xact_tuples_returned(c.oid)::int from pg_class c
         left join pg_index i on i.indexrelid = c.oid

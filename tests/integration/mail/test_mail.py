@@ -60,7 +60,7 @@ class Inbox:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        found = [email.message_from_bytes(one.content or b"", policy=default) for one in self.envelopes]  # type: ignore[arg-type]
+        found = [email.message_from_bytes(one.content or b"", policy=default) for one in self.envelopes]
         return [one for one in found if isinstance(one, EmailMessage)]
 
 
@@ -108,7 +108,7 @@ class Post:
 
     def rows(self, columns: str = "status, tries, last_error, body is null") -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.pipeline_url) as connection:
-            return connection.execute(f"select {columns} from mails order by id").fetchall()  # type: ignore[arg-type]
+            return connection.execute(f"select {columns} from mails order by id").fetchall()
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ async def test_a_mail_in_somebodys_name_carries_a_link_that_programs_can_follow(
     with smtp_server(inbox) as url:
         await post.send(SmtpMailer(url))
     [mail] = inbox.mails
-    assert f"{ONE_CLICK}: {link}\r\n".encode() in (inbox.envelopes[0].content or b"")  # type: ignore[operator]
+    assert f"{ONE_CLICK}: {link}\r\n".encode() in (inbox.envelopes[0].content or b"")
     assert (mail["reply-to"], mail["bcc"]) == ("jo@x.example", None)
     [sender] = mail["from"].addresses
     assert (sender.display_name, sender.addr_spec) == ('Jö "J", Dr. Bcc: a@x', "no-reply@bevyly.example")

@@ -50,7 +50,7 @@ def test_only_changed_features_or_models_make_a_new_row(connection: Connection, 
     assert write_scores(connection, frame(tenants, model))["inserted"] == 2
     again = write_scores(connection, frame(tenants, model))
     assert set(again.values()) == {0}
-    changed = frame(tenants[:1], model, feature_hash="h2", probability=0.6)  # type: ignore[arg-type]
+    changed = frame(tenants[:1], model, feature_hash="h2", probability=0.6)
     assert write_scores(connection, changed) == {"restood": 0, "replaced": 1, "inserted": 1, "retired": 0}
     assert counts(connection) == (3, 2)
     now = current_scores(connection, [tenants[0].customer_id])

@@ -25,7 +25,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 def rows(server: EmbeddedPostgres) -> int:
     with psycopg.connect(server.url) as connection:
-        return int(connection.execute("SELECT count(*) FROM kept").fetchone()[0])  # type: ignore[index]
+        return int(connection.execute("SELECT count(*) FROM kept").fetchone()[0])
 
 
 def write_one(server: EmbeddedPostgres) -> None:

@@ -83,7 +83,7 @@ class World:
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.owner_url) as connection:
-            cursor = connection.execute(query, parameters)  # type: ignore[call-overload]
+            cursor = connection.execute(query, parameters)
             return list(cursor.fetchall()) if cursor.description else []
 
     @asynccontextmanager

@@ -59,9 +59,9 @@ def test_tenants_without_endpoints_cost_one_statement(world: World) -> None:
     events = [world.event() for _ in range(500)]
     with psycopg.connect(world.database.pipeline_url) as connection:
         counted = Counted(connection)
-        FanOut(world.clock)(counted, events)  # type: ignore[arg-type]
+        FanOut(world.clock)(counted, events)
         assert counted.statements == 1
-        FanOut(world.clock)(counted, [*events, world.event(tenant=world.theirs)])  # type: ignore[arg-type]
+        FanOut(world.clock)(counted, [*events, world.event(tenant=world.theirs)])
         assert counted.statements == 1 + 4
     assert len(made(world)) == 1
 

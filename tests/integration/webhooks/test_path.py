@@ -16,7 +16,7 @@ PUBLISHED = "select envelope from outbox order by position"
 MADE = "select count(*) from webhook_deliveries"
 
 
-async def test_what_is_committed_arrives_byte_for_byte(world: World, receiver: Receiver, brokers: str) -> None:  # noqa: F811
+async def test_what_is_committed_arrives_byte_for_byte(world: World, receiver: Receiver, brokers: str) -> None:  # noqa: F811 - the fixture
     settings = Settings(database_url=world.database.owner_url, kafka_brokers=brokers)
     world.endpoint(receiver.url("/ours"), "call.*")
     world.endpoint(receiver.url("/theirs"), tenant=world.theirs)

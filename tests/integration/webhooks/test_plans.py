@@ -35,7 +35,7 @@ def plan(world: World, url: str, statement: str, parameters: Any) -> str:
     """How PostgreSQL would run it, as the role of `url`."""
     with psycopg.connect(url) as connection:
         connection.execute("select set_config('bevyly.customer_id', %s, true)", (world.ours,))
-        rows = connection.execute(f"explain {statement}", parameters).fetchall()  # type: ignore[call-overload]
+        rows = connection.execute(f"explain {statement}", parameters).fetchall()
     return "\n".join(row[0] for row in rows)
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bevyly.datasets.calendar import end_of, weeks_to_present
 
-INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is drawn
 
 
 @given(last=INSTANTS, now=INSTANTS)

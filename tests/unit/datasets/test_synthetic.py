@@ -40,12 +40,12 @@ def test_half_a_year_has_the_size_of_a_real_team(half_year: Simulation) -> None:
     assert dataset.users.height == 6
     assert dataset.leads.height == pytest.approx(300, abs=5)
     assert dataset.opportunities.height == pytest.approx(200, abs=50)
-    assert 0.2 < half_year.truth["won"].mean() < 0.5  # type: ignore[operator]
+    assert 0.2 < half_year.truth["won"].mean() < 0.5
 
 
 def test_nothing_happens_after_the_end_or_outside_working_hours(half_year: Simulation) -> None:
     events = half_year.dataset.events
-    assert events["occurred_at"].max() <= UNTIL  # type: ignore[operator]
+    assert events["occurred_at"].max() <= UNTIL
     work = events.filter(pl.col("occurred_at") > events["occurred_at"].min())["occurred_at"]
     assert set(work.dt.weekday()) <= {1, 2, 3, 4, 5}
     assert set(work.dt.hour()) <= set(range(8, 18))
@@ -87,7 +87,7 @@ def test_outcomes_follow_the_true_chances() -> None:
     expected, won = truth["win_probability"].mean(), truth["won"].mean()
     chances = truth["win_probability"].to_numpy()
     spread = np.sqrt(np.mean(chances * (1 - chances)) / truth.height)
-    assert abs(won - expected) < 4 * spread  # type: ignore[operator]
+    assert abs(won - expected) < 4 * spread
     deciles = truth.sort("win_probability").with_row_index().group_by(pl.col("index") // (truth.height // 5))
     rates = deciles.agg(pl.col("won").mean()).sort("index")["won"].to_list()[:5]
     assert rates[0] < rates[2] < rates[4]

@@ -63,7 +63,7 @@ def marts() -> Callable[..., Marts]:
 
     def make(entity: str = "lead", **wanted: object) -> Marts:
         options = {"tenant": "t1", "n": 600, "seed": 1, "effect": 1.0, "rate": 0.4, "moments": (0,)} | wanted
-        return _marts(entity, **options)  # type: ignore[arg-type]
+        return _marts(entity, **options)
 
     return make
 

@@ -15,7 +15,7 @@ from tests.unit.pipelines.briefing.builders import NOW, entity, inputs, parsed, 
 def page(document: dict[str, Any], width: int = WIDTH) -> str:
     console = Console(width=width, file=StringIO(), highlight=False)
     render(document, console=console)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return console.file.getvalue()
 
 
 def document(**rows: Any) -> dict[str, Any]:
