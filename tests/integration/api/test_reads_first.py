@@ -142,7 +142,7 @@ def test_no_path_of_ours_is_found_by_a_route_that_stands_before_it(api: Api) -> 
         assert first is route, (route.path, first.path)
 
 
-async def test_what_is_written_out_wins_over_what_fits() -> None:
+async def test_what_is_written_out_wins_over_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     app, router, admitted = FastAPI(), area("/things", "things"), []
 
     @read(router, "/{thing_id}", dict)
@@ -167,7 +167,7 @@ async def test_what_is_written_out_wins_over_what_fits() -> None:
         await Response("own")(scope, receive, send)
 
     app.router.routes.extend(router.routes)
-    app.state.resources = SimpleNamespace(gate=SimpleNamespace(admit=admit))
+    monkeypatch.setattr("api.routing.resources_of", lambda _: SimpleNamespace(gate=SimpleNamespace(admit=admit)))
     short = ReadsFirst(own, app.routes, {})
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
