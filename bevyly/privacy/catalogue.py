@@ -75,6 +75,7 @@ STORES: tuple[Store, ...] = (
         texts=("input", "output", "error"),
         becomes={"input": "'{}'", "output": "null", "error": "null"},
     ),
+    Store(table="approval_policies", nothing="what a person must allow, and which user said so"),
     Store(table="agent_configs", nothing="how agents work for the tenant"),
     # sequences
     Store(

@@ -17,6 +17,7 @@ from bevyly.db.schema import (
     AgentRun,
     ApiKey,
     ApprovalItem,
+    ApprovalPolicy,
     AuditEntry,
     Base,
     Briefing,
@@ -127,6 +128,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "stage_id": new_id(),
         "invitation_id": new_id(),
         "field_id": new_id(),
+        "policy_id": new_id(),
         "user_id": user_id,
         "actor_id": user_id,
     }
@@ -150,8 +152,9 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 AgentConfig(**t, id=new_id(), agent_type=agent.type, sponsor_id=user_id, config=config)
                 for agent, config in zip(AGENTS, ({"criteria": {}, "limit": 50}, {}, {}, {}), strict=True)
             ),
+            ApprovalPolicy(**t, id=ids["policy_id"], requires="manager", created_by=user_id),
             AgentRun(
-                **t, id=run, agent_type="email", command_id=ids["command_id"], status="succeeded", input=asked,
+                **t, id=run, agent_type="email", command_id=ids["command_id"], status="queued", input=asked,
                 started_at=NOW,
             ),
             ApiKey(
