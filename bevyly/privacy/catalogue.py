@@ -87,6 +87,7 @@ STORES: tuple[Store, ...] = (
     ),
     Store(table="sequence_enrolments", about=("t.contact_id", "t.lead_id"), named=("address",)),
     Store(table="suppressions", named=("email",)),
+    Store(table="suppression_marks", nothing="keyed hashes, which are what keeps an objection"),
     Store(table="sequence_mailboxes", nothing="how much may be sent in the name of a user"),
     Store(table="sequences", texts=("name", "description", "steps"), bump=_NEWER),
     # the CRM

@@ -41,6 +41,7 @@ from bevyly.db.schema.sequences import (
     SequenceMailbox,
     SequenceStepRun,
     Suppression,
+    SuppressionMark,
 )
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -101,6 +102,7 @@ __all__ = [
     "SequenceStepRun",
     "Signal",
     "Suppression",
+    "SuppressionMark",
     "Team",
     "TeamMember",
     "TenantSpread",

@@ -59,6 +59,7 @@ from bevyly.db.schema import (
     SequenceStepRun,
     Signal,
     Suppression,
+    SuppressionMark,
     Team,
     TeamMember,
     WebhookAttempt,
@@ -224,6 +225,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=ids["sequence_id"], name="Secret sequence", status="active", owner_id=user_id, steps=[step]
             ),
             SequenceMailbox(**t, user_id=user_id),
+            SuppressionMark(**t, mark="m", reason="manual", created_at=NOW),
             Suppression(**t, id=ids["suppression_id"], email="never@example.com", reason="manual"),
             Import(
                 **t, id=ids["import_id"], kind="account", size_bytes=7, encoding="utf-8", delimiter=",",
