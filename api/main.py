@@ -18,6 +18,7 @@ from api.modules.activities.tasks import router as tasks
 from api.modules.agents.routes import router as agents
 from api.modules.analytics.routes import router as analytics
 from api.modules.api_keys.routes import router as api_keys
+from api.modules.approval_policies.routes import router as approval_policies
 from api.modules.approvals.routes import router as approvals
 from api.modules.audit.routes import router as audit
 from api.modules.auth.routes import router as auth
@@ -94,6 +95,7 @@ AREAS = (
     custom_fields,
     agents,
     approvals,
+    approval_policies,
     analytics,
     privacy,
     sequences,

@@ -237,6 +237,7 @@ _MEANINGS = {
     409: ("conflict", "Conflict with the current state"),
     412: ("precondition_failed", "Changed since you read it"),
     413: ("body_too_large", "Larger than a request may be"),
+    414: ("target_too_long", "Path and query are longer than they may be"),
     415: ("unsupported_media_type", "Not a form in which this can be sent"),
     422: ("invalid", "Not valid"),
     429: ("rate_limited", "Too many requests"),
@@ -249,7 +250,7 @@ def _always(permission: str, methods: set[str]) -> list[int]:
     """The errors that any route may answer, by what stands before it."""
     guarded = [] if permission == PUBLIC else [401, 403]
     with_body = [] if methods <= _SAFE else [408, 413]
-    return [*guarded, *with_body, *([409] if "POST" in methods else []), 422, 429, 503]
+    return [*guarded, *with_body, 414, *([409] if "POST" in methods else []), 422, 429, 503]
 
 
 def _documented(permission: str, methods: set[str], cost: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import asyncio
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.middleware.limits import STREAMS
+from api.middleware.limits import MAX_TARGET_BYTES, STREAMS, TARGET_TOO_LONG, refused
 from bevyly.settings import Settings
 
 HEADER_SECONDS = 10.0
@@ -37,7 +37,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._head_bytes += len(data) if self._in_head else 0
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-            self.transport.abort()
+            if self._is_too_long():
+                self._refuse_target()
+            else:
+                self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._is_too_long():
+            self._refuse_target()
+        else:
+            super().send_400_response(msg)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
@@ -67,6 +76,16 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    def _is_too_long(self) -> bool:
+        return len(self.url or b"") > MAX_TARGET_BYTES
+
+    def _refuse_target(self) -> None:
+        """Answer what the parser cannot hold as the layers within answer what it can."""
+        answer = refused({}, *TARGET_TOO_LONG)
+        head = b"".join(b"%s: %s\r\n" % header for header in answer.raw_headers)
+        self.transport.write(STATUS_LINE[414] + head + b"\r\n" + bytes(answer.body))
+        self.transport.close()
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)

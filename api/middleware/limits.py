@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import IO
 
 from prometheus_client import Counter, Gauge
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
@@ -26,6 +27,8 @@ IN_MEMORY_BYTES = 1024 * 1024
 _PART_BYTES = 64 * 1024
 _BODY_HEADERS = (b"content-length", b"transfer-encoding")
 MAX_HEADERS = 100
+MAX_TARGET_BYTES = 32 * 1024
+"""A filter of 8,000 characters, percent-encoded, fits."""
 MAX_HEADER_BYTES = 32 * 1024
 BODY_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
@@ -39,12 +42,13 @@ _ALWAYS_ANSWERED = ("/healthz", "/metrics")
 STREAMS = frozenset({"/api/v1/live"})
 """Answers that last: they are counted and bounded for each user, where they are opened."""
 LIMITS = LARGER_BODIES | FILES
+TARGET_TOO_LONG = (414, "target_too_long", "Path and query are longer than 32 KiB.")
 Admitted = tuple[tuple[int, str, str] | None, Receive]
 """Why a request is refused, if it is, and where its body is read from."""
 
 
 class RequestLimits:
-    """431 for too many headers, 413, 415 and 408 for bodies, 503 for too many at once or too long."""
+    """414 and 431 for what is too long before the body, 413, 415 and 408 for bodies, 503 for too many or too slow."""
 
     def __init__(self, app: ASGIApp, *, max_in_flight: int = MAX_IN_FLIGHT, body_seconds: float = BODY_SECONDS) -> None:
         self.app = app
@@ -67,7 +71,7 @@ class RequestLimits:
         refusal, inner = admitted
         if refusal is not None:
             REFUSED.labels(refusal[1]).inc()
-            await _refuse(scope, *refusal)(scope, receive, send)
+            await refused(scope, *refusal)(scope, receive, send)
             return
         counted = scope["path"] not in STREAMS
         self.in_flight += counted
@@ -80,8 +84,7 @@ class RequestLimits:
             self.in_flight -= counted
 
     async def _admit(self, scope: Scope, receive: Receive) -> Admitted:
-        headers = scope["headers"]
-        refusal = _refusal(headers)
+        refusal = _refusal(scope)
         if refusal is not None:
             return refusal, receive
         if self.in_flight >= self.max_in_flight:
@@ -137,11 +140,14 @@ class RequestLimits:
         except TimeoutError:
             if started:
                 raise
-            await _refuse(scope, 503, "took_too_long", "The answer took too long.")(scope, receive, send)
+            await refused(scope, 503, "took_too_long", "The answer took too long.")(scope, receive, send)
 
 
-def _refusal(headers: list[tuple[bytes, bytes]]) -> tuple[int, str, str] | None:
-    """What is wrong with the headers alone."""
+def _refusal(scope: Scope) -> tuple[int, str, str] | None:
+    """What is wrong with the head alone."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
+        return TARGET_TOO_LONG
     if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
         return 431, "headers_too_large", "The headers are larger than 32 KiB."
     if any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers):
@@ -199,7 +205,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _refuse(scope: Scope, status: int, code: str, detail: str) -> ASGIApp:
+def refused(scope: Scope, status: int, code: str, detail: str) -> Response:
+    """The answer to a request that no route sees."""
     return problem(
         status=status,
         code=code,

@@ -5,16 +5,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent, the event type that commands it, and what a person must allow before it acts, if anything."""
+    """An agent, the event type that commands it, what it makes for a person to see, and whether it waits for one.
+
+    Whether it waits is what holds where no policy of the tenant says otherwise.
+    """
 
     type: str
     command: str
-    approval: str | None = None
+    item: str
+    waits: bool = False
+
+    @property
+    def action(self) -> str:
+        """What it does, as policies name it."""
+        return self.command.removeprefix("agent.")
 
 
-LEAD_SOURCE = Agent("lead_source", "agent.source_leads")
-ENRICHMENT = Agent("enrichment", "agent.enrich_account")
-EMAIL = Agent("email", "agent.draft_email", approval="email")
-VOICE = Agent("voice", "agent.make_call", approval="call")
+LEAD_SOURCE = Agent("lead_source", "agent.source_leads", "leads")
+ENRICHMENT = Agent("enrichment", "agent.enrich_account", "enrichment")
+EMAIL = Agent("email", "agent.draft_email", "email", waits=True)
+VOICE = Agent("voice", "agent.make_call", "call", waits=True)
 AGENTS = (LEAD_SOURCE, ENRICHMENT, EMAIL, VOICE)
 """All of them, in the order in which they are shown."""

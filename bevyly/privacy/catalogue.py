@@ -75,6 +75,7 @@ STORES: tuple[Store, ...] = (
         texts=("input", "output", "error"),
         becomes={"input": "'{}'", "output": "null", "error": "null"},
     ),
+    Store(table="approval_policies", nothing="what a person must allow, and which user said so"),
     Store(table="agent_configs", nothing="how agents work for the tenant"),
     # sequences
     Store(
@@ -86,6 +87,7 @@ STORES: tuple[Store, ...] = (
     ),
     Store(table="sequence_enrolments", about=("t.contact_id", "t.lead_id"), named=("address",)),
     Store(table="suppressions", named=("email",)),
+    Store(table="suppression_marks", nothing="keyed hashes, which are what keeps an objection"),
     Store(table="sequence_mailboxes", nothing="how much may be sent in the name of a user"),
     Store(table="sequences", texts=("name", "description", "steps"), bump=_NEWER),
     # the CRM

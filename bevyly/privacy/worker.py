@@ -28,6 +28,7 @@ from bevyly.privacy.erasing import count, erase
 from bevyly.privacy.exporting import export
 from bevyly.privacy.files import forget_in_files
 from bevyly.privacy.marks import Marks
+from bevyly.privacy.objections import keep_objections
 from bevyly.privacy.subject import Subject, find
 
 Connection = psycopg.Connection[Any]
@@ -186,6 +187,7 @@ class Worker:
         subject, now = self._found(connection, row), self._clock.now()
         self._require_owner(connection, subject)
         notices = [*self._notices(subject), *self._farewells(connection, subject)]
+        keep_objections(connection, subject, self._marks)
         counts = erase(connection, subject.parameters(self._marks))
         forget_in_files(self._exports, subject)
         with connection.cursor() as cursor:
@@ -205,6 +207,7 @@ class Worker:
 
     def _settle(self, connection: Connection, row: Row) -> Row:
         subject = Subject.from_json(self._vault.open(row["subject"]))
+        keep_objections(connection, subject, self._marks)
         erase(connection, subject.parameters(self._marks))
         forget_in_files(self._exports, subject)
         return {"status": "done", "settles_at": row["settles_at"], "finished_at": self._clock.now()}

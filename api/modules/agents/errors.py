@@ -9,6 +9,12 @@ class AgentOff(Conflict):
     code = "agent_switched_off"
 
 
+class RunNotQueued(Conflict):
+    """The run is under way, has ended, or waits for an approval, which can be rejected; `current` is its status."""
+
+    code = "run_not_queued"
+
+
 class SponsorNotAllowed(Conflict):
     """The sponsor of the agent may not do what it would do: its rights never exceed theirs."""
 

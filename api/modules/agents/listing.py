@@ -16,6 +16,9 @@ RUNS = Listing(
         AgentRun,
         choices={"agent_type": get_args(AgentType), "status": get_args(RunStatus)},
         sortable=("started_at",),
-        facets=("agent_type", "status"),
-    ).of("id", "agent_type", "command_id", "status", "input", "output", "error", "started_at", "completed_at"),
-)
+        facets=("agent_type", "status", "reason"),
+    ).of(
+        "id", "agent_type", "command_id", "status", "reason", "cost_minor", "currency", "input", "output", "error",
+        "started_at", "completed_at",
+    ),
+)  # fmt: skip

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, literal_column, select, text
+from sqlalchemy import exists, func, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.records.repository import missing
 from bevyly.db.rls import OWNERS_SETTING
-from bevyly.db.schema import Account, AgentConfig, Contact, Lead, Opportunity, Recommendation, User
+from bevyly.db.schema import Account, AgentConfig, AgentRun, Contact, Lead, Opportunity, Recommendation, User
 from bevyly.db.scope import visible_owners
+from bevyly.ids import is_id
 
 _RECORDS: dict[str, Any] = {
     "account_id": Account,
@@ -71,6 +74,32 @@ class AgentRepository:
             return await self.unseen(references)
         finally:
             await self.session.execute(_NARROW, {"owners": visible_owners()})
+
+    async def cancel(self, run_id: str, *, at: datetime) -> bool:
+        """Whether the run was queued, and therefore is cancelled now: it costs nothing."""
+        table = AgentRun
+        ended = await self.session.scalar(
+            update(table)
+            .where(table.customer_id == self.customer_id, table.id == run_id, table.status == "queued")
+            .values(status="cancelled", cost_minor=None, completed_at=at)
+            .returning(table.id)
+            .execution_options(synchronize_session=False)
+        )
+        return ended is not None
+
+    async def status(self, run_id: str) -> str:
+        """How far a run is; raises `NotFound`."""
+        table = AgentRun
+        there = (table.customer_id == self.customer_id, table.id == run_id)
+        status = await self.session.scalar(select(table.status).where(*there)) if is_id(run_id) else None
+        if status is None:
+            raise missing("run")
+        return status
+
+    async def run(self, run_id: str) -> bytes:
+        """The run as every read answers it."""
+        function = func.api_get_agent_run(self.customer_id, run_id)
+        return str(await self.session.scalar(select(function))).encode()
 
     async def rendered(self, type_: str) -> bytes:
         """The agent as every read answers it."""

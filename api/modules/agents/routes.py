@@ -63,6 +63,15 @@ async def get_agent_run(request: Request, run_id: str) -> Response:
     return Response(row[0], media_type=JSON)
 
 
+@router.post("/runs/{run_id}/cancel", responses=answers(Run, 404, 409))
+@requires("agents:cancel")
+async def cancel_agent_run(run_id: str, context: Write) -> Response:
+    """Take back a run that is queued. One that waits for an approval ends when that is rejected."""
+    service = Agents(context)
+    await service.cancel(run_id)
+    return Response(await service.agents.run(run_id), media_type=JSON)
+
+
 @read(router, "/lead_source", Agent)
 @requires("agents:read")
 async def get_lead_source_agent(request: Request) -> Response:

@@ -9,7 +9,7 @@ from api.query.schemas import ListPage, ListQuery
 from api.schemas import Currency, Custom, Id, Input, Minor, Output, Text50
 
 AgentType = Literal["lead_source", "enrichment", "email", "voice"]
-RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "refused"]
+RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "refused", "cancelled"]
 Instructions = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 HowMany = Annotated[int, Field(ge=1, le=1000)]
@@ -40,12 +40,17 @@ class _Config(Input):
     enabled: bool = Field(description="whether it works at all: the kill switch")
     sponsor_id: Id = Field(description="the user whose rights it never exceeds; must be allowed what it does")
     cost_cap_minor: Minor | None = Field(default=None, description="what its runs may cost in a calendar month")
-    currency: Currency | None = None
+    run_cost_minor: Minor = Field(
+        default=0, description="what one run is taken to cost: a run that would exceed the cap is refused"
+    )
+    currency: Currency | None = Field(default=None, description="of the cap")
 
     @model_validator(mode="after")
     def _whole_cap(self) -> Self:
         if (self.cost_cap_minor is None) != (self.currency is None):
             raise ValueError("cost_cap_minor and currency go together")
+        if self.run_cost_minor and self.cost_cap_minor is None:
+            raise ValueError("run_cost_minor belongs to a cap")
         return self
 
 
@@ -77,6 +82,7 @@ class Agent(Output):
     enabled: bool
     sponsor_id: Id | None
     cost_cap_minor: int | None
+    run_cost_minor: int
     currency: str | None
     defaults: dict[str, Any]
     version: int
@@ -146,6 +152,11 @@ class Run(Output):
     agent_type: str
     command_id: Id
     status: RunStatus
+    reason: str | None = Field(
+        description="`agent_switched_off` or `cost_cap_reached` of one that was refused; of others, none"
+    )
+    cost_minor: int | None = Field(description="what it counts of the cap of the month; null where there is none")
+    currency: str | None
     input: dict[str, Any]
     output: dict[str, Any] | None
     error: str | None

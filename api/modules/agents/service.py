@@ -6,7 +6,7 @@ An agent works for whoever asks, and for its sponsor: both must be allowed what 
 from typing import Any
 
 from api.dependencies.work import WriteContext
-from api.modules.agents.errors import AgentOff, SponsorNotAllowed
+from api.modules.agents.errors import AgentOff, RunNotQueued, SponsorNotAllowed
 from api.modules.agents.repository import AgentRepository
 from api.permissions import permissions_of
 from api.problems import ReferenceNotFound
@@ -23,6 +23,7 @@ FIELDS = {
     "enabled": "enabled",
     "sponsor_id": "sponsor_id",
     "cost_cap_minor": "cost_cap_minor",
+    "run_cost_minor": "run_cost_minor",
     "currency": "currency",
     "defaults": "config",
 }
@@ -71,6 +72,14 @@ class Agents:
         if owners != EVERY_OWNER and await self.agents.unseen_by(owners, references) is not None:
             raise SponsorNotAllowed("The sponsor of the agent does not see the record.")
         return self._command(agent, config.config, values)
+
+    async def cancel(self, run_id: str) -> None:
+        """Take back a run that nobody works on yet; raises `NotFound` or `RunNotQueued`."""
+        if not await self.agents.cancel(run_id, at=self.trail.now):
+            status = await self.agents.status(run_id)
+            raise RunNotQueued(f"A run that is {status} cannot be cancelled.", current=status)
+        before, after = {"status": "queued"}, {"status": "cancelled"}
+        self.trail.audit("agent_run.cancelled", ("agent_run", run_id), before=before, after=after)
 
     def _command(self, agent: Agent, defaults: dict[str, Any], values: Values) -> str:
         """Tell the agent. Each command is a subject of its own, in its only version."""

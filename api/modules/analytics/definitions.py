@@ -62,6 +62,11 @@ def filled(field: str) -> Expression:
     return Not(Condition(Path((field,)), "is null"))
 
 
+def is_in(field: str, values: list[str]) -> Expression:
+    """`field` is one of these values."""
+    return Condition(Path((field,)), "in", tuple(Text(value) for value in values))
+
+
 def has_any(field: str, values: list[str]) -> Expression:
     """The list `field` has one of these values."""
     return Condition(Path((field,)), "has any", tuple(Text(value) for value in values))

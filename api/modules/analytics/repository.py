@@ -1,19 +1,32 @@
 """Figures as SQL: rows by their definition, grouped and added up in one statement, behind row-level security."""
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from api.modules.analytics.definitions import Rows
+from api.modules.analytics.states import CHANGES, SHOWN, SUMS, states
 from api.query.conditions import ROW, Arguments, Conditions, Names
 from api.query.errors import QueryTooExpensive
 from api.query.reading import FUNCTION
 from api.query.statement import asked_by, visible
 from api.query.times import Asker
+from bevyly.db.pagination import Position
 from bevyly.db.read import Reader, TookTooLong
 
 Figures = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Two instants, each of which sees what was so just before it."""
+
+    since: datetime
+    until: datetime
+
 
 # `source` selects the deals; `path` are the stages on the way to a won deal, in their order.
 _FUNNEL = """
@@ -96,6 +109,39 @@ class FigureRepository:
         source, pipeline = self._source(rows, arguments), arguments.bind(pipeline_id, "text")
         found: dict[str, Any] = await self._ask(_FUNNEL.format(source=source, pipeline=pipeline), arguments)
         return found
+
+    async def changes(self, rows: Rows, between: Moments) -> Figures:
+        """How many deals changed how, by currency, and what that is worth."""
+        arguments = Arguments()
+        found: Figures = await self._ask(
+            f"{self._states(rows, between, arguments)} select coalesce(json_agg(g), '[]') from ("
+            f"select currency, {SUMS} from states group by 1 order by 1) g",
+            arguments,
+        )
+        return found
+
+    async def changed(
+        self, rows: Rows, between: Moments, change: str, currency: str | None, *, after: Position, limit: int
+    ) -> Figures:
+        """Deals with one kind of change, newest first, from `after` on; of one currency, or of none for `none`."""
+        arguments = Arguments()
+        states_ = self._states(rows, between, arguments)
+        wanted = [CHANGES[change][0]]
+        if currency is not None:
+            none = currency == "none"
+            wanted.append("currency is null" if none else f"currency = {arguments.bind(currency, 'text')}")
+        at, last = arguments.bind(after.at.isoformat(), "timestamptz"), arguments.bind(after.id, "text")
+        found: Figures = await self._ask(
+            f"{states_} select coalesce(json_agg(g), '[]') from (select {SHOWN}, created_at from states "
+            f"where {' and '.join(f'({one})' for one in wanted)} and (created_at, id) < ({at}, {last}) "
+            f"order by created_at desc, id desc limit {limit}) g",
+            arguments,
+        )
+        return found
+
+    def _states(self, rows: Rows, between: Moments, arguments: Arguments) -> str:
+        moments = [arguments.bind(one.isoformat(), "timestamptz") for one in (between.since, between.until)]
+        return states(self._source(rows, arguments), *moments)
 
     def _source(self, rows: Rows, arguments: Arguments) -> str:
         names = Names(rows.listing, self._permissions)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.schemas import Id, Input, Output
+from api.schemas import Id, Input, Output, PageInfo, PageQuery
 
 When = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _SINCE = "a date, an instant or a word of the query language, such as `-90d` or `this_quarter`"
@@ -47,6 +47,26 @@ class ForecastQuery(Asked):
     since: When | None = Field(default=None, description=_SINCE)
     until: When | None = Field(default=None, description=_UNTIL)
     pipeline_id: Id | None = None
+
+
+Change = Literal["opened", "won", "lost", "reopened", "amount_changed", "moved", "slipped"]
+
+
+class ChangesQuery(Asked):
+    """Between which two moments. Whose deals, and of which pipeline, is asked of the deals as they are now."""
+
+    since: When = Field(default="-7d", description=_SINCE)
+    until: When | None = Field(default=None, description=f"{_UNTIL}; now unless said otherwise")
+    pipeline_id: Id | None = None
+
+
+class ChangedDealsQuery(ChangesQuery, PageQuery):
+    """Which of the deals that changed."""
+
+    change: Change = "opened"
+    currency: Annotated[str, StringConstraints(pattern=r"^([A-Z]{3}|none)$")] | None = Field(
+        default=None, description="`none` is of deals without one"
+    )
 
 
 class Counted(Output):
@@ -139,3 +159,61 @@ class Forecast(Output):
 
     data: list[ForecastFigures]
     complete: bool = Field(description="whether these are all; there are at most 200")
+
+
+class Stock(Output):
+    """Open deals at one moment."""
+
+    count: int
+    amount_minor: int
+
+
+class Flow(Counted):
+    """Deals with one kind of change."""
+
+    amount_minor: int
+
+
+class ChangeFigures(Output):
+    """From the open deals before to those after: `before + opened + reopened - won - lost + amount_changed = after`."""
+
+    currency: str | None
+    before: Stock
+    opened: Flow = Field(description="made in between, also where they are won or lost by now")
+    reopened: Flow
+    won: Flow
+    lost: Flow
+    amount_changed: Flow = Field(description="open before and after; the amount is the sum of the differences")
+    net_minor: int
+    after: Stock
+    moved: Flow = Field(description="open before and after, in another stage; changes no sum")
+    slipped: Flow = Field(description="open before and after, to close on a later day; changes no sum")
+
+
+class ChangeReport(Output):
+    """What changed between two moments, by currency. A deal that went back and forth between them did not change."""
+
+    since: str
+    until: str
+    data: list[ChangeFigures]
+
+
+class ChangedDeal(Output):
+    """A deal as it was before and after; before it was made, all is null."""
+
+    id: Id
+    name: str
+    currency: str | None
+    stage_before: str | None
+    stage_after: str
+    value_before_minor: int | None
+    value_after_minor: int | None
+    expected_close_date_before: str | None
+    expected_close_date_after: str | None
+
+
+class ChangedDealPage(Output):
+    """A page of deals that changed, the newest first."""
+
+    data: list[ChangedDeal]
+    page: PageInfo

@@ -14,6 +14,7 @@ from api.modules.analytics.definitions import (
     equals,
     filled,
     has_any,
+    is_in,
     number,
     owned,
     period,
@@ -51,7 +52,9 @@ class Analytics:
         pipeline_id = stages[0]["pipeline_id"]
         created = period(asked.since, asked.until, self._asker).instants("created_at")
         deals = DEALS.also(equals("pipeline_id", pipeline_id), *created, *owned(asked))
-        return {"data": _funnel(deals, stages, await self._figures.funnel(deals, pipeline_id))}
+        # a stage is of one pipeline, so these are the same deals; how many they are, the planner knows of stages alone
+        same = DEALS.also(is_in("stage", [stage["key"] for stage in stages]), *created, *owned(asked))
+        return {"data": _funnel(deals, stages, await self._figures.funnel(same, pipeline_id))}
 
     async def conversion(self, asked: ConversionQuery) -> Document:
         """What became of leads."""

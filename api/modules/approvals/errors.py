@@ -21,6 +21,12 @@ class ContentChanged(PreconditionFailed):
     code = "approval_content_changed"
 
 
+class ManagerRequired(Forbidden):
+    """A policy leaves this to owners and admins; `policy_id` is that policy."""
+
+    code = "manager_required"
+
+
 class SelfApproval(Forbidden):
     """Who asked for it, or is the agent's sponsor, cannot allow it as well."""
 

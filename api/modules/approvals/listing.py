@@ -16,11 +16,12 @@ APPROVALS = Listing(
     permission="approvals:read",
     function="api_list_approvals",
     fields=Fields(
-        ApprovalItem, sortable=("created_at", "expires_at", "reviewed_at"), facets=("item_type", "reviewed_by")
+        ApprovalItem, sortable=("created_at", "expires_at", "reviewed_at"),
+        facets=("item_type", "requires", "policy_id", "reviewed_by"),
     ).of(
         "id", "agent_run_id", "item_type", "content", "content_hash",
         computed("status", Type.TEXT, _STATUS, facet=True, choices=get_args(Status)),
-        "requested_by", "sponsor_id", "edited_by", "edited_at", "reviewed_by", "reviewed_at", "reason", "expires_at",
-        "version", "created_at",
+        "requested_by", "sponsor_id", "requires", "policy_id", "edited_by", "edited_at", "reviewed_by", "reviewed_at",
+        "reason", "expires_at", "version", "created_at",
     ),
 )  # fmt: skip

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from api.modules.approval_policies.schemas import Requires
 from api.query.schemas import ListPage, ListQuery
 from api.schemas import Comment, Id, Input, Output, Scalar, Text50, Text100, small
 
-ItemType = Literal["email", "call"]
 Status = Literal["pending", "approved", "rejected", "expired"]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Value = Scalar | Annotated[list[Scalar], Field(max_length=100)]
@@ -38,6 +38,8 @@ class Approval(Output):
     status: Status
     requested_by: Id | None
     sponsor_id: Id | None
+    requires: Requires
+    policy_id: Id | None = Field(description="the policy that requires it; null where none did")
     edited_by: Id | None
     edited_at: datetime | None
     reviewed_by: Id | None

@@ -6,8 +6,9 @@ An approval names the hash of the content that was seen, and the content of that
 from typing import Any
 
 from api.dependencies.work import WriteContext
-from api.modules.approvals.errors import ApprovalExpired, ContentChanged, NotPending, SelfApproval
+from api.modules.approvals.errors import ApprovalExpired, ContentChanged, ManagerRequired, NotPending, SelfApproval
 from api.modules.approvals.repository import ApprovalRepository
+from api.permissions import MANAGERS
 from api.records.service import require_version
 from api.records.trail import Trail, Values
 from bevyly.agents.content import content_hash
@@ -24,11 +25,16 @@ class Approvals:
         self.items = ApprovalRepository(context.work.session, context.principal.customer_id)
 
     async def approve(self, approval_id: str, *, content_hash: str, reason: str | None) -> ApprovalItem:
-        """Allow what was seen; raises `SelfApproval`, `ContentChanged`, `NotPending` or `ApprovalExpired`."""
+        """Allow what was seen.
+
+        Raises `SelfApproval`, `ManagerRequired`, `ContentChanged`, `NotPending` or `ApprovalExpired`.
+        """
         row = await self.items.find(approval_id)
         # a person's API key is the person
         if self.context.principal.user_id in (row.requested_by, row.sponsor_id):
             raise SelfApproval("Somebody else has to approve what you asked for, or what an agent of yours does.")
+        if row.requires == "manager" and self.context.principal.role not in MANAGERS:
+            raise ManagerRequired("An owner or an admin has to approve this.", policy_id=row.policy_id)
         return await self._decide(row.id, "approved", reason, content_hash)
 
     async def reject(self, approval_id: str, *, reason: str) -> ApprovalItem:

@@ -9,6 +9,12 @@ class NotNow(Conflict):
     code = "privacy_request_state"
 
 
+class BeingWorkedOn(Conflict):
+    """The request is being worked on, such as its preview: ask again when its status has changed."""
+
+    code = "privacy_request_busy"
+
+
 class NoFile(Conflict):
     """The request has no file: it is no export, is not done, or its file was kept long enough."""
 

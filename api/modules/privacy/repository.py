@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.modules.privacy.errors import BeingWorkedOn
 from api.records.repository import missing
 from bevyly.db.schema import Contact, Lead, PrivacyRequest
 from bevyly.db.unit_of_work import driver_of, flush
@@ -22,13 +23,20 @@ class PrivacyRepository:
         self.customer_id = customer_id
 
     async def lock(self, request_id: str) -> PrivacyRequest:
-        """The request, held until the unit of work ends; raises `NotFound`."""
+        """The request, held until the unit of work ends; raises `NotFound`, or `BeingWorkedOn` where a worker has it.
+
+        Work may take minutes: nobody waits for it.
+        """
         table = PrivacyRequest
-        statement = select(table).where(table.customer_id == self.customer_id, table.id == request_id)
-        row = await self.session.scalar(statement.with_for_update()) if is_id(request_id) else None
-        if row is None:
+        if not is_id(request_id):
             raise missing("privacy_request")
-        return row
+        there = (table.customer_id == self.customer_id, table.id == request_id)
+        row = await self.session.scalar(select(table).where(*there).with_for_update(skip_locked=True))
+        if row is not None:
+            return row
+        if await self.session.scalar(select(exists().where(*there))):
+            raise BeingWorkedOn("The request is being worked on. Ask again when its status has changed.")
+        raise missing("privacy_request")
 
     async def open(self, kind: str, mark: str) -> PrivacyRequest | None:
         """The request of this kind for the same person that has not come to its end. One caller at a time asks."""

@@ -19,6 +19,7 @@ from api.records.trail import Trail, Values
 from bevyly.db.schema import Contact, Lead, Sequence, SequenceEnrolment
 from bevyly.db.schema.sequences import RUNNING
 from bevyly.ids import new_id
+from bevyly.privacy.marks import Marks
 
 REFUSALS = {
     "not_found": "There is no such person.",
@@ -50,8 +51,9 @@ class Known:
 class Enrolling:
     """Lets people go through one sequence."""
 
-    def __init__(self, context: WriteContext) -> None:
+    def __init__(self, context: WriteContext, marks: Marks) -> None:
         self.context = context
+        self._marks = marks
         self.customer_id = context.principal.customer_id
         self.sequences = SequenceRepository(context.work.session, self.customer_id)
 
@@ -87,7 +89,7 @@ class Enrolling:
         rows = await bulk.lock_records({kind: wanted for kind, wanted in ids.items() if wanted})
         found: dict[str, Any] = {row.id: row for row in rows}
         addresses = {address for row in found.values() if (address := address_of(row))}
-        known = Known(found, await self.sequences.suppressed(addresses))
+        known = Known(found, await self.sequences.suppressed(addresses, self._marks))
         for other in await self.sequences.others(ids["contact"] | ids["lead"], addresses):
             keys = [key for key in (other.contact_id, other.lead_id) if key is not None]
             if other.status in RUNNING:

@@ -28,6 +28,7 @@ from bevyly.clock import Clock
 from bevyly.db.schema import Activity, Sequence, SequenceEnrolment, SequenceStepRun, User
 from bevyly.db.unit_of_work import UnitOfWork
 from bevyly.ids import new_id
+from bevyly.privacy.marks import Marks
 
 PATIENCE = timedelta(days=7)
 """How long after a last email an answer to it still counts, before the enrolment is finished."""
@@ -48,10 +49,10 @@ class StepActivities(ActivityService):
 class Execution:
     """Does what is due for enrolments of one tenant."""
 
-    def __init__(self, work: UnitOfWork, clock: Clock, letters: Letters) -> None:
+    def __init__(self, work: UnitOfWork, clock: Clock, letters: Letters, marks: Marks) -> None:
         self._work, self._clock, self._letters = work, clock, letters
         self._now = clock.now()
-        self._holding = Holding(work.session, work.customer_id, self._now)
+        self._holding = Holding(work.session, work.customer_id, self._now, marks)
         self._repository = SequenceRepository(work.session, work.customer_id)
         self._stops = Stops(work)
         self._batch = Batch(HeldWork(work.session, work.customer_id))

@@ -30,6 +30,7 @@ from bevyly.db.schema import (
     User,
 )
 from bevyly.db.schema.sequences import RUNNING
+from bevyly.privacy.marks import Marks
 
 
 @dataclass
@@ -69,10 +70,11 @@ class Held:
 class Holding:
     """Takes hold of enrolments of one tenant, and of what they need."""
 
-    def __init__(self, session: AsyncSession, customer_id: str, now: datetime) -> None:
+    def __init__(self, session: AsyncSession, customer_id: str, now: datetime, marks: Marks) -> None:
         self._session = session
         self._customer_id = customer_id
         self._now = now
+        self._marks = marks
         self._repository = SequenceRepository(session, customer_id)
 
     async def due(self, ids: Rows[str]) -> Held:
@@ -93,7 +95,7 @@ class Holding:
         held.enrolments = [row for row in held.enrolments if row.status in RUNNING]
         people = [person for row in held.enrolments if (person := held.person(row)[0]) is not None]
         held.suppressed = await self._repository.suppressed(
-            {address for person in people if (address := address_of(person)) is not None}
+            {address for person in people if (address := address_of(person)) is not None}, self._marks
         )
         held.emails = await self._repository.last_emails([row.id for row in held.enrolments])
         return held

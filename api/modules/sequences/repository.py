@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import case, insert, or_, select, update
+from sqlalchemy import case, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -20,11 +20,13 @@ from bevyly.db.schema import (
     SequenceMailbox,
     SequenceStepRun,
     Suppression,
+    SuppressionMark,
     User,
 )
 from bevyly.db.schema import Sequence as SequenceRow
 from bevyly.db.schema.sequences import RUNNING
 from bevyly.ids import is_id, new_id
+from bevyly.privacy.marks import Marks
 
 Values = dict[str, Any]
 
@@ -106,15 +108,27 @@ class SequenceRepository:
         )
         return (await self.session.scalars(statement)).all()
 
-    async def suppressed(self, addresses: Collection[str]) -> dict[str, str]:
-        """Why which of these addresses is not written to."""
+    async def suppressed(self, addresses: Collection[str], marks: Marks) -> dict[str, str]:
+        """Why which of these addresses is not written to; `marks` know those of people who were erased."""
+        by_mark = {mark: address for address in addresses for mark in marks.all(self.customer_id, address)}
+        kept = await self.session.execute(
+            select(SuppressionMark.mark, SuppressionMark.reason).where(
+                SuppressionMark.customer_id == self.customer_id, among(SuppressionMark.mark, by_mark)
+            )
+        )
+        found = {by_mark[str(mark)]: str(reason) for mark, reason in kept}
         table = Suppression
         rows = await self.session.execute(
             select(table.email, table.reason).where(
                 table.customer_id == self.customer_id, among(table.email, addresses)
             )
         )
-        return {str(email): str(reason) for email, reason in rows}
+        return found | {str(email): str(reason) for email, reason in rows}
+
+    async def forget_marks(self, marks: Collection[str]) -> None:
+        """Let an address be written to again that somebody had who was erased."""
+        table = SuppressionMark
+        await self.session.execute(delete(table).where(table.customer_id == self.customer_id, among(table.mark, marks)))
 
     async def suppress(self, email: str, reason: str, *, enrolment_id: str | None, now: Any) -> str | None:
         """Never write to an address again; the id of the new row, or None where that was so before."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 from fastapi import Query, Request, Response
 
-from api.dependencies.work import IfMatch, Write
+from api.dependencies.work import IfMatch, Process, Write
 from api.modules.sequences.enrolling import Enrolling
 from api.modules.sequences.schemas import (
     Enrol,
@@ -21,6 +21,7 @@ from api.modules.sequences.schemas import (
 from api.modules.sequences.service import SequenceService
 from api.records.reads import JSON, one, page, written
 from api.routing import RowsRoute, answers, area, costs, problems, read, requires
+from bevyly.privacy.marks import Marks
 
 router = area("/sequences", "sequences")
 
@@ -85,11 +86,11 @@ async def restore_sequence(sequence_id: str, context: Write) -> Response:
     return written(await service.sequences.rendered("sequence", row.id), version=row.version)
 
 
-async def enrol_people(sequence_id: str, body: Enrol, context: Write) -> Response:
+async def enrol_people(sequence_id: str, body: Enrol, context: Write, process: Process) -> Response:
     """Let up to 1,000 people go through a sequence, each with a result of its own."""
     people = [person.model_dump(exclude_none=True) for person in body.people]
     wanted = body.model_dump(exclude={"people"})
-    results = await Enrolling(context).enrol(sequence_id, people, wanted)
+    results = await Enrolling(context, Marks.of(process.settings)).enrol(sequence_id, people, wanted)
     counts = Counter(result["status"] for result in results)
     return Response(orjson.dumps({"counts": counts, "results": results}), media_type=JSON)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from api.dependencies.work import IfMatch, Write
+from api.dependencies.work import IfMatch, Process, Write
 from api.modules.sequences.schemas import (
     Mailbox,
     MailboxChange,
@@ -16,6 +16,7 @@ from api.modules.sequences.schemas import (
 from api.modules.sequences.service import SequenceService
 from api.records.reads import JSON, one, page, written
 from api.routing import answers, area, problems, read, requires
+from bevyly.privacy.marks import Marks
 
 mailboxes = area("/mailboxes", "sequences")
 suppressions = area("/suppressions", "sequences")
@@ -59,7 +60,7 @@ async def create_suppression(body: SuppressionCreate, context: Write) -> Respons
 
 @suppressions.delete("/{suppression_id}", status_code=204, responses=problems(404))
 @requires("suppressions:delete")
-async def delete_suppression(suppression_id: str, context: Write) -> Response:
+async def delete_suppression(suppression_id: str, context: Write, process: Process) -> Response:
     """Let an address be written to again: only where that is the person's own wish."""
-    await SequenceService(context).release(suppression_id)
+    await SequenceService(context).release(suppression_id, Marks.of(process.settings))
     return Response(status_code=204)

@@ -26,6 +26,7 @@ from bevyly.db.scope import EVERY_OWNER, narrow_to
 from bevyly.db.unit_of_work import driver_of, unit_of_work
 from bevyly.errors import BevylyError
 from bevyly.events.failpoints import failpoint
+from bevyly.privacy.marks import Marks
 from bevyly.settings import Settings
 
 DONE = Counter("bevyly_sequence_enrolments_total", "Enrolments for which something was done.", ["what"])
@@ -41,6 +42,7 @@ class Sequencer:
         self._url = all_tenants_url
         self._clock = clock
         self._letters = Letters(settings)
+        self._marks = Marks.of(settings)
 
     async def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; outages of PostgreSQL are waited out."""
@@ -96,7 +98,7 @@ class Sequencer:
 
     async def _execute(self, customer_id: str, ids: Sequence[str]) -> int:
         async with unit_of_work(self._engine, customer_id) as work:
-            done = await Execution(work, self._clock, self._letters).of(ids)
+            done = await Execution(work, self._clock, self._letters, self._marks).of(ids)
             failpoint("sequence_written")
         DONE.labels("steps").inc(done)
         return done

@@ -5,7 +5,7 @@ from typing import Any
 from api.dependencies.work import WriteContext
 from api.modules.sequences.errors import BadSteps, EnrolmentState, NotYours, SenderDisabled, StepsNeeded
 from api.modules.sequences.repository import SequenceRepository
-from api.modules.sequences.stopping import OF_ADDRESSES, Moment, Stops
+from api.modules.sequences.stopping import BY_HAND, OF_ADDRESSES, Moment, Stops
 from api.modules.sequences.timing import opening, sending_hours
 from api.permissions import MANAGERS
 from api.problems import ReferenceNotFound
@@ -14,6 +14,7 @@ from api.records.service import require_version
 from api.records.trail import Trail, Values
 from bevyly.db.schema import Sequence, SequenceEnrolment, SequenceMailbox, User
 from bevyly.ids import is_id, new_id
+from bevyly.privacy.marks import Marks
 
 STEP: Values = {"id": None, "kind": None, "wait_days": 0, "wait_hours": 0, "subject": None, "body": None}
 
@@ -103,7 +104,7 @@ class SequenceService:
         """End it for good; its new version. Raises `EnrolmentState`."""
         row = await self._enrolment(enrolment_id, ("active", "paused"))
         before = {"status": row.status}
-        await self.stops.end({row.id: "manual"}, self.moment)
+        await self.stops.end({row.id: BY_HAND}, self.moment)
         subject = ("sequence_enrolment", row.id)
         self.trail.audit("sequence_enrolment.stopped", subject, before=before, after={"status": "stopped"})
         return row.version + 1
@@ -142,9 +143,10 @@ class SequenceService:
             self.trail.audit("suppression.created", ("suppression", made), after={"email": address, "reason": reason})
         return made or await self.sequences.suppression_of(address)
 
-    async def release(self, suppression_id: str) -> None:
-        """Let an address be written to again."""
+    async def release(self, suppression_id: str, marks: Marks) -> None:
+        """Let an address be written to again, also where somebody had it who was erased."""
         row = await self.sequences.suppression(suppression_id)
+        await self.sequences.forget_marks(marks.all(self.principal.customer_id, row.email))
         before = {"email": row.email, "reason": row.reason}
         await self.session.delete(row)
         self.trail.audit("suppression.deleted", ("suppression", row.id), before=before)

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from bevyly.clock import FixedClock
+from bevyly.db.schema import AuditEntry
 from bevyly.db.unit_of_work import UnitOfWork, driver_of, flush
 from bevyly.events.envelope import new_event
+from bevyly.ids import new_id
 
 _COPIED = "'to', 'cc', 'bcc'"
 _SINCE = "greatest(a.occurred_at, a.completed_at) >= e.created_at"
@@ -66,6 +68,8 @@ where customer_id = %(tenant)s and status in ('active', 'paused') and {condition
 OF_CONTACTS = "contact_id = any(%(values)s)"
 OF_LEADS = "lead_id = any(%(values)s) and contact_id is null"
 OF_ADDRESSES = "address = any(%(values)s)"
+BY_HAND = "manual"
+"""The reason of who was ended by a person."""
 # Of people who become one, each sequence goes on with the survivor, or else with the oldest of its enrolments.
 TWINS = {
     kind: f"""
@@ -121,7 +125,27 @@ class Stops:
             await driver_of(self._work.session).execute(_WITHDRAW, self._tenant | stopped)
         for row in ended:
             self._tell(status, row, moment)
+            if row[-1] != BY_HAND:
+                self._note(status, row, moment)
         return len(ended)
+
+    def _note(self, status: str, row: Any, moment: Moment) -> None:
+        """The audit of what a sequence did by itself; who ends one by hand is noted with it."""
+        id_, _, sequence_id, *_, reason = row
+        self._work.note(
+            AuditEntry(
+                customer_id=self._work.customer_id,
+                id=new_id(),
+                actor_type="sequence",
+                actor_id=sequence_id,
+                action=f"sequence_enrolment.{status}",
+                entity_type="sequence_enrolment",
+                entity_id=id_,
+                after={"status": status, "reason": reason},
+                request_id=moment.request_id,
+                occurred_at=moment.at,
+            )
+        )
 
     def _tell(self, status: str, row: Any, moment: Moment) -> None:
         id_, version, sequence_id, contact_id, lead_id, sender_id, reason = row

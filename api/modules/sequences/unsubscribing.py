@@ -14,6 +14,7 @@ from bevyly.db.schema import AuditEntry
 from bevyly.db.unit_of_work import UnitOfWork, unit_of_work
 from bevyly.identity import keys
 from bevyly.ids import new_id
+from bevyly.privacy.marks import Marks
 
 UNSUBSCRIBE = "bvy_unsubscribe_"
 PATH = "/api/v1/unsubscribe"
@@ -36,6 +37,7 @@ class Unsubscribing:
 
     def __init__(self, resources: Resources, request_id: str | None) -> None:
         self._resources = resources
+        self._marks = Marks.of(resources.settings)
         self._moment = Moment(resources.clock.now(), request_id=request_id)
 
     async def look(self, token: str) -> Subscriber:
@@ -62,7 +64,7 @@ class Unsubscribing:
             raise _unknown()
         addresses = tuple(sorted({run.address, await sequences.address_of(run.enrolment_id)}))
         company = (await sequences.tenant()).name
-        known = await sequences.suppressed(addresses)
+        known = await sequences.suppressed(addresses, self._marks)
         return Subscriber(addresses, company, len(known) == len(addresses)), run.enrolment_id
 
     def _note(self, work: UnitOfWork, suppression_id: str, address: str) -> None:

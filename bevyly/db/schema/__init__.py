@@ -1,7 +1,7 @@
 """All tables, one file per area. Import from here, so that the metadata is complete."""
 
 from bevyly.db.schema.activities import Activity, ActivityParticipant
-from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem
+from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem, ApprovalPolicy
 from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.custom_fields import CustomField
@@ -35,7 +35,14 @@ from bevyly.db.schema.merges import Merge
 from bevyly.db.schema.pipelines import Pipeline, PipelineStage
 from bevyly.db.schema.privacy import ErasedMark, PrivacyFile, PrivacyRequest
 from bevyly.db.schema.search import SearchEntry
-from bevyly.db.schema.sequences import Sequence, SequenceEnrolment, SequenceMailbox, SequenceStepRun, Suppression
+from bevyly.db.schema.sequences import (
+    Sequence,
+    SequenceEnrolment,
+    SequenceMailbox,
+    SequenceStepRun,
+    Suppression,
+    SuppressionMark,
+)
 from bevyly.db.schema.teams import Team, TeamMember
 from bevyly.db.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -47,6 +54,7 @@ __all__ = [
     "AgentRun",
     "ApiKey",
     "ApprovalItem",
+    "ApprovalPolicy",
     "AuditEntry",
     "Base",
     "Briefing",
@@ -94,6 +102,7 @@ __all__ = [
     "SequenceStepRun",
     "Signal",
     "Suppression",
+    "SuppressionMark",
     "Team",
     "TeamMember",
     "TenantSpread",

@@ -186,3 +186,15 @@ class Suppression(TenantRow, Base):
     reason: Mapped[Code]
     enrolment_id: Mapped[Id | None] = mapped_column(comment="where it came from")
     created_at: Mapped[CreatedAt]
+
+
+class SuppressionMark(Base):
+    """That somebody who was erased is not to be written to: a keyed hash of the address. Writer: `bevyly.privacy`."""
+
+    __tablename__ = "suppression_marks"
+    __table_args__ = (CheckConstraint("reason in ('unsubscribed','bounced','complained','manual')", name="reason"),)
+
+    customer_id: Mapped[Id] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(String(64), primary_key=True)
+    reason: Mapped[Code]
+    created_at: Mapped[Instant]

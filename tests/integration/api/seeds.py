@@ -17,6 +17,7 @@ from bevyly.db.schema import (
     AgentRun,
     ApiKey,
     ApprovalItem,
+    ApprovalPolicy,
     AuditEntry,
     Base,
     Briefing,
@@ -58,6 +59,7 @@ from bevyly.db.schema import (
     SequenceStepRun,
     Signal,
     Suppression,
+    SuppressionMark,
     Team,
     TeamMember,
     WebhookAttempt,
@@ -127,6 +129,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
         "stage_id": new_id(),
         "invitation_id": new_id(),
         "field_id": new_id(),
+        "policy_id": new_id(),
         "user_id": user_id,
         "actor_id": user_id,
     }
@@ -150,8 +153,9 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 AgentConfig(**t, id=new_id(), agent_type=agent.type, sponsor_id=user_id, config=config)
                 for agent, config in zip(AGENTS, ({"criteria": {}, "limit": 50}, {}, {}, {}), strict=True)
             ),
+            ApprovalPolicy(**t, id=ids["policy_id"], requires="manager", created_by=user_id),
             AgentRun(
-                **t, id=run, agent_type="email", command_id=ids["command_id"], status="succeeded", input=asked,
+                **t, id=run, agent_type="email", command_id=ids["command_id"], status="queued", input=asked,
                 started_at=NOW,
             ),
             ApiKey(
@@ -221,6 +225,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=ids["sequence_id"], name="Secret sequence", status="active", owner_id=user_id, steps=[step]
             ),
             SequenceMailbox(**t, user_id=user_id),
+            SuppressionMark(**t, mark="m", reason="manual", created_at=NOW),
             Suppression(**t, id=ids["suppression_id"], email="never@example.com", reason="manual"),
             Import(
                 **t, id=ids["import_id"], kind="account", size_bytes=7, encoding="utf-8", delimiter=",",

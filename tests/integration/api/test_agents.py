@@ -1,10 +1,12 @@
 """Agents: off until somebody switches them on, and never with more rights than who asks and who stands for them."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from bevyly.clock import SystemClock
 from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 
@@ -34,7 +36,9 @@ async def test_an_agent_is_off_until_it_is_switched_on_and_again_when_it_is_swit
             (name, False, 0) for name in ("lead_source", "enrichment", "email", "voice")
         ]
         assert await ask(client, account) == (409, "agent_switched_off")
-        made = await configure(client, "enrichment", owner, cost_cap_minor=5000, currency="EUR")
+        costs = {"cost_cap_minor": 5000, "run_cost_minor": 20, "currency": "EUR"}
+        made = await configure(client, "enrichment", owner, **costs)
+        assert made.json().items() >= costs.items()
         assert (made.status_code, made.headers["etag"], made.json()["cost_cap_minor"]) == (200, '"1"', 5000)
         assert made.content == (await client.get(f"{BASE}/enrichment")).content
         assert await ask(client, account) == (202, None)
@@ -108,6 +112,7 @@ async def test_whoever_asks_sees_what_it_is_about(api: Api) -> None:
         ("PUT", "email", {"defaults": {"limit": 5}}),
         ("PUT", "lead_source", {"defaults": {"limit": 0}}),
         ("PUT", "voice", {"cost_cap_minor": 1}),
+        ("PUT", "voice", {"run_cost_minor": 1}),
         ("PUT", "voice", {"cost_cap_minor": -1, "currency": "EUR"}),
         ("PUT", "voice", {"version": 3}),
         ("POST", "email", {"purpose": "to nobody"}),
@@ -125,3 +130,37 @@ async def test_each_agent_is_spoken_to_in_its_own_words(
         answer = await client.request(method, path, json=config | body)
     assert answer.status_code == 422, answer.text
     assert api.rows("agent_configs") == api.events() == []
+
+
+def run_that_is(api: Api, status: str, **values: Any) -> str:
+    """A run of the enrichment agent, which costs something."""
+    row = {"id": new_id(), "status": status, "command_id": new_id(), "started_at": SystemClock().now()} | values
+    row |= {"customer_id": api.a.customer_id, "agent_type": "enrichment", "cost_minor": 20, "currency": "EUR"}
+    api.sql(f"insert into agent_runs ({', '.join(row)}) values ({', '.join(['%s'] * len(row))})", *row.values())
+    return str(row["id"])
+
+
+async def test_a_run_is_cancelled_while_it_is_queued_and_then_costs_nothing(api: Api) -> None:
+    queued = run_that_is(api, "queued")
+    async with api.client(api.a, "member") as client:
+        answer = await client.post(f"{BASE}/runs/{queued}/cancel")
+        assert answer.status_code == 200, answer.text
+        assert answer.content == (await client.get(f"{BASE}/runs/{queued}")).content
+        shown = answer.json()
+        assert (shown["status"], shown["cost_minor"], shown["completed_at"] is None) == ("cancelled", None, False)
+        for status in ("running", "waiting", "succeeded", "failed", "refused", "cancelled"):
+            refused = await client.post(f"{BASE}/runs/{run_that_is(api, status)}/cancel")
+            problem = refused.json()
+            assert (refused.status_code, problem["code"], problem["current"]) == (409, "run_not_queued", status)
+        for missing in (new_id(), "x"):
+            assert (await client.post(f"{BASE}/runs/{missing}/cancel")).status_code == 404
+    assert api.sql(
+        "select action, before ->> 'status', after ->> 'status' from audit where entity_id = %s", queued
+    ) == [("agent_run.cancelled", "queued", "cancelled")]
+
+
+async def test_of_many_who_cancel_a_run_one_does(api: Api) -> None:
+    queued = run_that_is(api, "queued")
+    async with api.client(api.a) as client:
+        answers = await asyncio.gather(*(client.post(f"{BASE}/runs/{queued}/cancel") for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7

@@ -162,3 +162,12 @@ async def test_what_is_about_a_record_out_of_sight_is_out_of_sight(api: Api) -> 
         assert await decide(client, mine, "approve") == (200, None)
     async with api.client(api.a) as client:
         assert await decide(client, theirs, "approve") == (200, None)
+
+
+async def test_what_is_left_to_managers_is_not_approved_by_others(api: Api) -> None:
+    item = waiting(api, requires="manager")
+    async with api.client(api.a, "member") as member, api.client(api.a, "admin") as admin:
+        assert await decide(member, item, "approve") == (403, "manager_required")
+        assert api.events() == []
+        assert await decide(admin, item, "approve") == (200, None)
+        assert await decide(member, waiting(api, requires="manager"), "reject") == (200, None)

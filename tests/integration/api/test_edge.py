@@ -108,6 +108,15 @@ async def test_a_huge_body_is_refused_before_it_is_read(api: Api) -> None:
     assert sent <= MAX_BODY_BYTES + 2 * 64 * 1024
 
 
+async def test_a_target_that_is_too_long_is_refused(api: Api) -> None:
+    async with api.client(api.a) as client:
+        for path, query in ((ACCOUNTS, "x" * 33_000), (f"{ACCOUNTS}/{'x' * 33_000}", "")):
+            is_problem(await client.get(path, params={"q": query}), 414, "target_too_long")
+        longest = " and ".join(f'name ne "{letter * 900}"' for letter in "abcd")
+        answer = await client.get(ACCOUNTS, params={"filter": longest})
+        assert answer.status_code == 200, "the longest filter fits"
+
+
 async def test_too_many_headers_are_refused(api: Api) -> None:
     async with api.client(api.a) as client:
         is_problem(await client.get(ACCOUNTS, headers={"x-long": "x" * 40_000}), 431, "headers_too_large")

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from api.modules.accounts.schemas import Account, AccountPage
 from api.modules.activities.schemas import Activity, ActivityPage
 from api.modules.agents.schemas import Agent, AgentList, Run, RunPage
-from api.modules.analytics.schemas import ConversionReport, Forecast, Funnel, HeatMap
+from api.modules.analytics.schemas import ChangedDealPage, ChangeReport, ConversionReport, Forecast, Funnel, HeatMap
 from api.modules.api_keys.schemas import KeyPage
+from api.modules.approval_policies.schemas import Policy, PolicyPage
 from api.modules.approvals.schemas import Approval, ApprovalPage
 from api.modules.audit.schemas import AuditPage
 from api.modules.auth.schemas import Me, SessionPage
@@ -108,9 +109,13 @@ SHAPES: dict[str, type[BaseModel]] = {
     **{f"/api/v1/agents/{agent}": Agent for agent in ("lead_source", "enrichment", "email", "voice")},
     "/api/v1/agents/runs": RunPage,
     "/api/v1/agents/runs/{run_id}": Run,
+    "/api/v1/approval-policies": PolicyPage,
+    "/api/v1/approval-policies/{policy_id}": Policy,
     "/api/v1/approvals": ApprovalPage,
     "/api/v1/approvals/{approval_id}": Approval,
     "/api/v1/analytics/funnel": Funnel,
+    "/api/v1/analytics/changes": ChangeReport,
+    "/api/v1/analytics/changes/deals": ChangedDealPage,
     "/api/v1/analytics/conversion": ConversionReport,
     "/api/v1/analytics/activity": HeatMap,
     "/api/v1/analytics/forecast": Forecast,

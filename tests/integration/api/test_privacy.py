@@ -26,6 +26,8 @@ from bevyly.privacy.marks import Marks
 from bevyly.privacy.worker import Policy, Worker
 from tests.integration.api.canaries import CANARY, COLUMNS, NAME, hits, place
 from tests.integration.api.conftest import ENCRYPTION_KEY, Api, Tenant
+from tests.integration.api.seeds import seed
+from tests.integration.api.sequences import EMAIL, Way
 from tests.integration.api.test_tenancy import TENANT_TABLES
 
 NOW = datetime.now(UTC)
@@ -193,6 +195,40 @@ async def test_nobody_is_erased_without_a_confirmation_of_what_was_seen(api: Api
         assert (await client.post(f"/api/v1/privacy/requests/{request['id']}/cancel")).json()["status"] == "cancelled"
         assert (await client.post(f"/api/v1/privacy/requests/{request['id']}/confirm")).status_code == 409
     assert api.sql("select subject from privacy_requests where id = %s", request["id"]) == [(None,)]
+
+
+async def test_nobody_waits_for_a_request_that_is_being_worked_on(api: Api) -> None:
+    async with api.client(api.a) as client:
+        request = await ask(client, "erasure", email=CANARY)
+        with psycopg.connect(api.database.pipeline_url) as at_work:
+            at_work.execute("select from privacy_requests where id = %s for update", (request["id"],))
+            for verb in ("confirm", "cancel"):
+                answer = await client.post(f"/api/v1/privacy/requests/{request['id']}/{verb}")
+                assert (answer.status_code, answer.json()["code"]) == (409, "privacy_request_busy")
+        cancelled = await client.post(f"/api/v1/privacy/requests/{request['id']}/cancel")
+        assert cancelled.status_code == 202, cancelled.text
+
+
+async def test_who_objected_is_not_written_to_after_an_erasure_either(api: Api, tmp_path: Path) -> None:
+    """The objection stays, the address does not; when the person wishes it, the objection goes as well."""
+    way = Way(api, FixedClock(NOW))
+    sequence = await way.sequence(EMAIL)
+    await way.call("POST", "suppressions", {"email": CANARY, "reason": "complained"})
+    await erase(api, tmp_path, email=CANARY)
+    assert hits(api, api.a) == {}
+    assert [row[0] for row in api.sql("select reason from suppression_marks")] == ["complained"]
+    again = {"contact_id": await way.contact(email=CANARY)}
+    [refused] = await way.enrol(sequence, again)
+    assert refused["problem"]["code"] == "complained"
+    assert api.sql("delete from suppression_marks returning reason") == [("complained",)]
+    [enrolled] = await way.enrol(sequence, again)
+    mark = Marks([ENCRYPTION_KEY]).mark(api.a.customer_id, CANARY)
+    api.sql("insert into suppression_marks values (%s, %s, 'unsubscribed', now())", api.a.customer_id, mark)
+    await way.work(days=1)
+    assert await way.state(enrolled["id"]) == ("stopped", "unsubscribed")
+    made = await way.call("POST", "suppressions", {"email": CANARY, "reason": "manual"})
+    await way.call("DELETE", f"suppressions/{made['id']}")
+    assert api.sql("select mark from suppression_marks") == []
 
 
 async def test_a_user_is_disabled_under_another_name_but_never_the_last_owner(api: Api, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import orjson
 import psycopg
 import pytest
 import uvicorn
@@ -42,6 +43,16 @@ async def test_half_sent_headers_are_not_waited_for(api: Api, monkeypatch: pytes
             except ConnectionResetError:
                 left = b""
             assert b"200 OK" not in left
+            writer.close()
+        for length in (40_000, 70_000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /api/v1/accounts?q=" + b"x" * length + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 414 "), (length, head)
+            assert b"application/problem+json" in head
+            if length < server.MAX_HEAD_BYTES:
+                size = int(head.lower().partition(b"content-length: ")[2].split()[0])
+                assert orjson.loads(await reader.readexactly(size))["code"] == "target_too_long"
             writer.close()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):

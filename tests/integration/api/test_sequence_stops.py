@@ -20,6 +20,7 @@ from bevyly.db.unit_of_work import unit_of_work
 from bevyly.encryption import Vault
 from bevyly.ids import new_id
 from bevyly.mail.mailers import SpoolMailer
+from bevyly.privacy.marks import Marks
 from pipelines.mail.sender import Sender
 from tests.integration.api.conftest import ENCRYPTION_KEY, Api, running, two_tenants
 from tests.integration.api.sequences import AGAIN, CALL, EMAIL, URL, Way
@@ -70,6 +71,9 @@ async def test_an_answer_or_a_meeting_stops_in_its_own_transaction(
     await way.call("POST", "activities", named(activity, names))
     assert await way.state(enrolment) == (("stopped", reason) if reason else ("active", None))
     assert [one["reason"] for one in way.told("sequence.stopped")] == [reason] * (reason is not None)
+    noted = "select actor_type, after from audit where action = 'sequence_enrolment.stopped' and entity_id = %s"
+    expected = [("sequence", {"status": "stopped", "reason": reason})] if reason else []
+    assert way.api.sql(noted, enrolment) == expected
     [(status, error)] = way.api.sql(
         "select status, last_error from mails where customer_id = %s", way.tenant.customer_id
     )
@@ -136,7 +140,8 @@ async def test_an_answer_that_races_a_step_comes_before_it_or_after(way: Way) ->
     way.clock.instant += timedelta(days=2)
     engine, letters = way.api.app.state.resources.engine, way.sequencer()._letters
     async with unit_of_work(engine, way.tenant.customer_id) as work:
-        assert await Execution(work, way.clock, letters).of([enrolment]) == 1
+        marks = Marks.of(way.api.app.state.resources.settings)
+        assert await Execution(work, way.clock, letters, marks).of([enrolment]) == 1
         answer = asyncio.create_task(way.answer("POST", "activities", email(contact_id=me)))
         while not answer.done() and way.api.sql("select 1 from pg_locks where not granted") == []:
             await asyncio.sleep(0.01)

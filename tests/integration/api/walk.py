@@ -110,6 +110,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/approvals/{approval_id}/edit": {
         "content": {"command": "agent.draft_email", "account_id": _NOBODY, "purpose": "y"}
     },
+    "POST /api/v1/approval-policies": {"requires": "manager", "action": "draft_email", "audience": "customer"},
     "POST /api/v1/sequences": {"name": "x"},
     "PATCH /api/v1/sequences/{sequence_id}": {"name": "y"},
     "POST /api/v1/sequences/{sequence_id}/enrolments": {"people": [{"lead_id": _NOBODY}]},

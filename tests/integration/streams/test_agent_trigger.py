@@ -1,5 +1,6 @@
 """Commands to agents: one run each, held where a person must allow it, refused where a tenant said no."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -65,3 +66,84 @@ def test_an_agent_that_is_switched_off_refuses_for_that_tenant_only(database: Da
     found = {row[2]: row[3:] for row in rows(database, RUNS)}
     assert found == {ours.id: ("refused", "the voice agent is switched off"), theirs.id: ("waiting", None)}
     assert [row[0] for row in rows(database, ITEMS)] == [tenants[1]]
+
+
+def cap(database: Database, tenant: str, minor: int, *, cost: int, agent: str = "enrichment") -> None:
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute(
+            "insert into agent_configs (customer_id, id, agent_type, cost_cap_minor, run_cost_minor, currency) "
+            "values (%s, %s, %s, %s, %s, 'EUR')",
+            (tenant, new_id(), agent, minor, cost),
+        )
+
+
+def outcomes(database: Database) -> list[tuple[Any, ...]]:
+    return rows(database, "select status, reason, cost_minor, currency from agent_runs order by started_at, id")
+
+
+def enrich(tenant: str, number: int) -> list[Event]:
+    return [command(tenant, "agent.enrich_account", account_id=new_id()) for _ in range(number)]
+
+
+RUNS_FOR = ("queued", None, 40, "EUR")
+TOO_MUCH = ("refused", "cost_cap_reached", None, None)
+
+
+def test_what_would_exceed_the_cap_is_refused_and_each_run_counts_once(database: Database, tenants: list[str]) -> None:
+    cap(database, tenants[0], 100, cost=40)
+    first, second, third = enrich(tenants[0], 3)
+    trigger(database, first, first)
+    trigger(database, first)
+    trigger(database, second, third, first, *enrich(tenants[1], 1))
+    found = outcomes(database)
+    assert sorted(found, key=str) == sorted([RUNS_FOR, RUNS_FOR, TOO_MUCH, ("queued", None, None, None)], key=str)
+    refused = "select error, completed_at = started_at from agent_runs where status = 'refused'"
+    assert rows(database, refused) == [
+        ("one more run of the enrichment agent would cost more than its cap of the month", True)
+    ]
+
+
+def test_the_cap_is_of_a_calendar_month_of_the_tenant(database: Database, tenants: list[str]) -> None:
+    cap(database, tenants[0], 40, cost=40)
+    trigger(database, *enrich(tenants[0], 1))
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("update customers set timezone = 'Pacific/Auckland'")
+        start = "date_trunc('month', %s::timestamptz, 'Pacific/Auckland')"
+        connection.execute(f"update agent_runs set started_at = {start}", (CLOCK.now(),))
+    trigger(database, *enrich(tenants[0], 1))
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("update agent_runs set started_at = started_at - interval '1 second' where cost_minor > 0")
+    trigger(database, *enrich(tenants[0], 1))
+    assert sorted(outcomes(database), key=str) == sorted([RUNS_FOR, TOO_MUCH, RUNS_FOR], key=str)
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired", "pending", "approved"])
+def test_what_nobody_allowed_costs_nothing(database: Database, tenants: list[str], status: str) -> None:
+    cap(database, tenants[0], 40, cost=40, agent="email")
+    draft = [command(tenants[0], "agent.draft_email", contact_id=new_id()) for _ in range(2)]
+    trigger(database, draft[0])
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("update approval_items set status = %s", (status,))
+    trigger(database, draft[1])
+    counts = status in ("pending", "approved")
+    assert [row[0] for row in rows(database, "select status from agent_runs order by command_id")] == [
+        "waiting",
+        "refused" if counts else "waiting",
+    ]
+
+
+def test_of_two_who_count_at_once_one_waits_for_the_other(database: Database, tenants: list[str]) -> None:
+    cap(database, tenants[0], 40, cost=40)
+    first, second = enrich(tenants[0], 2)
+    with psycopg.connect(database.pipeline_url) as one, ThreadPoolExecutor(1) as pool:
+        AgentTrigger(CLOCK)(one, [first])
+        other = pool.submit(trigger, database, second)
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        while not other.done() and rows(database, waiting) == [(0,)]:
+            pass
+        one.commit()
+        other.result()
+    assert [row[0] for row in rows(database, "select status from agent_runs order by command_id")] == [
+        "queued",
+        "refused",
+    ]

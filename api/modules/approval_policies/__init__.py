@@ -1,0 +1,1 @@
+"""The area approval policies of the API."""
