@@ -26,7 +26,6 @@ from bevyly.privacy.marks import Marks
 from bevyly.privacy.worker import Policy, Worker
 from tests.integration.api.canaries import CANARY, COLUMNS, NAME, hits, place
 from tests.integration.api.conftest import ENCRYPTION_KEY, Api, Tenant
-from tests.integration.api.seeds import seed
 from tests.integration.api.sequences import EMAIL, Way
 from tests.integration.api.test_tenancy import TENANT_TABLES
 
