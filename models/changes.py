@@ -103,7 +103,7 @@ def _with_points(entries: list[dict[str, Any]], total: int, rate: float) -> list
     elif entries and abs(left) <= len(entries):
         fractions = [entry["logit"] * rate - points for entry, points in zip(entries, whole, strict=True)]
         step = 1 if left > 0 else -1
-        for n in sorted(range(len(entries)), key=lambda n: -step * fractions[n])[: abs(left)]:
+        for n in sorted(range(len(entries)), key=lambda n: (-step * fractions[n], -n))[: abs(left)]:
             whole[n] += step
     elif left:
         entries, whole = [*entries, _entry(Cause(BOUNDS), 0.0, [], [])], [*whole, left]
