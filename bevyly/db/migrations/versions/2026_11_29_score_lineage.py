@@ -3,6 +3,8 @@
 The app may see which events there are and where they are on Kafka, never what is in them.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -36,7 +38,7 @@ _IS_READABLE = f"""(
     where n.nspname = 'intermediate' and c.relname in ({", ".join(f"'{name}'" for name in READ)})
       and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')
   )"""
-COLUMNS = {
+COLUMNS: dict[str, list[sa.Column[Any]]] = {
     "model_versions": [
         sa.Column("artefact_sha256", sa.String(64)),
         sa.Column(
