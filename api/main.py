@@ -44,6 +44,8 @@ from api.modules.opportunities.routes import router as opportunities
 from api.modules.pipelines.routes import router as pipelines
 from api.modules.privacy.routes import router as privacy
 from api.modules.profile.routes import router as profile
+from api.modules.scores.models import FOLDER, Models
+from api.modules.scores.routes import router as scores
 from api.modules.search.routes import router as search
 from api.modules.sequences.enrolments import router as enrolments
 from api.modules.sequences.reactions import react
@@ -64,6 +66,7 @@ from bevyly.telemetry import configure_logging
 # Matched from top to bottom: what is asked most stands first.
 AREAS = (
     intent,
+    scores,
     accounts,
     contacts,
     opportunities,
@@ -124,6 +127,7 @@ def create_app(
         resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules, reaction=react)
         app.state.resources = resources
         app.state.briefings = Briefings(resources.reader)
+        app.state.models = Models(chosen.home / FOLDER)
         app.state.live = Live(
             Feed(resources.reader, chosen.require_app_database()), Seats(resources.redis, resources.clock)
         )

@@ -7,6 +7,7 @@ Belongs here: saving and loading, and the list of types that a file may name. Wh
 import io
 import os
 import zipfile
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,26 @@ def save(model: TrainedModel, path: Path) -> Path:
     return path
 
 
-def load(path: Path) -> TrainedModel:
+def place(root: Path, key: str) -> Path:
+    """Where the artefact store at `root` keeps `key`."""
+    return root / f"{key}{SUFFIX}"
+
+
+def load(path: Path, *, any_contract: bool = False) -> TrainedModel:
     """The model that was saved at `path`; it scores the same frame to the same bits.
 
+    `any_contract` is for scoring what was scored then: a model of an earlier contract reads inputs of its own time.
     Raises MissingArtefact, UntrustedArtefact, ContractChanged.
     """
-    return TrainedModel.from_state(_content(path)["model"])
+    state = _content(path)["model"]
+    if not any_contract:
+        _check_contract(state)
+    return TrainedModel.from_state(state)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the artefact at `path`; raises MissingArtefact."""
+    return sha256(_bytes(path)).hexdigest()
 
 
 def load_card(path: Path) -> dict[str, Any]:
@@ -54,10 +69,14 @@ def card(model: TrainedModel) -> dict[str, Any]:
     )
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise MissingArtefact(f"No model artefact at {path.name}; train the score first.", path=str(path))
-    data = path.read_bytes()
+    return path.read_bytes()
+
+
+def _content(path: Path) -> dict[str, Any]:
+    data = _bytes(path)
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise UntrustedArtefact("The artefact is not a skops file.")
     foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
@@ -66,7 +85,6 @@ def _content(path: Path) -> dict[str, Any]:
     content = skops.io.load(io.BytesIO(data), trusted=list(TRUSTED))
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UntrustedArtefact("The artefact is not in a format that this code writes.")
-    _check_contract(content["model"])
     return content
 
 

@@ -67,5 +67,33 @@ def _newton(
 
 
 def sigmoid(logit: np.ndarray) -> np.ndarray:
-    """Probabilities of logits, without overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logit)))
+    """Probabilities of logits, without overflow, to the same bits on every processor."""
+    small = _exp(-np.abs(logit))
+    return np.asarray(np.where(np.asarray(logit) >= 0, 1.0, small) / (1.0 + small))
+
+
+def _exp(negative: np.ndarray) -> np.ndarray:
+    """e to the power of numbers ≤ 0, within one unit in the last place (Sun's fdlibm, `e_exp.c`).
+
+    NumPy's own exp and tanh differ in the last bit between processors; sums, products, quotients and powers of two are
+    the same everywhere.
+    """
+    x = np.maximum(negative, -700.0)
+    k = np.rint(x * 1.4426950408889634)
+    high, low = x - k * 6.93147180369123816490e-01, k * 1.90821492927058770002e-10
+    r = high - low
+    t = r * r
+    c = np.full_like(t, _EXP[-1])
+    for coefficient in _EXP[-2::-1]:
+        c = coefficient + t * c
+    c = r - t * c
+    return np.asarray(np.ldexp(1.0 - ((low - (r * c) / (2.0 - c)) - high), k.astype(np.int32)))
+
+
+_EXP = (
+    1.66666666666666019037e-01,
+    -2.77777777770155933842e-03,
+    6.61375632143793436117e-05,
+    -1.65339022054652515390e-06,
+    4.13813679705723846039e-08,
+)

@@ -3,7 +3,7 @@
 Belongs here: refusals that a caller of `models` can act on. Errors that every door shares live in `bevyly.errors`.
 """
 
-from bevyly.errors import Invalid, MissingDependency
+from bevyly.errors import Conflict, Invalid, MissingDependency
 
 
 class LeakingColumns(Invalid):
@@ -34,3 +34,21 @@ class MissingArtefact(MissingDependency):
     """There is no artefact at that place."""
 
     code, title = "missing_artefact", "The model artefact is missing"
+
+
+class InputsGone(Conflict):
+    """What a score was made from is no longer kept: it was erased, kept long enough, or never kept."""
+
+    code, title = "score_inputs_gone", "The inputs are no longer kept"
+
+
+class ArtefactGone(Conflict):
+    """The model that made a score is not in the artefact store."""
+
+    code, title = "artefact_gone", "The model is no longer kept"
+
+
+class ArtefactChanged(Conflict):
+    """The file in the artefact store is not the one that made the score."""
+
+    code, title = "artefact_changed", "The model is not the one that made the score"

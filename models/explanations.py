@@ -9,6 +9,7 @@ import polars as pl
 from models.encoding import Feature
 from models.heads import Head, Scored
 from models.schema import REASON
+from models.tables import summed
 from models.texts import displayed, template_of
 
 MOST = 5  # each way
@@ -35,7 +36,7 @@ def reasons(head: Head, scored: Scored) -> pl.Series:
     given = np.abs(worth) > _NOTHING
     told = _told(head, scored, np.where(given, chosen, -1))
     given &= ~(told["value"] == told["norm"]).fill_null(value=False).to_numpy().reshape(len(given), -1)[:, :-1]
-    rest = (scored.logit - scored.baseline) - np.where(given, worth, 0.0).sum(axis=1)
+    rest = (scored.logit - scored.baseline) - summed(np.where(given, worth, 0.0))
     contribution = np.hstack([worth, rest[:, None]]).ravel()
     kept = np.hstack([given, np.ones((len(rest), 1), dtype=bool)]).ravel()
     codes = told["code"] + pl.Series(np.where(contribution > 0, ":for", ":against"))
@@ -58,9 +59,10 @@ def _chosen(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not most:
         empty = np.empty((len(parts), 0))
         return empty.astype(int), empty
-    top = np.argpartition(-parts, most - 1, axis=1)[:, :most]
-    bottom = np.argpartition(parts, most - 1, axis=1)[:, :most]
-    (top, up), (bottom, down) = _ordered(parts, top, -1.0), _ordered(parts, bottom, 1.0)
+    # stable: of equal contributions the same ones are chosen on every processor, which partitions do not promise
+    order = np.argsort(parts, axis=1, kind="stable")
+    top, up = _ordered(parts, order[:, -most:], -1.0)
+    bottom, down = _ordered(parts, order[:, :most], 1.0)
     return np.hstack([top, bottom]), np.hstack([np.maximum(up, 0.0), np.minimum(down, 0.0)])
 
 

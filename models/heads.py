@@ -16,7 +16,7 @@ from models.calibration import sigmoid
 from models.contracts import Contract
 from models.encoding import FrameEncoder
 from models.merging import Shape
-from models.tables import Tables
+from models.tables import Tables, summed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,11 @@ class Head:
         """Score encoded rows, float64 (rows, features)."""
         codes = coded(self.shape, values)
         parts = self.shape.tables.contributions(codes)
-        raw = self.shape.tables.intercept + parts.sum(axis=1)
+        raw = self.shape.tables.intercept + summed(parts)
         spread = self.shape.variance.logit(codes)
         parts *= self.slope
         baseline = self.offset + self.slope * self.shape.tables.intercept
-        logit = baseline + parts.sum(axis=1)
+        logit = baseline + summed(parts)
         low, high = intervals.bounds(logit, intervals.variance(raw, spread, self.slope, self.covariance))
         return Scored(
             values=values,

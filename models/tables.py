@@ -40,7 +40,7 @@ class Tables:
 
     def logit(self, codes: np.ndarray) -> np.ndarray:
         """float64 (rows,): the intercept plus the contributions, in that order of addition."""
-        return np.asarray(self.intercept + self.contributions(codes).sum(axis=1))
+        return self.intercept + summed(self.contributions(codes))
 
     def centred(self, codes: np.ndarray, weight: np.ndarray) -> Self:
         """The same function, with every table's weighted mean over `codes` moved into the intercept.
@@ -97,6 +97,18 @@ class Tables:
         if self.context in (i, j):
             return 1.0 if self.context == j else 0.0
         return 0.5
+
+
+def summed(parts: np.ndarray) -> np.ndarray:
+    """float64 (rows,): the sum of each row of (rows, features), one feature after the other.
+
+    NumPy's own sum adds in another order where there is one row only, so a row alone would not give the bits that it
+    gives among others.
+    """
+    total = np.zeros(len(parts))
+    for j in range(parts.shape[1]):
+        total += parts[:, j]
+    return total
 
 
 def mixed(parts: Sequence[tuple[float, Tables]]) -> Tables:

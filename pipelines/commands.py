@@ -1,4 +1,4 @@
-"""Commands of the pipelines: `bevyly demo`, `bevyly run`, `bevyly brief`, `bevyly report`."""
+"""Commands of the pipelines: `bevyly demo`, `bevyly run`, `bevyly brief`, `bevyly report`, `bevyly reproduce`."""
 
 import json
 import sys
@@ -74,3 +74,27 @@ def report(
         sys.stdout.write(json.dumps({"rows": rows}) + "\n")
     else:
         make_console(width=140).print(table(dataset, rows))
+
+
+def reproduce(
+    scores: Annotated[list[str] | None, typer.Argument(help="Ids of scores.")] = None,
+    sample: Annotated[int, typer.Option(help="Besides, that many scores at random.")] = 0,
+) -> None:
+    """Make scores again from their stored inputs and artefacts, and hold every bit against what is stored.
+
+    Prints one line of JSON for each; ends with 1 where one is not identical.
+    """
+    import psycopg
+
+    from bevyly.settings import get_settings
+    from pipelines.repositories.scores import sampled_scores
+    from pipelines.scoring.reproduce import reproduced
+
+    settings, differ = get_settings(), False
+    with psycopg.connect(settings.require_pipeline_database()) as connection:
+        chosen = [*(scores or []), *(sampled_scores(connection, sample) if sample else [])]
+        for made in reproduced(connection, settings.home / "artefacts", chosen):
+            sys.stdout.write(json.dumps(made) + "\n")
+            differ = differ or not made["identical"]
+    if differ:
+        raise typer.Exit(1)

@@ -59,6 +59,13 @@ STORES: tuple[Store, ...] = (
     Store(table="pattern_signals", nothing="two ids, which go with their pattern and signal"),
     Store(table="patterns", about=("t.entity_id",), texts=("title", "data")),
     Store(table="signals", about=("t.entity_id",), texts=("title", "data", "evidence")),
+    Store(
+        # redacted, it would no longer be what the score was made from
+        table="score_inputs",
+        about=("t.entity_id",),
+        whole=True,
+        texts=("document",),
+    ),
     Store(table="scores", about=("t.entity_id",), texts=("reasons",)),
     Store(table="enrichments", about=("t.entity_id",), texts=("fields", "error")),
     Store(table="model_versions", nothing="figures over many"),

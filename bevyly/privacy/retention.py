@@ -26,6 +26,10 @@ _OF_REQUEST = """exists (
   select from privacy_requests r where (r.customer_id, r.id) = (t.customer_id, t.request_id)
     and (r.expires_at < %(now)s or r.status = 'expired')
 )"""
+_OF_NO_CURRENT_SCORE = """t.kept_at < %(kept)s and not exists (
+  select from scores s where s.customer_id = t.customer_id and s.entity_id = t.entity_id
+    and s.feature_hash = t.feature_hash and s.entity_type = t.entity_type and s.is_current
+)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ RULES = (
     Rule(table="import_effects", over=_OF_IMPORT),
     Rule(table="inbound_events", over="t.received_at < %(kept)s"),
     Rule(table="raw.dead_letters", over="t.status <> 'open' and t.resolved_at < %(kept)s"),
+    Rule(table="score_inputs", over=_OF_NO_CURRENT_SCORE),
     Rule(table="privacy_files", over=_OF_REQUEST),
     Rule(
         table="privacy_requests",

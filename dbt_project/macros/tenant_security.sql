@@ -18,8 +18,11 @@
             if not exists (select from pg_policy where polrelid = {{ regclass }} and polname = 'pipeline_all_tenants') then
                 create policy pipeline_all_tenants on {{ this }} for all to bevyly_pipeline using (true) with check (true);
             end if;
+            {%- set traced = columns_for_lineage(model.name) %}
             {%- if model.schema == 'marts' %}
             grant select on {{ this }} to bevyly_app;
+            {%- elif traced %}
+            grant select ({{ traced | join(', ') }}) on {{ this }} to bevyly_app;
             {%- endif %}
             analyze {{ this }};
         end
@@ -31,9 +34,30 @@
 {% macro open_marts_to_the_app() -%}
     do $grants$
     begin
+        if to_regnamespace('intermediate') is not null and not has_schema_privilege('bevyly_app', 'intermediate', 'usage') then
+            grant usage on schema intermediate to bevyly_app;
+        end if;
         if to_regnamespace('marts') is not null and not has_schema_privilege('bevyly_app', 'marts', 'usage') then
             grant usage on schema marts to bevyly_app;
         end if;
     end
     $grants$
+{%- endmacro %}
+
+{# What the API may read of intermediate models to find the events behind a score (`score_evidence`): ids and times, nothing
+   that anybody is called or said. -#}
+{% macro columns_for_lineage(name) -%}
+    {%- set change = ['customer_id', 'event_id', 'event_type', 'version', 'occurred_at', 'recorded_at'] -%}
+    {{ return({
+        'int_leads_changed': change + ['lead_id', 'opportunity_id', 'owner_id'],
+        'int_opportunities_changed': change + ['opportunity_id', 'account_id', 'owner_id'],
+        'int_accounts_changed': change + ['account_id'],
+        'int_contacts_changed': change + ['account_id'],
+        'int_leads_linked': ['customer_id', 'lead_id', 'opportunity_id', 'linked_at'],
+        'int_activities_linked': [
+            'customer_id', 'entity_type', 'entity_id', 'event_id', 'revision_id', 'known_at', 'occurred_at', 'hidden',
+        ],
+        'int_leads_decided': ['customer_id', 'owner_id', 'event_id', 'decided_at', 'known_at', 'hidden'],
+        'int_opportunities_decided': ['customer_id', 'owner_id', 'event_id', 'decided_at', 'recorded_at', 'hidden'],
+    }.get(name, [])) }}
 {%- endmacro %}

@@ -22,7 +22,6 @@ from pipelines.repositories.briefing_inputs import tenants, thresholds_of
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import current_scores
 from pipelines.resources import Warehouse
-from pipelines.scoring.training import artefact_path
 
 # whose score says how likely an entity was to be won
 _CHANCE = {OPPORTUNITY: "win", LEAD: "conversion"}
@@ -107,7 +106,7 @@ def _snapshot_scores(warehouse: Warehouse, root: Path, kind: str, customers: lis
     if versions.is_empty() or snapshots.is_empty():
         return pl.DataFrame(schema=SCORES)
     with threadpool_limits(limits=1):
-        model = artefacts.load(artefact_path(root, versions["artefact"][-1]))
+        model = artefacts.load(artefacts.place(root, versions["artefact"][-1]))
         return model.score(snapshots, explain=False)
 
 

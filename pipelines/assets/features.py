@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import orjson
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
 from bevyly.settings import get_settings, home_dir
 from pipelines.dbt import DBT, PROJECT_DIR, connection_environment, run_dbt
-from pipelines.repositories.warehouse_code import code_of, is_built_by, note_built_by
+from pipelines.dbt_code import marts_of
+from pipelines.repositories.warehouse_code import code_of, is_built_by, keep_code, note_built_by
 from pipelines.resources import Warehouse, run_instant
 
 OWNERS = ["team:data"]
@@ -88,8 +90,9 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
         # unit tests say whether the code is right, which does not change with the data
         arguments = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if anew else [])]
         yield from dbt.cli(arguments, context=context).stream()
-        if anew:
-            with warehouse.connect() as connection:
+        with warehouse.connect() as connection:
+            keep_code(connection, code, marts_of(orjson.loads(project.manifest_path.read_bytes())))
+            if anew:
                 note_built_by(connection, code)
 
     return dbt_models, DbtCliResource(project_dir=project, dbt_executable=str(DBT))

@@ -213,6 +213,7 @@ def _probability(row: Row) -> Row:
         "with_action": row["probability_with_action"],
         "display": row["display"],
         "band": row["band"],
+        "score_id": row["score_id"],
     }
 
 

@@ -23,7 +23,7 @@ ENTITIES: Mapping[str, Any] = _text(
 RECOMMENDATIONS: Mapping[str, Any] = (
     _text(
         "customer_id id owner_id pattern_id signal_id entity_type entity_id action_type payload priority title "
-        "rationale reasons evidence currency basis status dedupe_key display band"
+        "rationale reasons evidence currency basis status dedupe_key display band score_id"
     )
     | dict.fromkeys(("probability", "probability_low", "probability_high", "probability_with_action"), pl.Float64)
     | dict.fromkeys(

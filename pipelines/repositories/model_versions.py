@@ -24,6 +24,8 @@ _COLUMNS = {
     "metrics": "jsonb",
     "card": "text",
     "artefact": "text",
+    "artefact_sha256": "varchar(64)",
+    "made_with": "jsonb",
     "created_at": "timestamptz",
 }
 # One in use for each score type and tenant; the pooled one has no tenant.

@@ -59,8 +59,10 @@ _CONTENT = (
     "owner_id", "pattern_id", "signal_id", "payload", "priority", "title", "rationale", "reasons", "evidence",
     "probability", "probability_low", "probability_high", "probability_with_action", "amount_minor", "currency",
     "urgency", "expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "basis", "rank",
-    "expires_at", "model_version_id",
+    "expires_at", "model_version_id", "score_id",
 )  # fmt: skip
+# what other tables have under keys of the ranking
+_FOUND = ("pattern_id", "signal_id", "score_id")
 _KEY = ("customer_id", "id", "entity_type", "entity_id", "action_type", "dedupe_key")
 
 # What events tell of every recommendation, and of a new one.
@@ -74,11 +76,15 @@ _TOLD_NEW = (
 _RESOLVE = f"""
 create temporary table wanted on commit drop as
 select {", ".join(f"r.{name}" for name in (*_KEY, "as_of", "cause"))},
-       {", ".join(f"r.{name}" for name in _CONTENT if name not in ("pattern_id", "signal_id"))},
-       p.id as pattern_id, s.id as signal_id
+       {", ".join(f"r.{name}" for name in _CONTENT if name not in _FOUND)},
+       p.id as pattern_id, s.id as signal_id, score.id as score_id
 from recommendations_ranked r
 left join patterns p on p.customer_id = r.customer_id and p.dedupe_key = r.pattern_key
 left join signals s on s.customer_id = r.customer_id and s.dedupe_key = r.signal_key
+left join scores score
+  on score.customer_id = r.customer_id and score.entity_type = r.entity_type and score.entity_id = r.entity_id
+  and score.is_current and score.model_version_id = r.model_version_id
+  and score.score_type = case r.entity_type when 'lead' then 'conversion' else 'win' end
 """
 _REFRESH = f"""
 update recommendations known set
@@ -140,7 +146,7 @@ returning {_TOLD}, null as user_id, 'seen_done' as reason
 _OPEN = """
 select r.customer_id, r.id, r.owner_id, r.pattern_id, r.signal_id, r.entity_type, r.entity_id, r.action_type,
        r.payload::text, r.priority, r.title, r.rationale, r.reasons::text, r.evidence::text, r.currency, r.basis,
-       r.status, r.dedupe_key, coalesce(m.display, 'rules'), s.band, r.probability, r.probability_low,
+       r.status, r.dedupe_key, coalesce(m.display, 'rules'), s.band, r.score_id, r.probability, r.probability_low,
        r.probability_high, r.probability_with_action, r.expected_value_minor, r.expected_value_low_minor,
        r.expected_value_high_minor, r.rank, r.version, r.expires_at, r.created_at
 from recommendations r
@@ -166,7 +172,7 @@ OPEN_SCHEMA: dict[str, Any] = {
         (
             "customer_id", "id", "owner_id", "pattern_id", "signal_id", "entity_type", "entity_id", "action_type",
             "payload", "priority", "title", "rationale", "reasons", "evidence", "currency", "basis", "status",
-            "dedupe_key", "display", "band",
+            "dedupe_key", "display", "band", "score_id",
         ),
         pl.String,
     ),

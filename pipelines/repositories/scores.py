@@ -79,6 +79,17 @@ join model_versions m on m.id = s.model_version_id
 where s.customer_id = any(%(customers)s) and s.is_current
 order by s.customer_id, s.score_type, s.rank, s.id
 """
+_STORED = """
+select stored.body from scores s, lateral api_get_stored_score(s.customer_id, s.id) stored where s.id = any(%s)
+"""
+_SAMPLED = """
+select s.id from scores s
+where exists (
+  select from score_inputs i
+  where i.customer_id = s.customer_id and i.entity_id = s.entity_id and i.feature_hash = s.feature_hash
+)
+order by random() limit %s
+"""
 _REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "contribution": pl.Float64}))
 
 
@@ -104,3 +115,13 @@ def current_scores(connection: Connection, customers: Sequence[str]) -> pl.DataF
     """Current scores of `customers` as a scores frame, with the `display` of their model version."""
     found = rows(connection, _CURRENT, {"customers": list(customers)}, CURRENT_SCHEMA)
     return found.with_columns(pl.col("reasons").str.json_decode(_REASONS))
+
+
+def stored_scores(connection: Connection, score_ids: Sequence[str]) -> list[str]:
+    """Scores of any tenant as JSON, with their inputs and artefact: what is needed to make them again."""
+    return [row[0] for row in connection.execute(_STORED, (list(score_ids),)).fetchall()]
+
+
+def sampled_scores(connection: Connection, size: int) -> list[str]:
+    """Ids of up to `size` scores whose inputs are kept, at random."""
+    return [row[0] for row in connection.execute(_SAMPLED, (size,)).fetchall()]

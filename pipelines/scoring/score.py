@@ -7,12 +7,14 @@ import polars as pl
 
 from models import artefacts
 from models.contracts import without_leaking_fields
-from models.schema import SCORES, inputs
+from models.inputs import documents
+from models.schema import RECIPES, SCORES, inputs
 from models.scoring import TrainedModel
 from pipelines.repositories.model_versions import champions
+from pipelines.repositories.score_inputs import keep_inputs, lacking_inputs
 from pipelines.repositories.scores import write_scores
+from pipelines.repositories.staging import Connection
 from pipelines.resources import Warehouse
-from pipelines.scoring.training import artefact_path
 
 _KNOWN = """
 select customer_id, entity_id, feature_hash, model_version_id from public.scores where is_current and score_type = $1
@@ -30,9 +32,28 @@ def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, in
         known = warehouse.read(_KNOWN, [score_type])
         scores = _scores(features, known, versions, root)
         counts = write_scores(connection, scores, complete_for=tenants) if scores.height else {}
+        counts["inputs"] = _keep_inputs(connection, features, score_type, tenants)
         if score_type in _LEAD_COLUMNS:
             counts["leads"] = connection.execute(_show_on_leads(score_type)).rowcount
     return {"looked_at": features.height} | counts
+
+
+def _keep_inputs(connection: Connection, features: pl.DataFrame, score_type: str, tenants: list[str]) -> int:
+    """Keep what the new scores were made from, as it was read."""
+    contract = RECIPES[score_type].contract
+    made_from = features.rename({contract.id_column: "entity_id"}).join(
+        lacking_inputs(connection, score_type, tenants),
+        how="semi",
+        on=["customer_id", "entity_id", "feature_hash"],
+    )
+    inputs = made_from.select(
+        "customer_id",
+        "entity_id",
+        "feature_hash",
+        entity_type=pl.lit(contract.entity),
+        document=documents(made_from, contract),
+    )
+    return keep_inputs(connection, inputs)
 
 
 def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame, root: Path) -> pl.DataFrame:
@@ -45,7 +66,7 @@ def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame,
         if version is not None:
             key = version["artefact"]
             if key not in loaded:
-                loaded[key] = artefacts.load(artefact_path(root, key))
+                loaded[key] = artefacts.load(artefacts.place(root, key))
             parts.append(_explained_where_new(loaded[key], rows, known, version["id"]))
     return pl.concat(parts)
 

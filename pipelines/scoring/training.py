@@ -21,17 +21,13 @@ from pipelines.repositories.model_versions import champions, write_model_version
 from pipelines.resources import Warehouse
 
 _INSTANT = pl.Datetime("us", "UTC")
+_MADE_WITH = ("version_id", "as_of", "seed", "contract", "horizon_days", "versions")
 _STRENGTH = {RULES: 0, BAND: 1, PROBABILITY: 2}
 
 
 def version_of(model: TrainedModel, customer_id: str | None) -> str:
     """Id under which a tenant's part of `model` is registered; None stands for tenants that it does not know."""
     return derived_id("model_version", model.version_id, customer_id or "")
-
-
-def artefact_path(root: Path, key: str) -> Path:
-    """Where the artefact store keeps `key`."""
-    return root / f"{key}{artefacts.SUFFIX}"
 
 
 def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: datetime, reason: str) -> dict[str, Any]:
@@ -44,11 +40,11 @@ def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: d
     with threadpool_limits(limits=1):
         model = train(score_type, learned_from, ended, as_of=instant, opted_out=opted_out)
     key = f"{score_type}/{model.version_id}"
-    artefacts.save(model, artefact_path(root, key))
+    path = artefacts.save(model, artefacts.place(root, key))
     decided = ended.filter(pl.col("outcome") != "open").height
     with warehouse.connect() as connection:
         before = champions(connection, list(model.heads)).filter(pl.col("score_type") == score_type)
-        versions = _versions(model, before, key=key, reason=reason, decided=decided, instant=instant)
+        versions = _versions(model, before, path=path, key=key, reason=reason, decided=decided, instant=instant)
         write_model_versions(connection, versions)
     return {
         "version": model.version_id,
@@ -59,10 +55,12 @@ def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: d
 
 
 def _versions(
-    model: TrainedModel, before: pl.DataFrame, *, key: str, reason: str, decided: int, instant: datetime
+    model: TrainedModel, before: pl.DataFrame, *, path: Path, key: str, reason: str, decided: int, instant: datetime
 ) -> pl.DataFrame:
     """One row a tenant and one, without tenant, for newcomers."""
-    card = render(artefacts.card(model))
+    facts_of_all = artefacts.card(model)
+    made_with = orjson.dumps({name: facts_of_all[name] for name in _MADE_WITH}).decode()
+    card, sha256 = render(facts_of_all), artefacts.digest(path)
     shown = {row["customer_id"]: row["display"] for row in before.iter_rows(named=True)}
     parts = {None: model.newcomer.facts} | {tenant: head.facts for tenant, head in model.heads.items()}
     window = model.window
@@ -81,6 +79,8 @@ def _versions(
                 "metrics": orjson.dumps(_metrics(facts, decided)).decode(),
                 "card": card,
                 "artefact": key,
+                "artefact_sha256": sha256,
+                "made_with": made_with,
                 "created_at": instant,
             }
             for tenant, facts in parts.items()

@@ -105,7 +105,7 @@ def statement(export: Export, own: Sequence[OwnField] = (), *, spreadsheet: bool
     joins = []
     for kind in export.scores:
         alias = Identifier(f"score_{kind}")
-        for label, name in (("probability", "probability"), ("band", "band"), ("points", "points")):
+        for label, name in (("probability", "probability"), ("band", "band"), ("points", "points"), ("score id", "id")):
             columns.append(
                 SQL("{}.{} as {}").format(alias, Identifier(name), Identifier(f"{kind.capitalize()} {label}"))
             )

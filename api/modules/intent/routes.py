@@ -1,4 +1,4 @@
-"""Briefing, signals, patterns, recommendations and scores over HTTP."""
+"""Briefing, signals, patterns and recommendations over HTTP."""
 
 from typing import Annotated
 
@@ -18,7 +18,6 @@ from api.modules.intent.schemas import (
     RecommendationQuery,
     RefreshAccepted,
     RefreshRequest,
-    Scores,
     SignalPage,
     SignalQuery,
     Snooze,
@@ -26,10 +25,7 @@ from api.modules.intent.schemas import (
 from api.modules.intent.service import IntentService
 from api.query.reading import listed, read_list
 from api.records.reads import JSON, one, written
-from api.records.repository import missing
-from api.resources import resources_of
 from api.routing import answers, area, problems, read, requires
-from bevyly.ids import is_id
 from bevyly.intent.recommendations import ACCEPT, COMPLETE, DISMISS, SNOOZE, Transition
 
 router = area("/intent", "intent")
@@ -95,18 +91,6 @@ async def list_recommendations(request: Request, query: Annotated[Recommendation
 async def get_recommendation(request: Request, recommendation_id: str) -> Response:
     """One recommendation."""
     return await one(request, "api_get_recommendation", recommendation_id, kind="recommendation")
-
-
-@read(router, "/scores/{entity_type}/{entity_id}", Scores, responses=problems(404))
-@requires("intent:read")
-async def get_scores(request: Request, entity_type: str, entity_id: str) -> Response:
-    """The current scores of one entity, with their reasons."""
-    customer_id = request.scope["state"]["principal"].customer_id
-    reader = resources_of(request).reader
-    row = await reader.one("api_get_scores", customer_id, entity_type, entity_id) if is_id(entity_id) else None
-    if row is None or row[0] is None:
-        raise missing("score")
-    return Response(f'{{"data":{row[0]}}}', media_type=JSON)
 
 
 @router.post("/recommendations/{recommendation_id}/accept", responses=answers(Recommendation, 404, 409))

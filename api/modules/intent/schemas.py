@@ -1,4 +1,4 @@
-"""Shapes of what Bevyly concludes: briefing, signals, patterns, recommendations, scores."""
+"""Shapes of what Bevyly concludes: briefing, signals, patterns, recommendations."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -178,6 +178,7 @@ class Recommendation(Output):
     pattern_id: Id | None
     signal_id: Id | None
     model_version_id: Id | None
+    score_id: Id | None
     version: int
     as_of: datetime
     created_at: datetime
@@ -201,32 +202,3 @@ class Snooze(Answer):
     """Not now."""
 
     until: Instant
-
-
-class Score(Output):
-    """One current score of an entity, with its explanation."""
-
-    id: Id
-    entity_type: str
-    entity_id: Id
-    score_type: Literal["fit", "intent", "conversion", "win"]
-    as_of: datetime
-    probability: float
-    probability_low: float
-    probability_high: float
-    logit: float
-    baseline_logit: float
-    points: int
-    rank: int
-    band: str
-    reasons: list[Any]
-    model_version_id: Id
-    feature_hash: str
-    computed_at: datetime
-    display: str | None
-
-
-class Scores(Output):
-    """The current scores of one entity."""
-
-    data: list[Score]

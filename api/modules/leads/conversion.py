@@ -41,7 +41,7 @@ class LeadConversion:
         contact_id, contact_created = await self._contact(lead, wanted.get("contact_id"), account_id)
         opportunity_id = await self._opportunity(lead, wanted.get("opportunity"), account_id, contact_id)
         lead.account_id, lead.contact_id, lead.opportunity_id = account_id, contact_id, opportunity_id
-        lead.score_at_conversion = await self.leads.score(lead.id)
+        lead.score_at_conversion, lead.score_id_at_conversion = await self.leads.score(lead.id)
         became = {"account_id": account_id, "contact_id": contact_id, "opportunity_id": opportunity_id}
         self._tell(lead, before, became)
         await self.context.work.session.flush()
@@ -63,7 +63,7 @@ class LeadConversion:
         lead.account_id = became.get("account_id") or lead.account_id
         lead.contact_id = became.get("contact_id") or lead.contact_id
         lead.opportunity_id = became.get("opportunity_id")
-        lead.score_at_conversion = await self.leads.score(lead.id)
+        lead.score_at_conversion, lead.score_id_at_conversion = await self.leads.score(lead.id)
         self._tell(lead, before, _links(lead))
 
     async def _why_not(self, lead_id: str) -> Exception:

@@ -26,8 +26,9 @@ LEADS = Listing(
         hidden=("deleted_at",),
     ).of(
         "id", "company_name", "contact_name", "contact_email", "phone", "source", "status", "value_minor", "currency",
-        "account_id", "contact_id", "opportunity_id", "converted_at", "score_at_conversion", "owner_id", "tags",
-        "version", "external_id", "custom", "created_at", "updated_at", "deleted_at", OWNER_TEAMS,
+        "account_id", "contact_id", "opportunity_id", "converted_at", "score_at_conversion",
+        "score_id_at_conversion", "owner_id", "tags", "version", "external_id", "custom", "created_at", "updated_at",
+        "deleted_at", OWNER_TEAMS,
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

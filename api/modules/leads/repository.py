@@ -60,10 +60,10 @@ class ConversionRepository:
         """The oldest contact with this email, whatever its case."""
         return await self.session.scalar(self._oldest(Contact, Contact.match_email == func.match_email(email)))
 
-    async def score(self, lead_id: str) -> float | None:
-        """The probability of conversion that the lead had."""
-        return await self.session.scalar(
-            select(Score.probability).where(
+    async def score(self, lead_id: str) -> tuple[float, str] | tuple[None, None]:
+        """The probability of conversion that the lead had, and the id of that score."""
+        found = await self.session.execute(
+            select(Score.probability, Score.id).where(
                 Score.customer_id == self.customer_id,
                 Score.entity_type == "lead",
                 Score.entity_id == lead_id,
@@ -71,6 +71,8 @@ class ConversionRepository:
                 Score.is_current,
             )
         )
+        row = found.one_or_none()
+        return (None, None) if row is None else (row[0], row[1])
 
     def _oldest(self, table: type[Target], condition: ColumnElement[bool]) -> Select[Target]:
         return (

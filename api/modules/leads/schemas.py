@@ -73,6 +73,7 @@ class Lead(TaggedOutput):
     opportunity_id: Id | None
     converted_at: datetime | None
     score_at_conversion: float | None
+    score_id_at_conversion: Id | None
     owner_id: Id | None
 
 

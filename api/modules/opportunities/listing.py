@@ -25,14 +25,14 @@ STAGES = computed(
     shown=False,
 )
 """Every stage that the deal has ever been in."""
-WIN_PROBABILITY = computed(
-    "win_probability",
-    Type.NUMBER,
-    "(select s.probability from scores s join model_versions v on v.id = s.model_version_id "
+_WIN = (
+    "from scores s join model_versions v on v.id = s.model_version_id "
     "where s.customer_id = {row}.customer_id and s.entity_type = 'opportunity' and s.entity_id = {row}.id "
-    "and s.score_type = 'win' and s.is_current and v.display = 'probability')",
-    shown=False,
+    "and s.score_type = 'win' and s.is_current and v.display = 'probability')"
 )
+WIN_SCORE = computed("win_score_id", Type.ID, f"(select s.id {_WIN}", shown=False)
+"""The score that `win_probability` is of."""
+WIN_PROBABILITY = computed("win_probability", Type.NUMBER, f"(select s.probability {_WIN}", shown=False)
 """What the model says, where it may be shown as a probability: none after its calibration broke."""
 
 OPPORTUNITIES = Listing(
@@ -52,7 +52,7 @@ OPPORTUNITIES = Listing(
     ).of(
         "id", "account_id", "contact_id", "lead_id", "name", "stage", "status", "value_minor", "currency",
         "expected_close_date", "stage_entered_at", "closed_at", "owner_id", "tags", "version", "external_id", "custom",
-        "created_at", "updated_at", "deleted_at", PIPELINE, STAGES, WIN_PROBABILITY, OWNER_TEAMS,
+        "created_at", "updated_at", "deleted_at", PIPELINE, STAGES, WIN_PROBABILITY, WIN_SCORE, OWNER_TEAMS,
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

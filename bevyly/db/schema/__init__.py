@@ -22,11 +22,13 @@ from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFa
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
+    FeatureCode,
     ModelVersion,
     Pattern,
     PatternSignal,
     Recommendation,
     Score,
+    ScoreInputs,
     Signal,
 )
 from bevyly.db.schema.invitations import Invitation
@@ -67,6 +69,7 @@ __all__ = [
     "DuplicateDismissal",
     "Enrichment",
     "ErasedMark",
+    "FeatureCode",
     "IdempotencyRecord",
     "Import",
     "ImportChunk",
@@ -95,6 +98,7 @@ __all__ = [
     "Recommendation",
     "RefreshToken",
     "Score",
+    "ScoreInputs",
     "SearchEntry",
     "Sequence",
     "SequenceEnrolment",

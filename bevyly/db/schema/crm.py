@@ -236,6 +236,7 @@ class Lead(TenantRow, Versioned, Tagged, Mergeable, Base):
     fit_score: Mapped[int | None]
     intent_score: Mapped[int | None]
     score_at_conversion: Mapped[float | None]
+    score_id_at_conversion: Mapped[Id | None]
     account_id: Mapped[Id | None]
     contact_id: Mapped[Id | None]
     opportunity_id: Mapped[Id | None]

@@ -51,6 +51,10 @@ class ModelVersion(Base):
     metrics: Mapped[Json]
     card: Mapped[str]
     artefact: Mapped[str] = mapped_column(comment="key in the artefact store")
+    artefact_sha256: Mapped[str | None] = mapped_column(String(64))
+    made_with: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB, comment="version of the model, instant, seed, feature contract, horizon, versions of libraries"
+    )
     created_at: Mapped[CreatedAt]
 
 
@@ -93,6 +97,34 @@ class Score(TenantRow, Base):
     feature_hash: Mapped[str] = mapped_column(String(64))
     is_current: Mapped[bool] = mapped_column(server_default="true", default=True)
     computed_at: Mapped[CreatedAt]
+
+
+class ScoreInputs(Base):
+    """What scores of an entity were made from: the features that models may read, as they read them, once.
+
+    A row is never changed: no role may. Names and addresses are not in it. `code` is what the features were computed
+    by (`feature_code`), where that is known.
+    """
+
+    __tablename__ = "score_inputs"
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    entity_id: Mapped[Id] = mapped_column(primary_key=True)
+    feature_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    entity_type: Mapped[Code]
+    document: Mapped[str] = mapped_column(comment="JSON text; see models.inputs")
+    code: Mapped[str | None] = mapped_column(String(64))
+    kept_at: Mapped[CreatedAt]
+
+
+class FeatureCode(Base):
+    """What dbt computed features by, of all tenants: by the hash of the project, each mart with what it is made of."""
+
+    __tablename__ = "feature_code"
+
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    marts: Mapped[Json]
+    noted_at: Mapped[CreatedAt]
 
 
 class Signal(TenantRow, Base):
@@ -230,6 +262,7 @@ class Recommendation(TenantRow, Base):
     superseded_by: Mapped[Id | None]
     dedupe_key: Mapped[str] = mapped_column(String(300))
     model_version_id: Mapped[Id | None] = mapped_column(ForeignKey("model_versions.id"))
+    score_id: Mapped[Id | None] = mapped_column(comment="the score that `probability` is of")
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     as_of: Mapped[Instant]
     created_at: Mapped[CreatedAt]

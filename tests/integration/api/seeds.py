@@ -53,6 +53,7 @@ from bevyly.db.schema import (
     Recommendation,
     RefreshToken,
     Score,
+    ScoreInputs,
     Sequence,
     SequenceEnrolment,
     SequenceMailbox,
@@ -137,7 +138,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     asked = {"command": "agent.draft_email", "account_id": ids["account_id"], "purpose": "Ask for the next step"}
     ids |= {"sponsor_id": user_id, "approval_id": new_id(), "command_id": new_id(), "content_hash": content_hash(asked)}
     ids |= dict.fromkeys(("run_id", "agent_run_id"), run)
-    ids |= {"request_id": new_id(), "record_id": ids["contact_id"]}
+    ids |= {"score_id": new_id(), "request_id": new_id(), "record_id": ids["contact_id"]}
     link = mint("bvy_unsubscribe_", customer_id)
     ids |= {"survivor_id": ids["lead_id"], "token": link.text, "sender_id": user_id}
     ids |= {f"{name}_id": new_id() for name in ("sequence", "enrolment", "suppression")}
@@ -260,10 +261,11 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             ),
             TeamMember(**t, team_id=ids["team_id"], user_id=user_id),
             PatternSignal(**t, pattern_id=pattern, signal_id=signal),
+            ScoreInputs(**t, entity_type="lead", entity_id=ids["lead_id"], feature_hash="h", document="{}"),
             Score(
-                **t, id=new_id(), entity_type="lead", entity_id=ids["lead_id"], score_type="conversion", as_of=NOW,
-                probability=0.5, probability_low=0.4, probability_high=0.6, logit=0.0, baseline_logit=0.0, points=50,
-                rank=1, band="B", model_version_id=model, feature_hash="h",
+                **t, id=ids["score_id"], entity_type="lead", entity_id=ids["lead_id"], score_type="conversion",
+                as_of=NOW, probability=0.5, probability_low=0.4, probability_high=0.6, logit=0.0, baseline_logit=0.0,
+                points=50, rank=1, band="B", model_version_id=model, feature_hash="h",
             ),
             advice,
             WebhookDelivery(

@@ -53,9 +53,15 @@ def test_a_table_that_the_pipeline_owns_still_shows_the_app_one_tenant(database:
                 "values (%s, 'e', 't', 1, 's', 's', 1, now(), now(), '{}', 'x', 't', 0, 0)",
                 (tenant,),
             )
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
-            connection.execute("set local role bevyly_app; select from raw.events")
-        connection.execute("grant usage on schema raw to bevyly_app; grant select on raw.events to bevyly_app")
+        for column in ("data", "subject_id", "source"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(f"set local role bevyly_app; select {column} from raw.events")
+        with connection.transaction(force_rollback=True):
+            connection.execute("set local role bevyly_app")
+            assert connection.execute("select topic, partition from raw.events").fetchall() == []
+            connection.execute("select set_config('bevyly.customer_id', %s, true)", (ours,))
+            assert connection.execute("select customer_id, topic from raw.events").fetchall() == [(ours, "t")]
+        connection.execute("grant select on raw.events to bevyly_app")
         connection.execute("set local role bevyly_app")
         connection.execute("select set_config('bevyly.customer_id', %s, true)", (ours,))
         assert connection.execute("select customer_id from raw.events").fetchall() == [(ours,)]

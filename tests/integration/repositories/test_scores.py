@@ -21,7 +21,8 @@ def version(**values: Any) -> dict[str, Any]:
     return {
         "id": new_id(), "customer_id": None, "score_type": "win", "status": "champion", "status_reason": None,
         "display": "probability", "trained_from": NOW, "trained_to": NOW, "n_rows": 900, "n_outcomes": 300,
-        "metrics": '{"auc": 0.7}', "card": "A card,\nwith \"quotes\" and lines", "artefact": "win/1", "created_at": NOW,
+        "metrics": '{"auc": 0.7}', "card": "A card,\nwith \"quotes\" and lines", "artefact": "win/1",
+        "artefact_sha256": "0" * 64, "made_with": "{}", "created_at": NOW,
     } | values  # fmt: skip
 
 

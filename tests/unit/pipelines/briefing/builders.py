@@ -43,8 +43,8 @@ def recommendation(**values: Any) -> Row:
         "title": "Call about Renewal", "rationale": "Offer of EUR 15,000 sent 9 days ago, no answer.",
         "reasons": '[{"code":"replied","text":"The customer answered","contribution":0.8}]',
         "evidence": '["e1","e2","unknown"]', "currency": "EUR", "basis": "prior", "status": "pending",
-        "dedupe_key": "call:opportunity:o1", "display": "probability", "band": "B", "probability": 0.4,
-        "probability_low": 0.3, "probability_high": 0.5, "probability_with_action": 0.45,
+        "dedupe_key": "call:opportunity:o1", "display": "probability", "band": "B", "score_id": "s1",
+        "probability": 0.4, "probability_low": 0.3, "probability_high": 0.5, "probability_with_action": 0.45,
         "expected_value_minor": 42_000, "expected_value_low_minor": 12_000, "expected_value_high_minor": 80_000,
         "rank": 1, "version": 1, "expires_at": NOW + timedelta(days=14), "created_at": NOW,
     } | values  # fmt: skip

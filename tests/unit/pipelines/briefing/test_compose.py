@@ -53,7 +53,7 @@ def test_the_document_has_the_agreed_shape() -> None:
             "expected_value": {"amount_minor": 42_000, "low_minor": 12_000, "high_minor": 80_000, "currency": "EUR",
                                "basis": "prior"},
             "probability": {"now": 0.4, "low": 0.3, "high": 0.5, "with_action": 0.45, "display": "probability",
-                            "band": "B"},
+                            "band": "B", "score_id": "s1"},
             "reasons": [{"code": "replied", "text": "The customer answered", "contribution": 0.8}],
             "evidence": [
                 {"event_id": "e2", "type": "call.completed", "occurred_at": "2026-11-20T06:00:00Z",
