@@ -49,7 +49,7 @@ from generate_series(0, {leads} - 1) i
 """
 _EVENTS = """
 create unlogged table made as
-select tenant, type, kind, subject, version, at, data from seeds s,
+select tenant, type, kind, subject, version, told.at, data from seeds s, lateral (select case when r[2] + r[3] > 1.1 then 'won' else 'lost' end w) o,
 lateral (values
   ('lead.created', 'lead', 'l' || i, 1, s.at, jsonb_build_object('lead_id', 'l' || i, 'status', 'new',
      'owner_id', 'o' || (r[1] * 10)::int, 'value_minor', (r[2] * 1e6)::bigint,
@@ -77,17 +77,17 @@ lateral (values
   ('lead.updated', 'lead', 'l' || i, 3, s.at + interval '10 days' + r[5] * interval '50 days',
      case when not converts and r[4] < 0.7 then jsonb_build_object('lead_id', 'l' || i, 'before', '{{"status": "working"}}'::jsonb,
        'after', '{{"status": "disqualified"}}'::jsonb) end)
-) as told (type, kind, subject, version, at, data), lateral (select case when r[2] + r[3] > 1.1 then 'won' else 'lost' end w) o
+) as told (type, kind, subject, version, at, data)
 where data is not null and told.at < {now}
 union all
-select tenant, type, 'activity', 'v' || i || '-' || n, 1, at, jsonb_build_object('activity_id', 'v' || i || '-' || n,
+select tenant, type, 'activity', 'v' || i || '-' || n, 1, done_at, jsonb_build_object('activity_id', 'v' || i || '-' || n,
   'lead_id', 'l' || i, 'contact_id', case when converts then 'c' || i end, 'owner_id', 'o' || (r[1] * 10)::int,
   'duration_seconds', (x * 600)::int)
 from (
   select s.*, n, x, (array['email.sent', 'email.sent', 'call.completed', 'email.received', 'page.viewed', 'note.created',
-    'meeting.completed'])[1 + (x * (3.5 + r[2] + r[3]))::int] as type, s.at + power(n / 9.0, 2) * interval '40 days' * (0.5 + r[5]) as at
+    'meeting.completed'])[1 + (x * (3.5 + r[2] + r[3]))::int] as type, s.at + power(n / 9.0, 2) * interval '40 days' * (0.5 + r[5]) as done_at
   from (select * from seeds) s cross join generate_series(1, 7) n cross join lateral (select random() * (n > 0)::int x) d
-) a where at < {now}
+) a where done_at < {now}
 """
 _RAW = """
 insert into raw.events (customer_id, event_id, type, schema_version, subject_type, subject_id, sequence, occurred_at, recorded_at,
