@@ -64,14 +64,14 @@ class Contract:
         return sha256(f"{self.entity}\n{text}".encode()).hexdigest()
 
 
-_BETTER = frozenset(
-    "inbound_total inbound_7d inbound_30d meetings_total meetings_30d forms_total proposals_replied engagement_decayed "
-    "engagement_week contacts_engaged_30d active_contacts_30d account_engagement_decayed account_contacts_engaged_30d "
-    "owner_win_rate_180d has_next_step".split()
+_BETTER = (
+    *("inbound_total", "inbound_7d", "inbound_30d", "meetings_total", "meetings_30d", "forms_total"),
+    *("proposals_replied", "engagement_decayed", "engagement_week", "contacts_engaged_30d", "active_contacts_30d"),
+    *("account_engagement_decayed", "account_contacts_engaged_30d", "owner_win_rate_180d", "has_next_step"),
 )
-_WORSE = frozenset(
-    "icp_distance days_since_last_inbound median_reply_hours median_response_hours stage_time_ratio close_date_slips "
-    "close_date_slip_days".split()
+_WORSE = (
+    *("icp_distance", "days_since_last_inbound", "median_reply_hours", "median_response_hours", "stage_time_ratio"),
+    *("close_date_slips", "close_date_slip_days"),
 )
 
 

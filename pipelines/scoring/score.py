@@ -21,8 +21,8 @@ _LEAD_COLUMNS = {"fit": "fit_score", "intent": "intent_score"}
 def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, int]:
     """Bring the current scores of `score_type` up to date; counts of rows looked at and written.
 
-    Only rows whose features or version changed are read and scored. Features count the day of their instant, so what decays
-    with time is new once a briefing day, and between two runs of a day only what something happened to.
+    Only rows whose features or version changed are read and scored. Features count the day of their instant, so what
+    decays with time is new once a briefing day, and between two runs of a day only what something happened to.
     """
     _, mart, _ = inputs(score_type)
     entity = RECIPES[score_type].entity

@@ -1,4 +1,4 @@
-"""What is compared with: won accounts, stage times, the owner's and the tenant's share, and the account behind a record."""
+"""What rows are compared with: won accounts, stage times, shares won, and the account behind them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,8 +75,10 @@ def test_the_distance_from_won_accounts(warehouse: Warehouse, tenant: str) -> No
 
 
 def test_before_five_are_won_there_is_no_ideal(warehouse: Warehouse, tenant: str) -> None:
-    query = "select distinct icp_distance, stage_time_ratio from marts.opportunity_snapshots where opportunity_id like 'won%%'"
-    assert [tuple(row.values()) for row in warehouse.rows(query)] == [(None, None)]
+    query = """
+    select distinct icp_distance, stage_time_ratio from marts.opportunity_snapshots where opportunity_id like %s
+    """
+    assert [tuple(row.values()) for row in warehouse.rows(query, ("won%",))] == [(None, None)]
 
 
 def test_time_in_a_stage_against_deals_that_were_won(warehouse: Warehouse, tenant: str) -> None:

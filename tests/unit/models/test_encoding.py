@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from models.contracts import LEAD, OPPORTUNITY, Role
+from models.contracts import LEAD, Role
 from models.encoding import FrameEncoder
 
 ROLES = tuple(role for role in Role if role is not Role.KEY)
