@@ -21,6 +21,7 @@ class Role(StrEnum):
     KEY = "key"  # identity: never a feature
     CREATION = "creation"  # known when the entity was created, or firmographic
     ENGAGEMENT = "engagement"  # what the buyer did, and what passed between both sides
+    OUTREACH = "outreach"  # how much we sent: volume that is no intent of the buyer's
     PROGRESS = "progress"  # the seller's own process: stage, dates, owner
     CONTEXT = "context"  # age: interacts with everything, explains nothing alone
     ATTRIBUTES = "attributes"  # custom fields of the tenant, as JSON text
@@ -28,12 +29,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column: `levels` fixes the vocabulary of a text column that means the same in every tenant."""
+    """One column: `levels` fixes the vocabulary of a text column that means the same in every tenant.
+
+    `sign` is agreed where more of it is, all else equal, never worse (+1) or never better (-1) for the outcome.
+    """
 
     name: str
     dtype: str  # "number" | "text" | "time"
     role: Role
     levels: tuple[str, ...] = ()
+    sign: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +59,27 @@ class Contract:
 
     @property
     def digest(self) -> str:
-        """A hash over names, types, roles and levels: an artefact of another contract is refused."""
-        text = "\n".join(f"{c.name}|{c.dtype}|{c.role}|{','.join(c.levels)}" for c in self.columns)
+        """A hash over names, types, roles, levels and signs: an artefact of another contract is refused."""
+        text = "\n".join(f"{c.name}|{c.dtype}|{c.role}|{','.join(c.levels)}|{c.sign}" for c in self.columns)
         return sha256(f"{self.entity}\n{text}".encode()).hexdigest()
 
 
+_BETTER = (
+    *("inbound_total", "inbound_7d", "inbound_30d", "meetings_total", "meetings_30d", "forms_total"),
+    *("proposals_replied", "engagement_decayed", "engagement_week", "contacts_engaged_30d", "active_contacts_30d"),
+    *("account_engagement_decayed", "account_contacts_engaged_30d", "owner_win_rate_180d", "has_next_step"),
+)
+_WORSE = (
+    *("icp_distance", "days_since_last_inbound", "median_reply_hours", "median_response_hours", "stage_time_ratio"),
+    *("close_date_slips", "close_date_slip_days"),
+)
+
+
 def _columns(role: Role, dtype: str, names: str, levels: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    return tuple(Column(name=name, dtype=dtype, role=role, levels=levels) for name in names.split())
+    return tuple(
+        Column(name=name, dtype=dtype, role=role, levels=levels, sign=(name in _BETTER) - (name in _WORSE))
+        for name in names.split()
+    )
 
 
 _LEAD_STATUSES = ("new", "working", "qualified", "converted")
@@ -73,26 +92,35 @@ LEAD = Contract(
         *_columns(Role.KEY, "text", "customer_id lead_id feature_hash"),
         *_columns(Role.KEY, "time", "as_of created_at"),
         *_columns(Role.CONTEXT, "number", "age_days"),
-        *_columns(Role.CREATION, "text", "source"),
-        *_columns(Role.CREATION, "number", "value_minor created_hour created_dow"),
+        *_columns(Role.CREATION, "text", "source industry country"),
+        *_columns(
+            Role.CREATION,
+            "number",
+            "value_minor created_hour created_dow employee_count annual_revenue_minor missing_fields icp_distance",
+        ),
         *_columns(Role.PROGRESS, "text", "status", _LEAD_STATUSES),
         *_columns(Role.PROGRESS, "text", "opportunity_stage", _STAGES),
         *_columns(
             Role.PROGRESS,
             "number",
             "days_in_status days_since_opened status_changes notes_total notes_7d days_since_last_note "
-            "owners_distinct first_touch_hours has_next_step next_step_in_days "
-            "owner_decided_180d owner_won_180d",
+            "owners_distinct first_touch_hours median_response_hours has_next_step next_step_in_days "
+            "owner_decided_180d owner_won_180d owner_win_rate_180d",
         ),
         *_columns(
             Role.ENGAGEMENT,
             "number",
-            "outbound_total inbound_total outbound_7d inbound_7d calls_total calls_7d call_seconds_total "
-            "call_seconds_7d call_seconds_longest call_seconds_last days_since_last_call emails_total meetings_total "
-            "forms_total pages_total proposals_sent proposals_replied days_since_last_proposal "
-            "days_since_last_proposal_reply active_days days_since_last_activity days_since_last_inbound "
-            "days_since_last_outbound outbound_since_last_inbound calls_since_last_inbound engagement_decayed "
-            "engagement_week engagement_prior_week_mean median_reply_hours",
+            "inbound_total inbound_7d call_seconds_total call_seconds_7d call_seconds_longest call_seconds_last "
+            "meetings_total forms_total pages_total proposals_replied days_since_last_proposal_reply "
+            "days_since_last_inbound engagement_decayed engagement_week engagement_prior_week_mean engagement_surge "
+            "contacts_engaged_30d account_engagement_decayed account_contacts_engaged_30d median_reply_hours",
+        ),
+        *_columns(
+            Role.OUTREACH,
+            "number",
+            "outbound_total outbound_7d calls_total calls_7d days_since_last_call emails_total proposals_sent "
+            "days_since_last_proposal active_days days_since_last_activity days_since_last_outbound "
+            "outbound_since_last_inbound calls_since_last_inbound",
         ),
         *_columns(Role.ATTRIBUTES, "text", "attributes"),
     ),
@@ -109,28 +137,34 @@ OPPORTUNITY = Contract(
         *_columns(
             Role.CREATION,
             "number",
-            "value_minor employee_count annual_revenue_minor lead_age_at_open_days lead_idle_days_at_open "
-            "lead_outbound_total lead_inbound_total lead_calls_total lead_call_seconds_total lead_notes_total "
-            "opened_hour opened_dow",
+            "value_minor employee_count annual_revenue_minor missing_fields icp_distance lead_age_at_open_days "
+            "lead_idle_days_at_open lead_outbound_total lead_inbound_total lead_calls_total lead_call_seconds_total "
+            "lead_notes_total opened_hour opened_dow",
         ),
         *_columns(Role.PROGRESS, "text", "stage", _STAGES),
         *_columns(
             Role.PROGRESS,
             "number",
-            "days_in_stage stage_changes close_date_slips close_date_slip_days days_to_close amount_changes "
-            "amount_change_ratio notes_total notes_7d days_since_last_note "
-            "owners_distinct has_next_step next_step_in_days owner_decided_180d owner_won_180d",
+            "days_in_stage stage_time_ratio stage_changes close_date_slips close_date_slip_days days_to_close "
+            "amount_changes amount_change_ratio notes_total notes_7d days_since_last_note owners_distinct "
+            "median_response_hours has_next_step next_step_in_days owner_decided_180d owner_won_180d "
+            "owner_win_rate_180d",
         ),
         *_columns(
             Role.ENGAGEMENT,
             "number",
-            "activities_total outbound_total inbound_total outbound_7d inbound_7d outbound_30d inbound_30d calls_total "
-            "calls_7d call_seconds_total call_seconds_7d call_seconds_longest call_seconds_last days_since_last_call "
-            "emails_total meetings_total meetings_30d proposals_sent proposals_replied days_since_last_proposal "
-            "days_since_last_proposal_reply active_days days_since_last_activity days_since_last_outbound "
-            "days_since_last_inbound outbound_since_last_inbound calls_since_last_inbound engagement_decayed "
-            "engagement_week engagement_prior_week_mean contacts_engaged_30d contacts_total "
+            "inbound_total inbound_7d inbound_30d call_seconds_total call_seconds_7d call_seconds_longest "
+            "call_seconds_last meetings_total meetings_30d proposals_replied days_since_last_proposal_reply "
+            "days_since_last_inbound engagement_decayed engagement_week engagement_prior_week_mean engagement_surge "
+            "contacts_engaged_30d contacts_total account_engagement_decayed account_contacts_engaged_30d "
             "median_reply_hours",
+        ),
+        *_columns(
+            Role.OUTREACH,
+            "number",
+            "activities_total outbound_total outbound_7d outbound_30d calls_total calls_7d days_since_last_call "
+            "emails_total proposals_sent days_since_last_proposal active_days days_since_last_activity "
+            "days_since_last_outbound outbound_since_last_inbound calls_since_last_inbound",
         ),
         *_columns(Role.ATTRIBUTES, "text", "attributes"),
     ),
@@ -143,12 +177,12 @@ ACCOUNT = Contract(
         *_columns(Role.KEY, "text", "customer_id account_id feature_hash"),
         *_columns(Role.KEY, "time", "as_of"),
         *_columns(Role.CREATION, "text", "industry country"),
-        *_columns(Role.CREATION, "number", "employee_count annual_revenue_minor missing_fields"),
+        *_columns(Role.CREATION, "number", "employee_count annual_revenue_minor missing_fields icp_distance"),
         *_columns(
             Role.ENGAGEMENT,
             "number",
             "contacts_total open_opportunities engagement_decayed engagement_week engagement_prior_week_mean "
-            "active_contacts_30d days_since_last_activity",
+            "engagement_surge active_contacts_30d days_since_last_activity",
         ),
         *_columns(Role.ATTRIBUTES, "text", "attributes"),
     ),

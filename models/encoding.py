@@ -13,10 +13,6 @@ import polars as pl
 from models import attributes
 from models.contracts import Contract, Role
 
-OWNER_RATE = "owner_win_rate_180d"
-_OWNER_COLUMNS = ("owner_decided_180d", "owner_won_180d")
-_OWNER_PRIOR = 10.0  # decided entities that the overall rate counts for
-
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
@@ -51,15 +47,11 @@ class FrameEncoder:
         self.min_count = min_count
         self.max_levels = max_levels
         self.features_: tuple[Feature, ...] = ()
-        self.owner_rate_ = 0.5
 
     def fit(self, frame: pl.DataFrame) -> Self:
         """Learn the vocabulary of `frame` (training rows of one tenant, or of the pool)."""
-        self.owner_rate_ = _overall_owner_rate(frame)
         columns = [self._mart_feature(column.name, frame) for column in self.contract.of(*self.roles)]
         features = [feature for feature in columns if feature is not None]
-        if Role.PROGRESS in self.roles and set(_OWNER_COLUMNS) <= set(frame.columns):
-            features.append(Feature(name=OWNER_RATE, role=Role.PROGRESS, levels=None))
         if self.learned and Role.ATTRIBUTES in self.roles:
             features += self._attribute_features(frame)
         self.features_ = tuple(features)
@@ -89,7 +81,6 @@ class FrameEncoder:
         features = [asdict(feature) | {"role": str(feature.role)} for feature in self.features_]
         return {
             "roles": [str(role) for role in self.roles],
-            "owner_rate": self.owner_rate_,
             "features": features,
         }
 
@@ -97,7 +88,6 @@ class FrameEncoder:
     def from_state(cls, contract: Contract, state: dict[str, Any]) -> Self:
         """The encoder that `state` was taken from."""
         encoder = cls(contract, [Role(role) for role in state["roles"]])
-        encoder.owner_rate_ = state["owner_rate"]
         encoder.features_ = tuple(
             Feature(name=f["name"], role=f["role"], levels=None if f["levels"] is None else tuple(f["levels"]))
             for f in state["features"]
@@ -130,8 +120,6 @@ class FrameEncoder:
         if feature.role == Role.ATTRIBUTES:
             key = feature.name.removeprefix(attributes.PREFIX)
             return attributes.column(attributes.Field(key=key, levels=feature.levels), documents)
-        if feature.name == OWNER_RATE:
-            return _owner_rate(frame, self.owner_rate_)
         if feature.levels is not None:
             return _codes(frame[feature.name], feature.levels)
         return frame[feature.name].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -144,17 +132,3 @@ def _codes(texts: pl.Series, levels: Sequence[str]) -> np.ndarray:
     values = known.to_numpy().copy()
     values[texts.is_null().to_numpy()] = np.nan
     return values
-
-
-def _overall_owner_rate(frame: pl.DataFrame) -> float:
-    """Share won among what owners decided, over the rows; one half where nothing was decided."""
-    if not set(_OWNER_COLUMNS) <= set(frame.columns):
-        return 0.5
-    decided, won = (float(frame[name].cast(pl.Float64).sum() or 0.0) for name in _OWNER_COLUMNS)
-    return won / decided if decided > 0 else 0.5
-
-
-def _owner_rate(frame: pl.DataFrame, overall: float) -> np.ndarray:
-    """The owner's share won in 180 days, shrunk to the overall rate; NaN where the owner is unknown."""
-    decided, won = (frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in _OWNER_COLUMNS)
-    return (won + _OWNER_PRIOR * overall) / (decided + _OWNER_PRIOR)

@@ -6,6 +6,6 @@ from models.recipe import Recipe
 RECIPE = Recipe(
     score_type="win",
     entity="opportunity",
-    roles=(Role.CONTEXT, Role.CREATION, Role.PROGRESS, Role.ENGAGEMENT, Role.ATTRIBUTES),
+    roles=(Role.CONTEXT, Role.CREATION, Role.PROGRESS, Role.ENGAGEMENT, Role.OUTREACH, Role.ATTRIBUTES),
     question="Of opportunities in this state, how many end won?",
 )

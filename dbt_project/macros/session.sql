@@ -9,9 +9,11 @@
 
 {# Steps of a query have no statistics, so the planner takes joins of them to be small: it would merge on the tenant alone, or
    loop over everything. Merges are never right here; loops over an index are, but only while few entities are computed, which
-   is not so in a full build and on a new briefing day. -#}
+   is not so in a full build and on a new briefing day. Joins are done in the order in which they are written, from what is asked
+   for to what is known of it: in another order everything of a tenant would be joined with everything of it. -#}
 {% macro planner_settings() -%}
     set local enable_mergejoin = off;
+    set local join_collapse_limit = 1;
     {% if not is_incremental() -%}
         set local enable_nestloop = off
     {%- elif model.name.endswith('_features') -%}

@@ -1,4 +1,4 @@
-"""Scores of all undecided entities by the versions in use; explained and written where something changed."""
+"""Scores of undecided entities by the versions in use: made, explained and written where something changed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,26 +12,31 @@ from models.schema import RECIPES, SCORES, inputs
 from models.scoring import TrainedModel
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.score_inputs import keep_inputs, lacking_inputs
+from pipelines.repositories.score_standings import due, retire_gone, stand
 from pipelines.repositories.scores import write_scores
 from pipelines.repositories.staging import Connection
 from pipelines.resources import Warehouse
 
-_KNOWN = """
-select customer_id, entity_id, feature_hash, model_version_id from public.scores where is_current and score_type = $1
-"""
 _LEAD_COLUMNS = {"fit": "fit_score", "intent": "intent_score"}
 
 
 def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, int]:
-    """Write the current scores of `score_type`; counts of rows looked at and written."""
+    """Bring the current scores of `score_type` up to date; counts of rows looked at and written.
+
+    Only rows whose features or version changed are read and scored. Features count the day of their instant, so what
+    decays with time is new once a briefing day, and between two runs of a day only what something happened to.
+    """
     _, mart, _ = inputs(score_type)
-    features = without_leaking_fields(warehouse.read(f"select * from marts.{mart}"))
+    entity = RECIPES[score_type].entity
+    features = without_leaking_fields(warehouse.read(due(mart, entity), [score_type]))
     tenants = features["customer_id"].unique().to_list()
     with warehouse.connect() as connection:
         versions = champions(connection, tenants).filter(pl.col("score_type") == score_type)
-        known = warehouse.read(_KNOWN, [score_type])
-        scores = _scores(features, known, versions, root)
-        counts = write_scores(connection, scores, complete_for=tenants) if scores.height else {}
+        scores = _scores(features, versions, root)
+        counts = write_scores(connection, scores) if scores.height else {}
+        counts["retired"] = retire_gone(connection, score_type, mart, entity)
+        if scores.height or counts["retired"]:
+            counts["restood"] = stand(connection, score_type)
         counts["inputs"] = _keep_inputs(connection, features, score_type, tenants)
         if score_type in _LEAD_COLUMNS:
             counts["leads"] = connection.execute(_show_on_leads(score_type)).rowcount
@@ -56,8 +61,8 @@ def _keep_inputs(connection: Connection, features: pl.DataFrame, score_type: str
     return keep_inputs(connection, inputs)
 
 
-def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame, root: Path) -> pl.DataFrame:
-    """Scores of all rows, each by its tenant's version in use; reasons only where features or version changed."""
+def _scores(features: pl.DataFrame, versions: pl.DataFrame, root: Path) -> pl.DataFrame:
+    """Scores of all rows with their reasons, each by its tenant's version in use. Ranks are within the frame only."""
     in_use = {row["customer_id"] or "": row for row in versions.iter_rows(named=True)}
     loaded: dict[str, TrainedModel] = {}
     parts = [pl.DataFrame(schema=SCORES)]
@@ -67,27 +72,8 @@ def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame,
             key = version["artefact"]
             if key not in loaded:
                 loaded[key] = artefacts.load(artefacts.place(root, key))
-            parts.append(_explained_where_new(loaded[key], rows, known, version["id"]))
+            parts.append(loaded[key].score(rows, model_version_id=version["id"]))
     return pl.concat(parts)
-
-
-def _explained_where_new(model: TrainedModel, rows: pl.DataFrame, known: pl.DataFrame, version: str) -> pl.DataFrame:
-    entity = model.recipe.contract.id_column
-    new = rows.with_columns(model_version_id=pl.lit(version)).join(
-        known,
-        how="anti",
-        left_on=["customer_id", entity, "feature_hash", "model_version_id"],
-        right_on=["customer_id", "entity_id", "feature_hash", "model_version_id"],
-    )
-    scores = model.score(rows, explain=False, model_version_id=version)
-    if new.is_empty():
-        return scores
-    told = model.score(new.select(rows.columns), model_version_id=version).select("entity_id", told="reasons")
-    return (
-        scores.join(told, on="entity_id", how="left", maintain_order="left")
-        .with_columns(reasons=pl.coalesce("told", "reasons"))
-        .drop("told")
-    )
 
 
 def _show_on_leads(score_type: str) -> str:

@@ -1,5 +1,6 @@
 """Random histories of a sales team, with all that goes wrong on the way: rows recorded late, out of order, after the
-clock of the run, malformed, linked to what is not there yet. The seed decides everything.
+clock of the run, malformed, linked to what is not there yet; records corrected, deleted, merged, taken apart again and
+erased. The seed decides everything.
 """
 
 import random
@@ -17,21 +18,24 @@ ACTIVITIES = (
     *("form.submitted", "proposal.sent", "proposal.replied"),
 )
 STAGES = ("qualification", "proposal", "negotiation", "won", "lost")
+INDUSTRIES = ("tools", "food", "law", None)
 MALFORMED = ("", "next week", "2026-02-30", "12,5", "1e400", {"a": 1}, [1], True)
 
 
 class History:
     """Events of one tenant over `days` days, in the order in which they arrive."""
 
-    def __init__(self, customer_id: str, *, seed: int, days: int = 70) -> None:
+    def __init__(self, customer_id: str, *, seed: str, days: int = 70) -> None:
         self.customer_id = customer_id
-        self.random = random.Random(f"{seed}/{customer_id}")
+        self.random = random.Random(seed)
         self.days = days
         self.versions: dict[str, int] = {}
         self.events: list[tuple[datetime, Event]] = []
 
-    def generate(self, *, accounts: int = 3, leads: int = 8, opportunities: int = 6) -> list[tuple[datetime, Event]]:
+    def generate(self) -> list[tuple[datetime, Event]]:
         """(arrival, event) pairs; opportunities beyond the leads come of nothing."""
+        accounts, leads = self.random.choice((3, 9)), self.random.randrange(3, 12)
+        opportunities = self.random.randrange(3, 2 * accounts + 3)
         people = [self._id() for _ in range(3)]
         account_ids = [self._account(people) for _ in range(accounts)]
         contact_ids = [self._contact(account_ids) for _ in range(accounts * 2)]
@@ -64,6 +68,20 @@ class History:
                     break
                 self._withdraw(kind, subject_id, action, at=at, others=alike[created])
                 at += timedelta(days=self.random.random() * 12)
+            if kind in ("account", "contact", "lead") and self.random.random() < 0.25:
+                self._merge(kind, subject_id, self.random.choice(alike[created]), at=at)
+            if kind in ("contact", "lead") and self.random.random() < 0.1:
+                self._add(f"{kind}.erased", subject_id, self._instant(0.5, 1), {f"{kind}_id": subject_id})
+
+    def _merge(self, kind: str, goes: str, stays: str, *, at: datetime) -> None:
+        """One record into another, and half of the time apart again; what is left of the other moves along or not."""
+        key, change = f"{kind}_id", {"before": {}, "after": {"owner_id": self._id()}}
+        self._add(f"{kind}.merged", stays, at, {key: stays, "absorbed_ids": [goes]} | change)
+        self._add(f"{kind}.deleted", goes, at, {key: goes, "deleted_at": at.isoformat(), "merged_into": stays})
+        at += timedelta(days=self.random.random() * 20)
+        if self.random.random() < 0.5:
+            self._add(f"{kind}.unmerged", stays, at, {key: stays, "released_ids": [goes]} | change)
+            self._add(f"{kind}.restored", goes, at, {key: goes})
 
     def _withdraw(self, kind: str, subject_id: str, action: str, *, at: datetime, others: list[str]) -> None:
         key, deleted_at = {f"{kind}_id": subject_id}, at.isoformat() if action == "deleted" else None
@@ -81,8 +99,10 @@ class History:
         at = self._instant(0, 0.2)
         fields = {
             "name": "Account",
-            "industry": "tools",
-            "employee_count": 40,
+            "industry": self.random.choice(INDUSTRIES),
+            "country": self.random.choice(("DE", "FR", None)),
+            "employee_count": self.random.choice((4, 40, 900)),
+            "annual_revenue_minor": self._maybe_malformed(self.random.randrange(10**9)),
             "custom": {"tier": 1},
             "owner_id": people[0],
         }

@@ -1,5 +1,9 @@
-"""Whatever way the events came in, the marts hold what a full build over all of them would."""
+"""Whatever way the events came in, the marts hold what a full build over all of them would.
 
+BEVYLY_HISTORIES says how many random histories, each a tenant of its own; all are built in the same runs.
+"""
+
+import os
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +12,7 @@ from bevyly.ids import new_id
 from tests.dbt.histories import START, History, shuffled
 from tests.dbt.warehouse import MARTS, Warehouse
 
+HISTORIES = int(os.environ.get("BEVYLY_HISTORIES", "6"))
 # the clock of each run, in days since the start: twice within a day, over a night, over weeks, and back
 CLOCKS = (20.0, 20.3, 21.0, 45.0, 70.0)
 
@@ -16,11 +21,11 @@ def at(days: float) -> datetime:
     return START + timedelta(days=days)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [1])
 def test_incremental_runs_equal_a_full_refresh(warehouse: Warehouse, seed: int) -> None:
-    one, other, twin = new_id(), new_id(), new_id()
-    histories = [History(tenant, seed=seed).generate() for tenant in (one, other)]
+    tenants, twin = [new_id() for _ in range(HISTORIES)], new_id()
+    histories = [History(tenant, seed=f"{seed}/{number}").generate() for number, tenant in enumerate(tenants)]
     histories.append(shuffled(histories[0], twin, seed=seed))
     arrivals = sorted((pair for history in histories for pair in history), key=lambda pair: (pair[0], pair[1].event_id))
     # each run comes a little late: it finds rows that were recorded after its own `now`
@@ -31,7 +36,7 @@ def test_incremental_runs_equal_a_full_refresh(warehouse: Warehouse, seed: int) 
         since = horizon
         warehouse.dbt("run", now=at(clock).isoformat())
     _equals_full_refresh(warehouse, now=at(CLOCKS[-1]), seed=seed)
-    _equal_each_other(warehouse, one, twin, seed=seed)
+    _equal_each_other(warehouse, tenants[0], twin, seed=seed)
 
     warehouse.dbt("run", now=at(45.0).isoformat())
     _equals_full_refresh(warehouse, now=at(45.0), seed=seed)

@@ -117,7 +117,7 @@ def test_figures_of_a_snapshot(warehouse: Warehouse, tenants: tuple[str, str]) -
         "close_date_event_id": "e8",
     }
     assert {name: row[name] for name in expected} == expected
-    decayed = 0.5 * 0.5 ** (13 / 14) + 3 * 0.5 ** (11 / 14) + 1 * 0.5 ** (1 / 14)
+    decayed = 3 * 0.5 ** (11 / 14) + 1 * 0.5 ** (1 / 14)
     assert row["engagement_decayed"] == pytest.approx(decayed, abs=1e-6)
 
 

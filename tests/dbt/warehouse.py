@@ -83,8 +83,9 @@ class Warehouse:
             "DBT_PASSWORD": unquote(parts.password or ""),
             "DBT_DATABASE": parts.path.lstrip("/"),
         }
+        # a variable of dbt would make it parse the project anew
+        environment |= {"BEVYLY_NOW": now} if now else {}
         folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(self.folder)]
-        variables = ["--vars", json.dumps({"now": now})] if now else []
         done = subprocess.run(
             [
                 str(Path(sys.executable).with_name("dbt")),
@@ -93,7 +94,7 @@ class Warehouse:
                 *folders,
                 "--log-path",
                 self.folder,
-                *variables,
+                "--no-write-json",
             ],
             check=False,
             env=environment,

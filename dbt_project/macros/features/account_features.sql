@@ -178,6 +178,7 @@ features as (
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
+        {{ engagement_surge('touch_summaries') }} as engagement_surge,
         {{ as_count('touch_contacts.contacts_engaged_30d') }} as active_contacts_30d,
         {{ days_between('records.as_of', 'touch_summaries.last_activity_at') }} as days_since_last_activity,
         cast(
@@ -185,6 +186,7 @@ features as (
                 records.domain, records.industry, records.employee_count, records.annual_revenue_minor, records.country
             ) as double precision
         ) as missing_fields,
+        {{ icp_distance('records', 'profiles') }} as icp_distance,
         records.attributes,
         touch_summaries.last_activity_event_id,
         records.created_event_id
@@ -200,6 +202,8 @@ features as (
             records.customer_id = touch_summaries.customer_id
             and records.account_id = touch_summaries.entity_id
             and records.as_of = touch_summaries.as_of
+    left join {{ ref('int_tenants_profiled') }} as profiles
+        on records.customer_id = profiles.customer_id and {{ month_of('records.as_of') }} = profiles.as_of_day
     left join touch_contacts
         on
             records.customer_id = touch_contacts.customer_id

@@ -175,6 +175,24 @@ next_steps as materialized (
 
 ),
 
+touch_contacts as materialized (
+
+    {{ summarize_contacts('touches') }}
+
+),
+
+accounts as materialized (
+
+    {{ summarize_accounts('records', 'lead') }}
+
+),
+
+account_days as materialized (
+
+    {{ summarize_account_days('records') }}
+
+),
+
 owner_records as materialized (
 
     {{ summarize_owner_records('records', ref('int_leads_decided'), 'lead_id', 'known_at') }}
@@ -239,7 +257,12 @@ features as (
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
+        {{ engagement_surge('touch_summaries') }} as engagement_surge,
+        {{ as_count('touch_contacts.contacts_engaged_30d') }} as contacts_engaged_30d,
+        {{ as_count('account_days.account_engagement_decayed') }} as account_engagement_decayed,
+        {{ as_count('account_days.account_contacts_engaged_30d') }} as account_contacts_engaged_30d,
         {{ as_measure('touch_summaries.median_reply_hours') }} as median_reply_hours,
+        {{ as_measure('touch_summaries.median_response_hours') }} as median_response_hours,
         cast(cardinality(array(
             select distinct people.owner_id
             from unnest(records.owner_ids || touch_summaries.owner_ids) as people (owner_id)
@@ -251,6 +274,16 @@ features as (
         cast(extract(isodow from records.created_at at time zone 'UTC') as double precision) as created_dow,
         {{ as_measure('owner_records.owner_decided_180d') }} as owner_decided_180d,
         {{ as_measure('owner_records.owner_won_180d') }} as owner_won_180d,
+        {{ owner_win_rate('owner_records', 'profiles', 'lead') }} as owner_win_rate_180d,
+        accounts.industry,
+        cast(accounts.employee_count as double precision) as employee_count,
+        cast(accounts.annual_revenue_minor as double precision) as annual_revenue_minor,
+        accounts.country,
+        cast(
+            num_nulls(accounts.industry, accounts.employee_count, accounts.annual_revenue_minor, accounts.country)
+            as double precision
+        ) as missing_fields,
+        {{ icp_distance('accounts', 'profiles') }} as icp_distance,
         records.attributes,
         touch_summaries.last_activity_event_id,
         touch_summaries.last_inbound_event_id,
@@ -269,6 +302,23 @@ features as (
             records.customer_id = next_steps.customer_id
             and records.lead_id = next_steps.entity_id
             and records.as_of = next_steps.as_of
+    left join touch_contacts
+        on
+            records.customer_id = touch_contacts.customer_id
+            and records.lead_id = touch_contacts.entity_id
+            and records.as_of = touch_contacts.as_of
+    left join accounts
+        on
+            records.customer_id = accounts.customer_id
+            and records.lead_id = accounts.entity_id
+            and records.as_of = accounts.as_of
+    left join account_days
+        on
+            records.customer_id = account_days.customer_id
+            and records.account_id = account_days.account_id
+            and {{ day_start('records.as_of') }} = account_days.as_of_day
+    left join {{ ref('int_tenants_profiled') }} as profiles
+        on records.customer_id = profiles.customer_id and {{ month_of('records.as_of') }} = profiles.as_of_day
     left join owner_records
         on
             records.customer_id = owner_records.customer_id

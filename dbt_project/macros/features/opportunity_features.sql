@@ -195,20 +195,13 @@ touch_contacts as materialized (
 
 accounts as materialized (
 
-    select
-        records.customer_id,
-        records.opportunity_id,
-        records.as_of,
-        intermediate.jsonb_merge(account_changes.fields order by {{ version_order('account_changes') }}) as state
+    {{ summarize_accounts('records', 'opportunity') }}
 
-    from records
-    inner join {{ ref('int_accounts_changed') }} as account_changes
-        on
-            records.customer_id = account_changes.customer_id
-            and records.account_id = account_changes.account_id
-            and account_changes.recorded_at <= records.as_of
+),
 
-    group by records.customer_id, records.opportunity_id, records.as_of
+account_days as materialized (
+
+    {{ summarize_account_days('records') }}
 
 ),
 
@@ -264,6 +257,7 @@ features as (
         greatest(records.last_change_at, touch_summaries.last_activity_at) as last_event_at,
         {{ days_between('records.as_of', 'records.opened_at') }} as age_days,
         {{ days_between('records.as_of', 'records.stage_entered_at') }} as days_in_stage,
+        {{ days_between('records.as_of', 'records.stage_entered_at') }} / greatest(norms.median_days_won, 1) as stage_time_ratio,
         {{ as_count('records.stage_changes') }} as stage_changes,
         {{ as_count('records.close_date_slips') }} as close_date_slips,
         {{ as_count('records.close_date_slip_days') }} as close_date_slip_days,
@@ -304,6 +298,9 @@ features as (
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
+        {{ engagement_surge('touch_summaries') }} as engagement_surge,
+        {{ as_count('account_days.account_engagement_decayed') }} as account_engagement_decayed,
+        {{ as_count('account_days.account_contacts_engaged_30d') }} as account_contacts_engaged_30d,
         {{ as_count('touch_contacts.contacts_engaged_30d') }} as contacts_engaged_30d,
         cast(cardinality(array(
             select distinct people.contact_id
@@ -319,6 +316,7 @@ features as (
         case when next_steps.next_step_at is null then 0.0 else 1.0 end::double precision as has_next_step,
         {{ days_between('next_steps.next_step_at', 'records.as_of') }} as next_step_in_days,
         {{ as_measure('touch_summaries.median_reply_hours') }} as median_reply_hours,
+        {{ as_measure('touch_summaries.median_response_hours') }} as median_response_hours,
         {{ days_between('records.opened_at', 'leads.lead_created_at') }} as lead_age_at_open_days,
         {{ as_count('lead_activities.lead_outbound_total') }} as lead_outbound_total,
         {{ as_count('lead_activities.lead_inbound_total') }} as lead_inbound_total,
@@ -330,10 +328,16 @@ features as (
         cast(extract(isodow from records.opened_at at time zone 'UTC') as double precision) as opened_dow,
         {{ as_measure('owner_records.owner_decided_180d') }} as owner_decided_180d,
         {{ as_measure('owner_records.owner_won_180d') }} as owner_won_180d,
-        {{ safe_text("accounts.state ->> 'industry'") }} as industry,
-        cast({{ safe_bigint("accounts.state ->> 'employee_count'") }} as double precision) as employee_count,
-        cast({{ safe_bigint("accounts.state ->> 'annual_revenue_minor'") }} as double precision) as annual_revenue_minor,
-        {{ safe_text("accounts.state ->> 'country'") }} as country,
+        {{ owner_win_rate('owner_records', 'profiles', 'opportunity') }} as owner_win_rate_180d,
+        accounts.industry,
+        cast(accounts.employee_count as double precision) as employee_count,
+        cast(accounts.annual_revenue_minor as double precision) as annual_revenue_minor,
+        accounts.country,
+        cast(
+            num_nulls(accounts.industry, accounts.employee_count, accounts.annual_revenue_minor, accounts.country)
+            as double precision
+        ) as missing_fields,
+        {{ icp_distance('accounts', 'profiles') }} as icp_distance,
         records.attributes,
         touch_summaries.last_activity_event_id,
         touch_summaries.last_inbound_event_id,
@@ -372,9 +376,21 @@ features as (
     left join accounts
         on
             records.customer_id = accounts.customer_id
-            and records.opportunity_id = accounts.opportunity_id
+            and records.opportunity_id = accounts.entity_id
             and records.as_of = accounts.as_of
-            and not {{ is_deleted('accounts.state') }}
+    left join account_days
+        on
+            records.customer_id = account_days.customer_id
+            and records.account_id = account_days.account_id
+            and {{ day_start('records.as_of') }} = account_days.as_of_day
+    left join {{ ref('int_tenants_profiled') }} as profiles
+        on records.customer_id = profiles.customer_id and {{ month_of('records.as_of') }} = profiles.as_of_day
+    left join {{ ref('stage_norms') }} as norms
+        on
+            records.customer_id = norms.customer_id
+            and records.stage = norms.stage
+            and {{ month_of('records.as_of') }} = norms.as_of_day
+            and norms.won_count >= {{ var('stage_least_wins') }}
     left join account_contacts
         on
             records.customer_id = account_contacts.customer_id

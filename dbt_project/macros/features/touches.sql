@@ -14,7 +14,7 @@
     activities.linked_via
 {%- endmacro %}
 
-{# Outbound volume is not intent: what comes back weighs more than what is sent. -#}
+{# Outbound volume is not intent: what is only sent weighs nothing. -#}
 {% macro engagement_weight(touches) -%}
     case
     {%- for direction, weights in var('engagement_weights').items() %}
@@ -90,6 +90,7 @@
         coalesce(sum(touches.weight) filter (where touches.age_days >= 7 and touches.age_days < 28), 0) / 3
             as engagement_prior_week_mean,
         percentile_cont(0.5) within group (order by touches.reply_hours) as median_reply_hours,
+        percentile_cont(0.5) within group (order by touches.response_hours) as median_response_hours,
         array_agg(distinct touches.owner_id) filter (where touches.owner_id is not null) as owner_ids,
         (
             array_agg(touches.event_id order by touches.occurred_at desc, touches.event_id desc)
@@ -119,7 +120,11 @@
                     and weighted.event_type in ('email.received', 'proposal.replied', 'call.completed', 'form.submitted')
                     and lag(weighted.is_outbound) over in_turn
                     then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
-            end as reply_hours
+            end as reply_hours,
+            case
+                when weighted.is_outbound and not weighted.is_inbound and lag(weighted.is_inbound) over in_turn
+                    then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
+            end as response_hours
 
         from (
             select
@@ -222,6 +227,15 @@
             and {{ is_in_force('decisions', "owner_days.as_of_day - interval '1 microsecond'") }}
 
     group by owner_days.customer_id, owner_days.owner_id, owner_days.as_of_day
+{%- endmacro %}
+
+{# Engagement of the last week against a week of the three before. One more touch on either side keeps it from jumping where
+   little happens. -#}
+{% macro engagement_surge(summaries) -%}
+    cast(
+        (coalesce({{ summaries }}.engagement_week, 0) + 1) / (coalesce({{ summaries }}.engagement_prior_week_mean, 0) + 1)
+        as double precision
+    )
 {%- endmacro %}
 
 {# Columns of marts that every entity has from its touches. Counts of nothing are 0, measures of nothing are null. -#}

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from models.contracts import LEAD, OPPORTUNITY, Role
-from models.encoding import OWNER_RATE, FrameEncoder
+from models.contracts import LEAD, Role
+from models.encoding import FrameEncoder
 
 ROLES = tuple(role for role in Role if role is not Role.KEY)
 
@@ -31,13 +31,6 @@ def test_a_status_the_contract_does_not_name_counts_as_rare(marts):
     frame = frame.with_columns(status=pl.Series(["working", "lost in thought", None]))
     encoder = FrameEncoder(LEAD, ROLES).fit(frame)
     np.testing.assert_array_equal(encoder.transform(frame)[:, encoder.position("status")], [2.0, 0.0, np.nan])
-
-
-def test_owner_rate_is_shrunk_to_the_overall_rate(marts):
-    frame, _ = marts("opportunity", n=2)
-    frame = frame.with_columns(owner_decided_180d=pl.Series([0.0, 40.0]), owner_won_180d=pl.Series([0.0, 20.0]))
-    encoder = FrameEncoder(OPPORTUNITY, ROLES).fit(frame)
-    np.testing.assert_allclose(encoder.transform(frame)[:, encoder.position(OWNER_RATE)], [0.5, 0.5])
 
 
 def test_infinite_values_are_missing(marts):

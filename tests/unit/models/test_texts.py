@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.contracts import CONTRACTS
-from models.encoding import OWNER_RATE, Feature
+from models.encoding import Feature
 from models.texts import TEMPLATES, displayed, template_of
 
 
@@ -15,7 +15,7 @@ def text(name, value, levels=None):
 
 @pytest.mark.parametrize("entity", ["lead", "opportunity"])
 def test_every_number_of_the_contracts_has_a_template(entity):
-    numbers = {c.name for c in CONTRACTS[entity].columns if c.dtype == "number"} | {OWNER_RATE}
+    numbers = {c.name for c in CONTRACTS[entity].columns if c.dtype == "number"}
     assert numbers <= set(TEMPLATES)
 
 

@@ -16,7 +16,8 @@ INTERMEDIATE = (
     *("int_activities_recorded", "int_activities_revised", "int_contacts_changed", "int_leads_changed"),
     "int_leads_created",
     *("int_leads_decided", "int_leads_linked", "int_leads_touched", "int_opportunities_changed"),
-    *("int_opportunities_decided", "int_opportunities_opened", "int_opportunities_staged"),
+    *("int_opportunities_decided", "int_opportunities_opened"),
+    *("int_contacts_placed", "int_norms_due", "int_tenants_profiled"),
     *("int_opportunities_touched", "int_records_hidden", "int_records_merged", "int_records_withdrawn"),
 )
 MARTS = (

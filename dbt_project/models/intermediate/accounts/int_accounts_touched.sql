@@ -51,7 +51,7 @@ unseen_entities as (
 
 )
 
-select distinct
+select
     account_links.customer_id,
     account_links.account_id
 from unseen_entities
@@ -60,3 +60,17 @@ inner join account_links
         unseen_entities.customer_id = account_links.customer_id
         and unseen_entities.entity_type = account_links.entity_type
         and unseen_entities.entity_id = account_links.entity_id
+
+union
+
+-- Norms that were computed with before.
+select
+    account_links.customer_id,
+    account_links.account_id
+from {{ ref('int_norms_due') }} as due
+cross join seen
+inner join account_links on due.customer_id = account_links.customer_id and account_links.entity_type = 'account'
+where
+    seen.run_id > 0
+    and extract(day from due.as_of_day) = 1
+    and due.as_of_day::timestamp at time zone 'UTC' <= seen.now_from

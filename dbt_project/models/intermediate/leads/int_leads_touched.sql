@@ -86,6 +86,8 @@ unseen_changes as (
 
 ),
 
+{{ touched_by_accounts('lead') }}
+
 -- Owner records count whole days: a decision changes them from the next day on. In a first build everything is touched anyway.
 unseen_owner_records as (
 
@@ -131,6 +133,14 @@ reasons as (
     where
         activities.entity_type = 'lead'
         and {{ is_unseen('activities', 'seen', 'known_at') }}
+
+    union all
+
+    select
+        customer_id,
+        lead_id,
+        changed_from
+    from account_reasons
 
     union all
 

@@ -32,24 +32,6 @@ activities as not materialized (
 
 ),
 
-account_changes as not materialized (
-
-    select * from {{ ref('int_accounts_changed') }}
-
-),
-
-contact_changes as not materialized (
-
-    select * from {{ ref('int_contacts_changed') }}
-
-),
-
-account_links as not materialized (
-
-    select * from {{ ref('int_accounts_linked') }}
-
-),
-
 decisions as not materialized (
 
     select * from {{ ref('int_opportunities_decided') }}
@@ -59,8 +41,7 @@ decisions as not materialized (
 seen as (
 
     {{ watermark([
-        'int_opportunities_staged', 'opportunity_features', 'opportunity_snapshots',
-        'opportunity_outcomes', 'opportunity_next_actions',
+        'opportunity_features', 'opportunity_snapshots', 'opportunity_outcomes', 'opportunity_next_actions',
     ]) }}
 
 ),
@@ -92,33 +73,7 @@ unseen_links as (
 
 ),
 
--- Contacts name their account, before and after a move.
-unseen_accounts as (
-
-    select
-        account_changes.customer_id,
-        account_changes.account_id,
-        account_changes.recorded_at
-    from account_changes
-    cross join seen
-    where {{ is_unseen('account_changes', 'seen') }}
-
-    union all
-
-    select
-        account_links.customer_id,
-        account_links.account_id,
-        contact_changes.recorded_at
-    from contact_changes
-    cross join seen
-    inner join account_links
-        on
-            contact_changes.customer_id = account_links.customer_id
-            and account_links.entity_type = 'contact'
-            and contact_changes.contact_id = account_links.entity_id
-    where {{ is_unseen('contact_changes', 'seen') }}
-
-),
+{{ touched_by_accounts('opportunity') }}
 
 -- Owner records count whole days: a decision changes them from the next day on. In a first build everything is touched anyway.
 unseen_owner_records as (
@@ -177,15 +132,10 @@ reasons as (
     union all
 
     select
-        account_links.customer_id,
-        account_links.entity_id as opportunity_id,
-        unseen_accounts.recorded_at as changed_from
-    from unseen_accounts
-    inner join account_links
-        on
-            unseen_accounts.customer_id = account_links.customer_id
-            and unseen_accounts.account_id = account_links.account_id
-            and account_links.entity_type = 'opportunity'
+        customer_id,
+        opportunity_id,
+        changed_from
+    from account_reasons
 
     union all
 

@@ -84,6 +84,23 @@ recorded as (
             links.customer_id = opportunity_changes.customer_id
             and links.opportunity_id = opportunity_changes.opportunity_id
 
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.lead_id,
+        account_changes.recorded_at
+    from candidates
+    inner join {{ ref('int_accounts_linked') }} as account_links
+        on
+            candidates.customer_id = account_links.customer_id
+            and account_links.entity_type = 'lead'
+            and candidates.lead_id = account_links.entity_id
+    inner join {{ ref('int_accounts_changed') }} as account_changes
+        on
+            account_links.customer_id = account_changes.customer_id
+            and account_links.account_id = account_changes.account_id
+
 ),
 
 instants as materialized (

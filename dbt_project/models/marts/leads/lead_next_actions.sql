@@ -1,7 +1,10 @@
 {{
     config(
         unique_key=['customer_id', 'lead_id', 'as_of'],
-        indexes=[{'columns': ['customer_id', 'lead_id', 'as_of'], 'unique': true}],
+        indexes=[
+            {'columns': ['customer_id', 'lead_id', 'as_of'], 'unique': true},
+            {'columns': ['as_of']},
+        ],
         pre_hook=[
             "{{ forget_touched(ref('int_leads_touched'), ['customer_id', 'lead_id']) }}",
             "{{ forget_later_than(now_at() ~ \" - interval '7 days'\") }}",

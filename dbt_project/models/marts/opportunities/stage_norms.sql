@@ -1,97 +1,96 @@
 {{
     config(
-        materialized='table',
+        unique_key=['customer_id', 'as_of_day', 'stage'],
         indexes=[{'columns': ['customer_id', 'stage', 'as_of_day'], 'unique': true}],
+        pre_hook=["{{ forget_norms() }}"],
+        post_hook=["{{ mark_built(seen_through='int_norms_due') }}"],
     )
 }}
 
 with
 
-stages as not materialized (
-
-    select * from {{ ref('int_opportunities_staged') }}
-
-),
-
-wins as (
+due as not materialized (
 
     select
         customer_id,
-        opportunity_id,
-        hidden,
-        max(decided_at) as won_at,
-        max(recorded_at) as recorded_at
-
-    from {{ ref('int_opportunities_decided') }}
-
-    where is_won
-
-    group by customer_id, opportunity_id, hidden
+        as_of_day,
+        as_of_day::timestamp at time zone 'UTC' as as_of
+    from {{ ref('int_norms_due') }}
 
 ),
 
--- The first of each month and the briefing day: enough to tell what was normal at any day since.
-days as (
-
-    select distinct calendar.as_of_day
-    from (
-        select {{ briefing_day() }} as as_of_day
-
-        union all
-
-        select cast(months.month_start as date)
-        from
-            generate_series(
-                (select date_trunc('month', min(recorded_at) at time zone 'UTC') + interval '1 month' from wins),
-                cast({{ briefing_day() }} as timestamp),
-                interval '1 month'
-            ) as months (month_start)
-    ) as calendar
-
-),
-
-recent_wins as (
+recent_wins as materialized (
 
     select
-        days.as_of_day,
-        wins.customer_id,
+        due.customer_id,
+        due.as_of_day,
+        due.as_of,
         wins.opportunity_id,
-        wins.won_at
+        max(wins.decided_at) as won_at
 
-    from days
-    inner join wins
+    from due
+    inner join {{ ref('int_opportunities_decided') }} as wins
         on
-            wins.recorded_at < days.as_of_day::timestamp at time zone 'UTC'
-            and wins.won_at < days.as_of_day::timestamp at time zone 'UTC'
-            and wins.won_at >= (days.as_of_day - 365)::timestamp at time zone 'UTC'
-            and {{ is_in_force('wins', "days.as_of_day::timestamp at time zone 'UTC' - interval '1 microsecond'") }}
+            due.customer_id = wins.customer_id
+            and wins.is_won
+            and wins.recorded_at < due.as_of
+            and wins.decided_at < due.as_of
+            and {{ is_in_force('wins', "due.as_of - interval '1 microsecond'") }}
+
+    group by due.customer_id, due.as_of_day, due.as_of, wins.opportunity_id
+
+    having max(wins.decided_at) >= due.as_of - interval '365 days'
+
+),
+
+-- How the deal went through its stages, as far as it was recorded by that day.
+stages as materialized (
+
+    select
+        recent_wins.customer_id,
+        recent_wins.as_of_day,
+        recent_wins.opportunity_id,
+        recent_wins.won_at,
+        changes.stage,
+        changes.status,
+        changes.occurred_at as valid_from,
+        lead(changes.occurred_at) over in_turn as valid_to
+
+    from recent_wins
+    inner join {{ ref('int_opportunities_changed') }} as changes
+        on
+            recent_wins.customer_id = changes.customer_id
+            and recent_wins.opportunity_id = changes.opportunity_id
+            and changes.recorded_at < recent_wins.as_of
+
+    where
+        changes.stage is not null
+        and (changes.event_type = 'opportunity.created' or changes.is_stage_change)
+
+    window in_turn as (
+        partition by recent_wins.customer_id, recent_wins.as_of_day, recent_wins.opportunity_id
+        order by changes.occurred_at, changes.version, changes.recorded_at, changes.event_id
+    )
 
 ),
 
 spells as (
 
     select
-        recent_wins.customer_id,
-        recent_wins.opportunity_id,
-        recent_wins.as_of_day,
-        stages.stage,
+        customer_id,
+        opportunity_id,
+        as_of_day,
+        stage,
         cast(
-            extract(
-                epoch from sum(least(coalesce(stages.valid_to, recent_wins.won_at), recent_wins.won_at) - stages.valid_from)
-            ) as double precision
+            extract(epoch from sum(least(coalesce(valid_to, won_at), won_at) - valid_from)) as double precision
         ) / 86400 as days_in_stage,
-        {{ days_between('max(recent_wins.won_at)', 'min(stages.valid_from)') }} as days_to_close
+        {{ days_between('max(won_at)', 'min(valid_from)') }} as days_to_close
 
-    from recent_wins
-    inner join stages
-        on
-            recent_wins.customer_id = stages.customer_id
-            and recent_wins.opportunity_id = stages.opportunity_id
-            and stages.valid_from < recent_wins.won_at
+    from stages
 
-    where stages.status = 'open'
+    where status = 'open' and valid_from < won_at
 
-    group by recent_wins.customer_id, recent_wins.opportunity_id, recent_wins.as_of_day, stages.stage
+    group by customer_id, opportunity_id, as_of_day, stage
 
 ),
 

@@ -1,0 +1,51 @@
+"""Statements on scores as a whole: which are due, which are over, and how the current ones stand among each other.
+
+Belongs here: what compares the scores of a type with the marts, set-based. Writing given rows is `scores`.
+"""
+
+from pipelines.repositories.staging import Connection
+
+# The version in use is the tenant's own, else that of all. A row is due where its features or its version are new.
+_DUE = """
+select f.* from marts.{mart} f
+left join public.model_versions own
+  on own.customer_id = f.customer_id and own.score_type = $1 and own.status = 'champion'
+left join public.model_versions shared
+  on shared.customer_id is null and shared.score_type = $1 and shared.status = 'champion'
+where not exists (
+  select from public.scores s
+  where s.customer_id = f.customer_id and s.entity_type = '{entity}' and s.entity_id = f.{entity}_id
+    and s.score_type = $1 and s.is_current
+    and s.feature_hash = f.feature_hash and s.model_version_id = coalesce(own.id, shared.id)
+)
+"""
+_RETIRE_GONE = """
+update scores s set is_current = false
+where s.score_type = %(type)s and s.is_current and not exists (
+  select from marts.{mart} f where f.customer_id = s.customer_id and f.{entity}_id = s.entity_id
+)
+"""
+_STAND = """
+update scores s set rank = placed.place
+from (
+  select customer_id, id,
+         row_number() over (partition by customer_id order by logit desc, entity_id collate "C") as place
+  from scores where score_type = %(type)s and is_current
+) placed
+where s.customer_id = placed.customer_id and s.id = placed.id and s.rank is distinct from placed.place
+"""
+
+
+def due(mart: str, entity: str) -> str:
+    """The query for rows of `mart` that have no current score of the type `$1` by the version in use."""
+    return _DUE.format(mart=mart, entity=entity)
+
+
+def retire_gone(connection: Connection, score_type: str, mart: str, entity: str) -> int:
+    """Take the current row from entities that the mart no longer has (they are decided); how many. The series stays."""
+    return connection.execute(_RETIRE_GONE.format(mart=mart, entity=entity).encode(), {"type": score_type}).rowcount
+
+
+def stand(connection: Connection, score_type: str) -> int:
+    """Rank the current rows of each tenant anew, by logit and then by id as a model does; how many moved."""
+    return connection.execute(_STAND, {"type": score_type}).rowcount
