@@ -39,6 +39,7 @@ from api.modules.live.routes import router as live
 from api.modules.live.seats import Seats
 from api.modules.live.service import Live
 from api.modules.merges.routes import router as merges
+from api.modules.models.routes import router as models
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.pipelines.routes import router as pipelines
 from api.modules.privacy.routes import router as privacy
@@ -101,6 +102,7 @@ AREAS = (
     mailboxes,
     suppressions,
     unsubscribe,
+    models,
 )
 
 

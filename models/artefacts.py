@@ -23,12 +23,21 @@ FORMAT = 1
 SUFFIX = ".skops"
 
 
+def dumps(model: TrainedModel) -> bytes:
+    """`model` and its card as the bytes of an artefact."""
+    return bytes(skops.io.dumps({"format": FORMAT, "card": card(model), "model": model.state()}))
+
+
+def loads(data: bytes) -> TrainedModel:
+    """The model of an artefact's bytes; raises UntrustedArtefact, ContractChanged."""
+    return TrainedModel.from_state(_content(data)["model"])
+
+
 def save(model: TrainedModel, path: Path) -> Path:
     """Write `model` and its card to `path`; readers see the old file or the new one, never a part."""
-    content = {"format": FORMAT, "card": card(model), "model": model.state()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.part")
-    unfinished.write_bytes(skops.io.dumps(content))
+    unfinished.write_bytes(dumps(model))
     unfinished.replace(path)
     return path
 
@@ -38,12 +47,12 @@ def load(path: Path) -> TrainedModel:
 
     Raises MissingArtefact, UntrustedArtefact, ContractChanged.
     """
-    return TrainedModel.from_state(_content(path)["model"])
+    return loads(_read(path))
 
 
 def load_card(path: Path) -> dict[str, Any]:
     """Only the card of the artefact at `path`."""
-    return dict(_content(path)["card"])
+    return dict(_content(_read(path))["card"])
 
 
 def card(model: TrainedModel) -> dict[str, Any]:
@@ -54,10 +63,13 @@ def card(model: TrainedModel) -> dict[str, Any]:
     )
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise MissingArtefact(f"No model artefact at {path.name}; train the score first.", path=str(path))
-    data = path.read_bytes()
+    return path.read_bytes()
+
+
+def _content(data: bytes) -> dict[str, Any]:
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise UntrustedArtefact("The artefact is not a skops file.")
     foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))

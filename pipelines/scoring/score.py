@@ -1,18 +1,17 @@
 """Scores of all undecided entities by the versions in use; explained and written where something changed."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from models import artefacts
 from models.contracts import without_leaking_fields
 from models.schema import SCORES, inputs
 from models.scoring import TrainedModel
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import write_scores
 from pipelines.resources import Warehouse
-from pipelines.scoring.training import artefact_path
+from pipelines.scoring.shelf import Shelf
 
 _KNOWN = """
 select customer_id, entity_id, feature_hash, model_version_id from public.scores where is_current and score_type = $1
@@ -20,7 +19,7 @@ select customer_id, entity_id, feature_hash, model_version_id from public.scores
 _LEAD_COLUMNS = {"fit": "fit_score", "intent": "intent_score"}
 
 
-def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, int]:
+def score_all(warehouse: Warehouse, shelf: Shelf, score_type: str) -> dict[str, int]:
     """Write the current scores of `score_type`; counts of rows looked at and written."""
     _, mart, _ = inputs(score_type)
     features = without_leaking_fields(warehouse.read(f"select * from marts.{mart}"))
@@ -28,25 +27,21 @@ def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, in
     with warehouse.connect() as connection:
         versions = champions(connection, tenants).filter(pl.col("score_type") == score_type)
         known = warehouse.read(_KNOWN, [score_type])
-        scores = _scores(features, known, versions, root)
+        scores = _scores(features, known, versions, shelf)
         counts = write_scores(connection, scores, complete_for=tenants) if scores.height else {}
         if score_type in _LEAD_COLUMNS:
             counts["leads"] = connection.execute(_show_on_leads(score_type)).rowcount
     return {"looked_at": features.height} | counts
 
 
-def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame, root: Path) -> pl.DataFrame:
+def _scores(features: pl.DataFrame, known: pl.DataFrame, versions: pl.DataFrame, shelf: Shelf) -> pl.DataFrame:
     """Scores of all rows, each by its tenant's version in use; reasons only where features or version changed."""
     in_use = {row["customer_id"] or "": row for row in versions.iter_rows(named=True)}
-    loaded: dict[str, TrainedModel] = {}
     parts = [pl.DataFrame(schema=SCORES)]
     for (tenant,), rows in features.group_by("customer_id", maintain_order=True):
-        version: Mapping[str, str] | None = in_use.get(str(tenant), in_use.get(""))
+        version: Mapping[str, Any] | None = in_use.get(str(tenant), in_use.get(""))
         if version is not None:
-            key = version["artefact"]
-            if key not in loaded:
-                loaded[key] = artefacts.load(artefact_path(root, key))
-            parts.append(_explained_where_new(loaded[key], rows, known, version["id"]))
+            parts.append(_explained_where_new(shelf.load(version), rows, known, version["id"]))
     return pl.concat(parts)
 
 

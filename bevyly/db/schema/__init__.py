@@ -22,11 +22,14 @@ from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFa
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
+    DisplayChange,
+    ModelMonitor,
     ModelVersion,
     Pattern,
     PatternSignal,
     Recommendation,
     Score,
+    ScoreReadiness,
     Signal,
 )
 from bevyly.db.schema.invitations import Invitation
@@ -56,6 +59,7 @@ __all__ = [
     "CustomField",
     "Customer",
     "DeadLetterRow",
+    "DisplayChange",
     "DuplicateDismissal",
     "Enrichment",
     "ErasedMark",
@@ -71,6 +75,7 @@ __all__ = [
     "Lead",
     "LiveEvent",
     "Merge",
+    "ModelMonitor",
     "ModelVersion",
     "OneTimeToken",
     "Opportunity",
@@ -87,6 +92,7 @@ __all__ = [
     "Recommendation",
     "RefreshToken",
     "Score",
+    "ScoreReadiness",
     "SearchEntry",
     "Sequence",
     "SequenceEnrolment",
