@@ -40,11 +40,12 @@ from api.modules.live.routes import router as live
 from api.modules.live.seats import Seats
 from api.modules.live.service import Live
 from api.modules.merges.routes import router as merges
+from api.modules.models.routes import router as models
 from api.modules.opportunities.routes import router as opportunities
 from api.modules.pipelines.routes import router as pipelines
 from api.modules.privacy.routes import router as privacy
 from api.modules.profile.routes import router as profile
-from api.modules.scores.models import FOLDER, Models
+from api.modules.scores.models import Models
 from api.modules.scores.routes import router as scores
 from api.modules.search.routes import router as search
 from api.modules.sequences.enrolments import router as enrolments
@@ -60,6 +61,7 @@ from api.modules.users.routes import router as users
 from api.modules.webhooks.routes import router as webhooks
 from api.resources import make_resources
 from bevyly.clock import Clock, SystemClock
+from bevyly.objects import artefact_store
 from bevyly.settings import Settings, get_settings
 from bevyly.telemetry import configure_logging
 
@@ -106,6 +108,7 @@ AREAS = (
     mailboxes,
     suppressions,
     unsubscribe,
+    models,
 )
 
 
@@ -127,7 +130,7 @@ def create_app(
         resources = make_resources(chosen, clock=clock or SystemClock(), limits=rules, reaction=react)
         app.state.resources = resources
         app.state.briefings = Briefings(resources.reader)
-        app.state.models = Models(chosen.home / FOLDER)
+        app.state.models = Models(artefact_store(chosen))
         app.state.live = Live(
             Feed(resources.reader, chosen.require_app_database()), Seats(resources.redis, resources.clock)
         )

@@ -53,6 +53,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:read": EVERYONE,
     "intent:act": WORKERS,
     "intent:refresh": WORKERS,
+    "models:read": EVERYONE,
+    "models:promote": MANAGERS,
     "webhooks:read": MANAGERS,
     "webhooks:write": MANAGERS,
     "users:read": EVERYONE,

@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=90, ge=7, le=3_660)
     """How long what is over is kept: refused rows and effects of imports, resolved dead letters, invitations …"""
 
+    artefact_url: str | None = None
+    """Where model artefacts are kept: `s3://bucket/prefix`, or a folder; `.bevyly/artefacts` without it."""
+    artefact_endpoint: str | None = None
+    """URL of a server that speaks S3, where it is not Amazon's."""
+    artefact_region: str | None = None
+    artefact_access_key_id: str | None = None
+    artefact_secret_access_key: SecretStr | None = None
+    """Without keys here those of the environment (`AWS_…`) or of the machine count."""
+
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     apollo_api_key: SecretStr | None = None

@@ -7,7 +7,6 @@ Belongs here: saving and loading, and the list of types that a file may name. Wh
 import io
 import os
 import zipfile
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,41 +23,40 @@ FORMAT = 1
 SUFFIX = ".skops"
 
 
-def save(model: TrainedModel, path: Path) -> Path:
-    """Write `model` and its card to `path`; readers see the old file or the new one, never a part."""
-    content = {"format": FORMAT, "card": card(model), "model": model.state()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    unfinished.write_bytes(skops.io.dumps(content))
-    unfinished.replace(path)
-    return path
+def dumps(model: TrainedModel) -> bytes:
+    """`model` and its card as the bytes of an artefact."""
+    return bytes(skops.io.dumps({"format": FORMAT, "card": card(model), "model": model.state()}))
 
 
-def place(root: Path, key: str) -> Path:
-    """Where the artefact store at `root` keeps `key`."""
-    return root / f"{key}{SUFFIX}"
-
-
-def load(path: Path, *, any_contract: bool = False) -> TrainedModel:
-    """The model that was saved at `path`; it scores the same frame to the same bits.
+def loads(data: bytes, *, any_contract: bool = False) -> TrainedModel:
+    """The model of an artefact's bytes; it scores the same frame to the same bits.
 
     `any_contract` is for scoring what was scored then: a model of an earlier contract reads inputs of its own time.
-    Raises MissingArtefact, UntrustedArtefact, ContractChanged.
+    Raises UntrustedArtefact, ContractChanged.
     """
-    state = _content(path)["model"]
+    state = _content(data)["model"]
     if not any_contract:
         _check_contract(state)
     return TrainedModel.from_state(state)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of the artefact at `path`; raises MissingArtefact."""
-    return sha256(_bytes(path)).hexdigest()
+def save(model: TrainedModel, path: Path) -> Path:
+    """Write `model` and its card to `path`; readers see the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    unfinished.write_bytes(dumps(model))
+    unfinished.replace(path)
+    return path
+
+
+def load(path: Path, *, any_contract: bool = False) -> TrainedModel:
+    """The model that was saved at `path`; raises as `loads`, and MissingArtefact."""
+    return loads(_read(path), any_contract=any_contract)
 
 
 def load_card(path: Path) -> dict[str, Any]:
     """Only the card of the artefact at `path`."""
-    return dict(_content(path)["card"])
+    return dict(_content(_read(path))["card"])
 
 
 def card(model: TrainedModel) -> dict[str, Any]:
@@ -69,14 +67,13 @@ def card(model: TrainedModel) -> dict[str, Any]:
     )
 
 
-def _bytes(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise MissingArtefact(f"No model artefact at {path.name}; train the score first.", path=str(path))
     return path.read_bytes()
 
 
-def _content(path: Path) -> dict[str, Any]:
-    data = _bytes(path)
+def _content(data: bytes) -> dict[str, Any]:
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise UntrustedArtefact("The artefact is not a skops file.")
     foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))

@@ -33,6 +33,22 @@ def card_of(model: TrainedModel, *, versions: Mapping[str, str]) -> dict[str, An
     }
 
 
+def of_tenant(card: Mapping[str, Any], tenant: str, window: Mapping[str, Any]) -> dict[str, Any]:
+    """The card as one tenant may read it: its own figures and window, as in the register."""
+    return dict(card) | {
+        "n": window["n_outcomes"],
+        "rows": window["n_rows"],
+        "trained_from": window["trained_from"] and window["trained_from"].isoformat(),
+        "trained_to": window["trained_to"] and window["trained_to"].isoformat(),
+        "tenants": {tenant: card["tenants"][tenant]},
+    }
+
+
+def of_pool(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The card as every tenant may read it: of what others have it says nothing."""
+    return dict(card) | {"n": None, "rows": None, "trained_from": None, "trained_to": None, "tenants": {}}
+
+
 def render(card: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     lines = [
@@ -41,20 +57,33 @@ def render(card: Mapping[str, Any]) -> str:
         card["question"],
         "",
         f"- version: `{card['version_id']}`",
-        f"- learned from: {card['n']} entities ({card['rows']} rows)",
-        f"- created: {card['trained_from']} to {card['trained_to']}",
+        *_learned(card),
         f"- as known at: {card['as_of']}, seed {card['seed']}",
         f"- feature contract: `{card['contract'][:16]}`, {len(card['features'])} shared features",
         f"- horizon: {_horizon(card['horizon_days'])}",
         "- made with: " + ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
         "",
-        "Judged on later rows than each fold learned from; intervals are 90 % bootstrap intervals.",
-        "",
-        "| tenant | outcomes | learner | own weight | display | " + " | ".join(_FIGURES) + " |",
-        "|" + "---|" * (5 + len(_FIGURES)),
     ]
+    if card["tenants"]:
+        lines += [
+            "Judged on later rows than each fold learned from; intervals are 90 % bootstrap intervals.",
+            "",
+            "| tenant | outcomes | learner | own weight | display | " + " | ".join(_FIGURES) + " |",
+            "|" + "---|" * (5 + len(_FIGURES)),
+        ]
     lines += [_row(tenant, facts) for tenant, facts in card["tenants"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _learned(card: Mapping[str, Any]) -> list[str]:
+    if card["n"] is None:
+        return [
+            "- learned from: what tenants that pool have in common; it serves those who have too little of their own"
+        ]
+    return [
+        f"- learned from: {card['n']} entities ({card['rows']} rows)",
+        f"- created: {card['trained_from']} to {card['trained_to']}",
+    ]
 
 
 def _horizon(days: float | None) -> str:

@@ -23,3 +23,9 @@ def bounds(logit: np.ndarray, variance_of_logit: np.ndarray) -> tuple[np.ndarray
     """Lower and upper probability (rows,): a normal interval on the logit, so that it stays between 0 and 1."""
     half = Z90 * np.sqrt(variance_of_logit)
     return sigmoid(logit - half), sigmoid(logit + half)
+
+
+def offset_error(raw: np.ndarray, covariance: np.ndarray) -> float:
+    """Standard error, in logits, of the calibration at the mean of `raw` logits: how far off a whole level may be."""
+    at = np.array([1.0, float(np.mean(raw)) if len(raw) else 0.0])
+    return float(np.sqrt(at @ covariance @ at))

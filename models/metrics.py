@@ -66,6 +66,46 @@ def measure(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """Two sets of probabilities on the same rows: challenger minus champion, and how far each is off beyond noise."""
+
+    brier: Estimate
+    auc: Estimate
+    brier_champion: float
+    auc_champion: float
+    champion_excess: float
+    challenger_excess: float
+
+
+def paired(
+    y: np.ndarray,
+    champion: np.ndarray,
+    challenger: np.ndarray,
+    *,
+    groups: np.ndarray,
+    seed: int = 0,
+    draws: int = _DRAWS,
+) -> Paired:
+    """Differences on outcomes `y` (0/1), (rows,); both sides of a draw are of the same resampled groups."""
+    y = np.asarray(y, dtype=np.float64)
+    weights = _bootstrap(groups, draws, seed)
+    brier, ranking, excess = [], [], []
+    for p in (champion, challenger):
+        brier.append(weights @ (p - y) ** 2 / weights.sum(axis=1))
+        order = np.argsort(-p, kind="stable")
+        ranking.append(_ranking(y[order], p[order], weights[:, order])[0])
+        excess.append(float(_ece(y[order], p[order], weights[:1, order])[0]) - _ece_noise(p[order], seed))
+    return Paired(
+        brier=_estimate(brier[1] - brier[0]),
+        auc=_estimate(ranking[1] - ranking[0]),
+        brier_champion=float(brier[0][0]),
+        auc_champion=float(ranking[0][0]),
+        champion_excess=excess[0],
+        challenger_excess=excess[1],
+    )
+
+
 def auc(y: np.ndarray, score: np.ndarray) -> float:
     """Area under the ROC curve of any score (ties count half); NaN when one class is absent."""
     order = np.argsort(-score, kind="stable")
@@ -130,10 +170,22 @@ def _ece(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
 
 
+def ece_chance(y: np.ndarray, p: np.ndarray, *, draws: int, seed: int = 0) -> float:
+    """How often a calibrated model would show an ECE at least as large on these rows."""
+    order = np.argsort(-p, kind="stable")
+    found = _ece(np.asarray(y, dtype=np.float64)[order], p[order], np.ones((1, len(p)), dtype=np.float32))[0]
+    return float((1 + np.sum(_ece_drawn(p[order], seed, draws) >= found)) / (1 + draws))
+
+
 def _ece_noise(p: np.ndarray, seed: int, draws: int = 100) -> float:
+    return float(np.mean(_ece_drawn(p, seed, draws)))
+
+
+def _ece_drawn(p: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """ECE of outcomes drawn from `p` itself, sorted."""
     random = np.random.default_rng(seed + 1)
     ones = np.ones((1, len(p)), dtype=np.float32)
-    return float(np.mean([_ece((random.random(len(p)) < p).astype(float), p, ones)[0] for _ in range(draws)]))
+    return np.array([_ece((random.random(len(p)) < p).astype(float), p, ones)[0] for _ in range(draws)])
 
 
 def _lift(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:

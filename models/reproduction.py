@@ -4,7 +4,7 @@ Belongs here: that computation. Finding the row, its inputs and the artefact is 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
+from hashlib import sha256
 from typing import Any
 
 from models import artefacts
@@ -17,17 +17,16 @@ FIGURES = ("logit", "baseline_logit", "probability", "probability_low", "probabi
 WORDS = ("points", "band")
 
 
-def model_of(root: Path, stored: Mapping[str, Any]) -> TrainedModel:
-    """The model that made a stored score, loaded anew from the artefact store at `root`.
+def model_of(artefact: bytes | None, stored: Mapping[str, Any]) -> TrainedModel:
+    """The model that made a stored score, of the bytes that the artefact store has under its key, if any.
 
-    `stored` has artefact and artefact_sha256. Raises ArtefactGone, ArtefactChanged.
+    `stored` has artefact_sha256. Raises ArtefactGone, ArtefactChanged.
     """
-    path = artefacts.place(root, stored["artefact"])
-    if not path.is_file():
+    if artefact is None:
         raise ArtefactGone("The model that made this score is no longer in the artefact store.")
-    if stored["artefact_sha256"] not in (None, artefacts.digest(path)):
-        raise ArtefactChanged("The artefact is not the file that made this score.")
-    return artefacts.load(path, any_contract=True)
+    if stored["artefact_sha256"] not in (None, sha256(artefact).hexdigest()):
+        raise ArtefactChanged("The artefact is not the one that made this score.")
+    return artefacts.loads(artefact, any_contract=True)
 
 
 def reproduce(model: TrainedModel, stored: Mapping[str, Any]) -> dict[str, Any]:

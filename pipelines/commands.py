@@ -86,6 +86,7 @@ def reproduce(
     """
     import psycopg
 
+    from bevyly.objects import artefact_store
     from bevyly.settings import get_settings
     from pipelines.repositories.scores import sampled_scores
     from pipelines.scoring.reproduce import reproduced
@@ -93,7 +94,7 @@ def reproduce(
     settings, differ = get_settings(), False
     with psycopg.connect(settings.require_pipeline_database()) as connection:
         chosen = [*(scores or []), *(sampled_scores(connection, sample) if sample else [])]
-        for made in reproduced(connection, settings.home / "artefacts", chosen):
+        for made in reproduced(connection, artefact_store(settings), chosen):
             sys.stdout.write(json.dumps(made) + "\n")
             differ = differ or not made["identical"]
     if differ:

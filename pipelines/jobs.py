@@ -19,6 +19,13 @@ refresh = dg.define_asset_job(
     tags={"dagster/max_runtime": 3600},
 )
 
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.assets("model_versions", "model_monitors", "scores"),
+    description="Trains every score on the features at hand, judges challengers, and scores with what is in use.",
+    tags={"dagster/max_runtime": 3600},
+)
+
 reconcile = dg.define_asset_job(
     "reconcile",
     selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("raw_events"), "reconciled")),

@@ -13,11 +13,15 @@ import dagster as dg
 import polars as pl
 import psycopg
 
+from bevyly.objects import artefact_store, store_at
 from bevyly.settings import get_settings
 from pipelines.frames import read_frame
+from pipelines.scoring.shelf import Shelf
 
 AS_OF_TAG = "bevyly/as_of"
 TENANT_TAG = "bevyly/tenant"
+TRAIN_TAG = "bevyly/train"
+"""A run with this tag trains every score; its value is the reason."""
 Context = dg.AssetExecutionContext | dg.OpExecutionContext | dg.AssetCheckExecutionContext
 
 
@@ -53,6 +57,17 @@ class Folder(dg.ConfigurableResource[Any]):
         root = Path(self.path) if self.path else get_settings().home / self.name
         root.mkdir(parents=True, exist_ok=True)
         return root
+
+
+class Artefacts(dg.ConfigurableResource[Any]):
+    """Where model artefacts are kept; `url` empty means that of the settings, else `<home>/artefacts`."""
+
+    url: str = ""
+
+    def shelf(self) -> Shelf:
+        """The models there, for one step."""
+        settings = get_settings()
+        return Shelf(store_at(self.url, settings) if self.url else artefact_store(settings))
 
 
 def run_tenants(context: Context) -> list[str] | None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.checks.reconciliation import SINCE_TAG, UNTIL_TAG
-from pipelines.jobs import purge, reconcile, refresh
+from pipelines.jobs import purge, reconcile, refresh, retrain
+from pipelines.resources import TRAIN_TAG
 
 # time alone changes what is worth doing: deals grow silent, close dates pass
 morning = dg.ScheduleDefinition(
@@ -13,6 +14,16 @@ morning = dg.ScheduleDefinition(
     job=refresh,
     cron_schedule="0 5 * * *",
     execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+# whether or not anything grew: what was learned a week ago is a week old
+sunday = dg.ScheduleDefinition(
+    name="sunday",
+    job=retrain,
+    cron_schedule="0 4 * * 0",
+    execution_timezone="UTC",
+    tags={TRAIN_TAG: "the weekly training"},
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 

@@ -8,7 +8,8 @@ import dagster as dg
 from bevyly.settings import get_settings
 from pipelines.freshness import failure_reason, mark_all_stale
 from pipelines.intake.lag import total_lag
-from pipelines.jobs import refresh
+from pipelines.jobs import refresh, retrain
+from pipelines.repositories.monitors import unanswered
 from pipelines.resources import Warehouse
 from pipelines.runs import refresh_under_way
 
@@ -26,6 +27,20 @@ def events_waiting(
         yield dg.RunRequest(tags={"bevyly/lag": str(lag)})
     else:
         yield dg.SkipReason("no events wait")
+
+
+@dg.sensor(job=retrain, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+def drift_found(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Train anew what a monitor says is off, unless that was done since; once for each alarm."""
+    if refresh_under_way(context.instance):
+        yield dg.SkipReason("a refresh is under way")
+        return
+    with warehouse.connect() as connection:
+        alarms = unanswered(connection)
+    if alarms:
+        yield dg.RunRequest(run_key="|".join(f"{score_type}@{since.isoformat()}" for score_type, since in alarms))
+    else:
+        yield dg.SkipReason("no monitor alarms that was not answered by a training")
 
 
 @dg.run_failure_sensor(monitored_jobs=[refresh], default_status=dg.DefaultSensorStatus.RUNNING)

@@ -37,7 +37,7 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
             if name.startswith(
                 (
                     *("DATABASE_", "REDIS_", "KAFKA_", "JWT_", "APOLLO_", "OPENAI_", "ENCRYPTION_", "WEBHOOK_"),
-                    *("SMTP_", "MAIL_", "APP_"),
+                    *("SMTP_", "MAIL_", "APP_", "ARTEFACT_", "AWS_"),
                 )
             ):
                 patch.delenv(name)

@@ -69,6 +69,9 @@ STORES: tuple[Store, ...] = (
     Store(table="scores", about=("t.entity_id",), texts=("reasons",)),
     Store(table="enrichments", about=("t.entity_id",), texts=("fields", "error")),
     Store(table="model_versions", nothing="figures over many"),
+    Store(table="model_monitors", nothing="figures over many"),
+    Store(table="display_changes", nothing="what became of models, and by which login"),
+    Store(table="score_readiness", nothing="figures over many"),
     # agents
     Store(
         table="approval_items",

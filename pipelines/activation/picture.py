@@ -6,12 +6,10 @@ Belongs here: reads of marts and current scores, as frames. Decisions belong to 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from models import artefacts
 from models.contracts import without_leaking_fields
 from models.patterns.history import history
 from models.ranking.effects import treatments
@@ -22,6 +20,7 @@ from pipelines.repositories.briefing_inputs import tenants, thresholds_of
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import current_scores
 from pipelines.resources import Warehouse
+from pipelines.scoring.shelf import Shelf
 
 # whose score says how likely an entity was to be won
 _CHANCE = {OPPORTUNITY: "win", LEAD: "conversion"}
@@ -78,11 +77,11 @@ def past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> dict[str
     }
 
 
-def past_actions(warehouse: Warehouse, root: Path, picture: Picture, *, as_of: datetime) -> pl.DataFrame:
+def past_actions(warehouse: Warehouse, shelf: Shelf, picture: Picture, *, as_of: datetime) -> pl.DataFrame:
     """Past snapshots with their score, what was done in the days after, and how it ended."""
     parts = [
         treatments(
-            _snapshot_scores(warehouse, root, kind, picture.customers),
+            _snapshot_scores(warehouse, shelf, kind, picture.customers),
             _mart(warehouse, f"{kind}_next_actions", picture.customers),
             outcomes(warehouse, kind, picture.customers),
             kind,
@@ -98,7 +97,7 @@ def outcomes(warehouse: Warehouse, kind: str, customers: Sequence[str]) -> pl.Da
     return _mart(warehouse, f"{kind}_outcomes", customers)
 
 
-def _snapshot_scores(warehouse: Warehouse, root: Path, kind: str, customers: list[str]) -> pl.DataFrame:
+def _snapshot_scores(warehouse: Warehouse, shelf: Shelf, kind: str, customers: list[str]) -> pl.DataFrame:
     """Scores of past snapshots by the versions in use, without reasons."""
     snapshots = without_leaking_fields(_mart(warehouse, f"{kind}_snapshots", customers))
     with warehouse.connect() as connection:
@@ -106,7 +105,7 @@ def _snapshot_scores(warehouse: Warehouse, root: Path, kind: str, customers: lis
     if versions.is_empty() or snapshots.is_empty():
         return pl.DataFrame(schema=SCORES)
     with threadpool_limits(limits=1):
-        model = artefacts.load(artefacts.place(root, versions["artefact"][-1]))
+        model = shelf.load(versions.row(-1, named=True))
         return model.score(snapshots, explain=False)
 
 

@@ -4,7 +4,6 @@ An identical picture writes nothing new: every step compares with what is stored
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 
@@ -31,6 +30,7 @@ from pipelines.repositories.recommendations import (
 from pipelines.repositories.signal_passes import close_missing, open_signals
 from pipelines.repositories.signals import upsert_signals
 from pipelines.resources import Warehouse
+from pipelines.scoring.shelf import Shelf
 
 Counts = dict[str, int]
 
@@ -53,10 +53,10 @@ def write_patterns(warehouse: Warehouse, picture: Picture, *, at: datetime) -> C
 
 
 def write_recommendations(
-    warehouse: Warehouse, root: Path, picture: Picture, *, at: datetime
+    warehouse: Warehouse, shelf: Shelf, picture: Picture, *, at: datetime
 ) -> tuple[Counts, pl.DataFrame]:
     """Rank what the findings call for; counts, and what was left out by owner and reason."""
-    effects = estimate(past_actions(warehouse, root, picture, as_of=at), picture.customers)
+    effects = estimate(past_actions(warehouse, shelf, picture, as_of=at), picture.customers)
     norms = tenant_norms(picture.settings, outcomes(warehouse, OPPORTUNITY, picture.customers), as_of=at)
     ended = {
         "lost": _ended(warehouse, OPPORTUNITY, "lost", picture),

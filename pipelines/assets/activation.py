@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.activation import steps
 from pipelines.activation.picture import take
-from pipelines.resources import Folder, Warehouse, run_instant, run_tenants, seconds_and_rows
+from pipelines.resources import Artefacts, Warehouse, run_instant, run_tenants, seconds_and_rows
 
 OWNERS = ["team:intelligence"]
 GROUP = "activation"
@@ -44,12 +44,12 @@ def patterns(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     deps=[patterns, "opportunity_next_actions", "lead_next_actions"],
 )
 def recommendations(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, artefacts: Folder
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artefacts: Artefacts
 ) -> dg.Output[pl.DataFrame]:
     """What is worth doing, by expected value. The value handed on is what was left out, with the reason."""
     started = datetime.now(UTC)
     picture = take(warehouse, run_tenants(context))
-    counts, left_out = steps.write_recommendations(warehouse, artefacts.root(), picture, at=run_instant(context))
+    counts, left_out = steps.write_recommendations(warehouse, artefacts.shelf(), picture, at=run_instant(context))
     written = counts["inserted"] + counts["refreshed"]
     return dg.Output(left_out, metadata=dict(seconds_and_rows(written, started, **counts)))
 

@@ -6,8 +6,11 @@ from typing import Any
 import dagster as dg
 
 from models.schema import SCORE_TYPES, inputs
-from pipelines.resources import Folder, Warehouse, run_instant, seconds_and_rows
+from pipelines.resources import TRAIN_TAG, Artefacts, Warehouse, run_instant, seconds_and_rows
 from pipelines.scoring.due import reason_to_train
+from pipelines.scoring.judging import judge_challengers
+from pipelines.scoring.monitoring import watch_versions
+from pipelines.scoring.readiness import tell_readiness
 from pipelines.scoring.score import score_all
 from pipelines.scoring.training import train_score
 
@@ -17,25 +20,37 @@ _SCORED = sorted({inputs(score_type)[1] for score_type in SCORE_TYPES})
 
 @dg.asset(group_name="scores", owners=["team:models"], kinds={"scikitlearn"}, deps=_LEARNED_FROM)
 def model_versions(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, artefacts: Folder
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artefacts: Artefacts
 ) -> dg.MaterializeResult[Any]:
-    """Trains each score that is due, on past instants only, and registers it with its card."""
-    started, instant = datetime.now(UTC), run_instant(context)
+    """Judges waiting challengers on what came after them, and trains each score that is due, on past instants only."""
+    started, instant, shelf = datetime.now(UTC), run_instant(context), artefacts.shelf()
     trained: dict[str, Any] = {}
+    judged = {score_type: judge_challengers(warehouse, shelf, score_type, instant) for score_type in SCORE_TYPES}
     for score_type in SCORE_TYPES:
-        reason = reason_to_train(warehouse, score_type, instant)
+        reason = context.run.tags.get(TRAIN_TAG) or reason_to_train(warehouse, shelf, score_type, instant)
         if reason:
             context.log.info(f"training {score_type}: {reason}")
-            trained[score_type] = train_score(warehouse, artefacts.root(), score_type, instant=instant, reason=reason)
-    return dg.MaterializeResult(metadata=seconds_and_rows(len(trained), started, trained=trained))
+            trained[score_type] = train_score(warehouse, shelf, score_type, instant=instant, reason=reason)
+    return dg.MaterializeResult(metadata=seconds_and_rows(len(trained), started, trained=trained, judged=judged))
+
+
+@dg.asset(group_name="scores", owners=["team:models"], kinds={"scikitlearn", "postgres"}, deps=[model_versions])
+def model_monitors(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artefacts: Artefacts
+) -> dg.MaterializeResult[Any]:
+    """Watches the versions in use, lowers and restores what scores are shown as, and says how ready tenants are."""
+    started, instant, shelf = datetime.now(UTC), run_instant(context), artefacts.shelf()
+    watched = {score_type: watch_versions(warehouse, shelf, score_type, instant) for score_type in SCORE_TYPES}
+    told = sum(tell_readiness(warehouse, score_type, instant) for score_type in SCORE_TYPES)
+    return dg.MaterializeResult(metadata=seconds_and_rows(told, started, watched=watched))
 
 
 @dg.asset(
-    group_name="scores", owners=["team:models"], kinds={"scikitlearn", "postgres"}, deps=[model_versions, *_SCORED]
+    group_name="scores", owners=["team:models"], kinds={"scikitlearn", "postgres"}, deps=[model_monitors, *_SCORED]
 )
-def scores(warehouse: Warehouse, artefacts: Folder) -> dg.MaterializeResult[Any]:
+def scores(warehouse: Warehouse, artefacts: Artefacts) -> dg.MaterializeResult[Any]:
     """Current scores of all undecided entities, with reasons that sum to the logit."""
-    started = datetime.now(UTC)
-    counts = {score_type: score_all(warehouse, artefacts.root(), score_type) for score_type in SCORE_TYPES}
+    started, shelf = datetime.now(UTC), artefacts.shelf()
+    counts = {score_type: score_all(warehouse, shelf, score_type) for score_type in SCORE_TYPES}
     written = sum(count.get("inserted", 0) for count in counts.values())
     return dg.MaterializeResult(metadata=seconds_and_rows(written, started, by_score=counts))

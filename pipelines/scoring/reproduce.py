@@ -4,19 +4,20 @@ Each model is loaded anew, once. What is compared, and how, is `models.reproduct
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from bevyly.errors import NotFound
+from bevyly.objects import ObjectStore, find
+from models.artefacts import SUFFIX
 from models.reproduction import model_of, reproduce
 from models.scoring import TrainedModel
 from pipelines.repositories.scores import stored_scores
 from pipelines.repositories.staging import Connection
 
 
-def reproduced(connection: Connection, root: Path, score_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def reproduced(connection: Connection, store: ObjectStore, score_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Each score made again, with its id; raises NotFound, InputsGone, ArtefactGone, ArtefactChanged."""
     loaded: dict[str, TrainedModel] = {}
     found = {row["id"]: row for row in map(orjson.loads, stored_scores(connection, score_ids))}
@@ -26,5 +27,5 @@ def reproduced(connection: Connection, root: Path, score_ids: Sequence[str]) -> 
         stored = found[score_id]
         key = stored["artefact"]
         if key not in loaded:
-            loaded[key] = model_of(root, stored)
+            loaded[key] = model_of(find(store, key + SUFFIX), stored)
         yield {"score_id": score_id, **reproduce(loaded[key], stored)}

@@ -1,26 +1,25 @@
 """Scores of undecided entities by the versions in use: made, explained and written where something changed."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from models import artefacts
 from models.contracts import without_leaking_fields
 from models.inputs import documents
 from models.schema import RECIPES, SCORES, inputs
-from models.scoring import TrainedModel
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.score_inputs import keep_inputs, lacking_inputs
 from pipelines.repositories.score_standings import due, retire_gone, stand
 from pipelines.repositories.scores import write_scores
 from pipelines.repositories.staging import Connection
 from pipelines.resources import Warehouse
+from pipelines.scoring.shelf import Shelf
 
 _LEAD_COLUMNS = {"fit": "fit_score", "intent": "intent_score"}
 
 
-def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, int]:
+def score_all(warehouse: Warehouse, shelf: Shelf, score_type: str) -> dict[str, int]:
     """Bring the current scores of `score_type` up to date; counts of rows looked at and written.
 
     Only rows whose features or version changed are read and scored. Features count the day of their instant, so what
@@ -32,7 +31,7 @@ def score_all(warehouse: Warehouse, root: Path, score_type: str) -> dict[str, in
     tenants = features["customer_id"].unique().to_list()
     with warehouse.connect() as connection:
         versions = champions(connection, tenants).filter(pl.col("score_type") == score_type)
-        scores = _scores(features, versions, root)
+        scores = _scores(features, versions, shelf)
         counts = write_scores(connection, scores) if scores.height else {}
         counts["retired"] = retire_gone(connection, score_type, mart, entity)
         if scores.height or counts["retired"]:
@@ -61,18 +60,14 @@ def _keep_inputs(connection: Connection, features: pl.DataFrame, score_type: str
     return keep_inputs(connection, inputs)
 
 
-def _scores(features: pl.DataFrame, versions: pl.DataFrame, root: Path) -> pl.DataFrame:
+def _scores(features: pl.DataFrame, versions: pl.DataFrame, shelf: Shelf) -> pl.DataFrame:
     """Scores of all rows with their reasons, each by its tenant's version in use. Ranks are within the frame only."""
     in_use = {row["customer_id"] or "": row for row in versions.iter_rows(named=True)}
-    loaded: dict[str, TrainedModel] = {}
     parts = [pl.DataFrame(schema=SCORES)]
     for (tenant,), rows in features.group_by("customer_id", maintain_order=True):
-        version: Mapping[str, str] | None = in_use.get(str(tenant), in_use.get(""))
+        version: Mapping[str, Any] | None = in_use.get(str(tenant), in_use.get(""))
         if version is not None:
-            key = version["artefact"]
-            if key not in loaded:
-                loaded[key] = artefacts.load(artefacts.place(root, key))
-            parts.append(loaded[key].score(rows, model_version_id=version["id"]))
+            parts.append(shelf.load(version).score(rows, model_version_id=version["id"]))
     return pl.concat(parts)
 
 

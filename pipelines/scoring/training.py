@@ -1,7 +1,11 @@
-"""Training a score for all tenants, keeping its artefact, and registering what each tenant got."""
+"""Training a score for all tenants, keeping its artefact, and registering what each tenant got.
 
-from datetime import datetime
-from pathlib import Path
+What a tenant's row says is of that tenant alone: window, counts and card. How much others have is nobody's business.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,19 +14,33 @@ from threadpoolctl import threadpool_limits
 
 from bevyly.ids import derived_id
 from models import artefacts
-from models.card import render
+from models.card import of_pool, of_tenant, render
 from models.contracts import without_leaking_fields
-from models.display import BAND, PROBABILITY, RULES
+from models.display import RULES
 from models.heads import Facts
+from models.later import Known, known
 from models.schema import inputs
 from models.scoring import TrainedModel
 from models.training import train
-from pipelines.repositories.model_versions import champions, write_model_versions
+from pipelines.repositories.model_versions import challengers, champions, write_model_versions
+from pipelines.repositories.monitors import alarms
 from pipelines.resources import Warehouse
+from pipelines.scoring.shelf import Shelf
 
+WAIT = timedelta(days=56)  # for the outcomes that a challenger is judged on, before a newer one takes its place
 _INSTANT = pl.Datetime("us", "UTC")
 _MADE_WITH = ("version_id", "as_of", "seed", "contract", "horizon_days", "versions")
-_STRENGTH = {RULES: 0, BAND: 1, PROBABILITY: 2}
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """What a score had before a training: rows in use and waiting by tenant, the latest alarm of each version."""
+
+    champions: dict[str | None, Row]
+    challengers: dict[str | None, Row]
+    alarms: dict[str, datetime]
+    unreadable: frozenset[str]
 
 
 def version_of(model: TrainedModel, customer_id: str | None) -> str:
@@ -30,7 +48,9 @@ def version_of(model: TrainedModel, customer_id: str | None) -> str:
     return derived_id("model_version", model.version_id, customer_id or "")
 
 
-def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: datetime, reason: str) -> dict[str, Any]:
+def train_score(
+    warehouse: Warehouse, shelf: Shelf, score_type: str, *, instant: datetime, reason: str
+) -> dict[str, Any]:
     """Train, save and register `score_type`; returns what an operator wants to see of it."""
     snapshots, _, outcomes = inputs(score_type)
     ended = warehouse.read(f"select * from marts.{outcomes}")
@@ -39,66 +59,126 @@ def train_score(warehouse: Warehouse, root: Path, score_type: str, *, instant: d
     # many small fits: threads of one fit wait for each other longer than they work
     with threadpool_limits(limits=1):
         model = train(score_type, learned_from, ended, as_of=instant, opted_out=opted_out)
-    key = f"{score_type}/{model.version_id}"
-    path = artefacts.save(model, artefacts.place(root, key))
-    decided = ended.filter(pl.col("outcome") != "open").height
+    artefact, digest = shelf.put(model)
+    taught = known(model.recipe, learned_from, ended, as_of=instant)
+    decided = dict(ended.filter(pl.col("outcome") != "open").group_by("customer_id").len().iter_rows())
     with warehouse.connect() as connection:
-        before = champions(connection, list(model.heads)).filter(pl.col("score_type") == score_type)
-        versions = _versions(model, before, path=path, key=key, reason=reason, decided=decided, instant=instant)
-        write_model_versions(connection, versions)
+        tenants = list(model.heads)
+        before = Before(
+            champions=_by_tenant(champions(connection, tenants), score_type),
+            challengers=_by_tenant(challengers(connection, tenants), score_type),
+            alarms=alarms(connection, score_type),
+            unreadable=unreadable(champions(connection, tenants), shelf, score_type),
+        )
+        rows = _versions(model, before, taught, decided=decided, reason=reason, instant=instant)
+        stored = pl.DataFrame(
+            [row | {"artefact": artefact, "artefact_sha256": digest} for row in rows],
+            schema_overrides={"customer_id": pl.String, "trained_from": _INSTANT, "trained_to": _INSTANT},
+            infer_schema_length=None,
+        )
+        write_model_versions(connection, stored)
     return {
         "version": model.version_id,
         "reason": reason,
         "outcomes": model.window.entities,
         "tenants": len(model.heads),
+        "in_use": sum(row["status"] == "champion" for row in rows),
+        "challengers": sum(row["status"] == "challenger" for row in rows),
     }
 
 
+def unreadable(versions: pl.DataFrame, shelf: Shelf, score_type: str) -> frozenset[str]:
+    """Artefacts in use that are gone, or were trained on other columns than this code reads."""
+    rows = versions.filter(pl.col("score_type") == score_type).unique("artefact").iter_rows(named=True)
+    return frozenset(row["artefact"] for row in rows if not shelf.readable(row))
+
+
+def _by_tenant(versions: pl.DataFrame, score_type: str) -> dict[str | None, Row]:
+    rows = versions.filter(pl.col("score_type") == score_type).iter_rows(named=True)
+    return {row["customer_id"]: row for row in rows}
+
+
 def _versions(
-    model: TrainedModel, before: pl.DataFrame, *, path: Path, key: str, reason: str, decided: int, instant: datetime
-) -> pl.DataFrame:
-    """One row a tenant and one, without tenant, for newcomers."""
-    facts_of_all = artefacts.card(model)
-    made_with = orjson.dumps({name: facts_of_all[name] for name in _MADE_WITH}).decode()
-    card, sha256 = render(facts_of_all), artefacts.digest(path)
-    shown = {row["customer_id"]: row["display"] for row in before.iter_rows(named=True)}
+    model: TrainedModel,
+    before: Before,
+    taught: Known,
+    *,
+    decided: Mapping[str, int],
+    reason: str,
+    instant: datetime,
+) -> list[dict[str, Any]]:
+    """One row a tenant and one, without tenant, for newcomers; none for tenants whose challenger is being judged."""
+    card = artefacts.card(model)
     parts = {None: model.newcomer.facts} | {tenant: head.facts for tenant, head in model.heads.items()}
-    window = model.window
-    return pl.DataFrame(
-        [
+    rows = []
+    for tenant, facts in parts.items():
+        standing = _standing(tenant, facts, before, reason=reason, instant=instant)
+        if standing is None:
+            continue
+        own = taught.of(tenant) if tenant else taught
+        created = own.rows.frame[model.recipe.contract.created]
+        window = {
+            "n_rows": len(own.rows.y),
+            "n_outcomes": facts.outcomes if tenant else own.rows.entities,
+            "trained_from": created.min(),
+            "trained_to": created.max(),
+        }
+        told = of_tenant(card, tenant, window) if tenant else of_pool(card)
+        rows.append(
             {
                 "id": version_of(model, tenant),
                 "customer_id": tenant,
                 "score_type": model.score_type,
-                **_standing(facts, shown.get(tenant), reason),
+                **standing,
                 "display": facts.display,
-                "trained_from": window.trained_from,
-                "trained_to": window.trained_to,
-                "n_rows": window.rows,
-                "n_outcomes": facts.outcomes if tenant else window.entities,
-                "metrics": orjson.dumps(_metrics(facts, decided)).decode(),
-                "card": card,
-                "artefact": key,
-                "artefact_sha256": sha256,
-                "made_with": made_with,
+                "trained_display": facts.display,
+                **window,
+                "metrics": orjson.dumps(
+                    _metrics(facts, decided.get(tenant, 0) if tenant else sum(decided.values()))
+                ).decode(),
+                "card": render(told),
+                "made_with": orjson.dumps({name: card[name] for name in _MADE_WITH}).decode(),
                 "created_at": instant,
             }
-            for tenant, facts in parts.items()
-        ],
-        schema_overrides={"customer_id": pl.String, "trained_from": _INSTANT, "trained_to": _INSTANT},
-    )
+        )
+    return rows
 
 
-def _standing(facts: Facts, shown: str | None, reason: str) -> dict[str, str]:
-    """A version that could be shown as less than the one in use is refused, and the refusal kept with its reason."""
-    if shown is not None and _STRENGTH[facts.display] < _STRENGTH[shown]:
-        return {"status": "refused", "status_reason": f"{facts.display_reason}; the one in use is shown as {shown}"}
-    return {"status": "champion", "status_reason": f"{reason}; {facts.display_reason}"}
+def _standing(
+    tenant: str | None, facts: Facts, before: Before, *, reason: str, instant: datetime
+) -> dict[str, str] | None:
+    """Whether a new version is used at once or waits for outcomes to be judged on; None where an older one waits.
+
+    Nothing that works is replaced without proof. Where there is nothing to lose there is nothing to prove.
+    """
+    champion, waiting = before.champions.get(tenant), before.challengers.get(tenant)
+    told = f"{reason}; {facts.display_reason}"
+    if champion is None:
+        return {"status": "champion", "status_reason": f"the first one; {facts.display_reason}"}
+    if champion["artefact"] in before.unreadable:
+        return {
+            "status": "champion",
+            "status_reason": f"the one in use cannot be read by this version of Bevyly; {told}",
+        }
+    if tenant is not None and champion["trained_display"] == facts.display == RULES:
+        return {
+            "status": "champion",
+            "status_reason": f"neither may be shown, so the one that knows more ranks; {told}",
+        }
+    if waiting is not None:
+        alarmed = before.alarms.get(champion["id"])
+        if (alarmed is None or alarmed <= waiting["created_at"]) and instant - waiting["created_at"] < WAIT:
+            return None
+    return {
+        "status": "challenger",
+        "status_reason": f"{told}; waits for outcomes that neither it nor the other learned from",
+    }
 
 
 def _metrics(facts: Facts, decided: int) -> dict[str, Any]:
     return {
         **facts.metrics,
+        "display_reason": facts.display_reason,
         "learner": facts.learner,
         "own_weight": facts.own_weight,
         "reliability": facts.reliability,

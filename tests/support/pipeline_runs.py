@@ -104,11 +104,11 @@ class Pipeline:
     def refresh(self, *, as_of: datetime) -> dg.ExecuteInProcessResult:
         """The whole job `refresh`, in this process, with resources that lead here."""
         with self.environment(), libraries_may_warn(), dg.DagsterInstance.ephemeral() as instance:
-            from pipelines.resources import AS_OF_TAG, Folder, Warehouse
+            from pipelines.resources import AS_OF_TAG, Artefacts, Folder, Warehouse
 
             overrides = {
                 "warehouse": Warehouse(url=self.settings.require_pipeline_database()),
-                "artefacts": Folder(name="artefacts", path=str(self.home / "artefacts")),
+                "artefacts": Artefacts(url=str(self.home / "artefacts")),
                 "exports": Folder(name="export", path=str(self.exports)),
             }
             job = definitions_module().build_definitions(overrides).resolve_job_def("refresh")

@@ -6,25 +6,29 @@ An artefact holds the heads of all tenants; what is kept is the head of the one 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from bevyly.objects import ObjectStore, find
+from models.artefacts import SUFFIX
 from models.errors import ArtefactChanged, ArtefactGone
 from models.reproduction import model_of
 from models.scoring import TrainedModel
 
-FOLDER = "artefacts"
 MAX_KEPT = 64
 
 
 class Models:
-    """The artefact store under `root`, for reading. Safe to be called from several threads."""
+    """The models in an artefact store. Safe to be called from several threads."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
         self._kept: OrderedDict[tuple[str, str], TrainedModel] = OrderedDict()
         self._lock = Lock()
+
+    def loaded(self, score: Mapping[str, Any]) -> TrainedModel:
+        """The model that made a stored score, read anew; raises ArtefactGone, ArtefactChanged."""
+        return model_of(find(self._store, score["artefact"] + SUFFIX), score)
 
     def known(self, score: Mapping[str, Any]) -> TrainedModel | None:
         """The model that made a stored score, from memory where it was asked for lately; None where it is gone."""
@@ -33,7 +37,7 @@ class Models:
         with self._lock:
             if key not in self._kept:
                 try:
-                    model = model_of(self.root, score)
+                    model = self.loaded(score)
                 except (ArtefactGone, ArtefactChanged):
                     return None
                 own = {name: head for name, head in model.heads.items() if name == tenant}

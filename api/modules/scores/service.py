@@ -11,7 +11,7 @@ from api.records.repository import missing
 from bevyly.db.read import Reader
 from bevyly.ids import is_id
 from models.changes import changes, headline
-from models.reproduction import model_of, reproduce
+from models.reproduction import reproduce
 
 Row = dict[str, Any]
 MAX_EVENTS = 20
@@ -50,7 +50,7 @@ class ScoreService:
         return str(row[0])
 
     def _made_again(self, stored: Row) -> Row:
-        made = reproduce(model_of(self._models.root, stored), stored)
+        made = reproduce(self._models.loaded(stored), stored)
         return {"score_id": stored["id"], **{name: stored[name] for name in _ABOUT}, **made}
 
     def _with_causes(self, row: Row) -> Row:

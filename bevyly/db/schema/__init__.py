@@ -22,13 +22,16 @@ from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFa
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
+    DisplayChange,
     FeatureCode,
+    ModelMonitor,
     ModelVersion,
     Pattern,
     PatternSignal,
     Recommendation,
     Score,
     ScoreInputs,
+    ScoreReadiness,
     Signal,
 )
 from bevyly.db.schema.invitations import Invitation
@@ -66,6 +69,7 @@ __all__ = [
     "CustomField",
     "Customer",
     "DeadLetterRow",
+    "DisplayChange",
     "DuplicateDismissal",
     "Enrichment",
     "ErasedMark",
@@ -82,6 +86,7 @@ __all__ = [
     "Lead",
     "LiveEvent",
     "Merge",
+    "ModelMonitor",
     "ModelVersion",
     "OneTimeToken",
     "Opportunity",
@@ -99,6 +104,7 @@ __all__ = [
     "RefreshToken",
     "Score",
     "ScoreInputs",
+    "ScoreReadiness",
     "SearchEntry",
     "Sequence",
     "SequenceEnrolment",

@@ -1,6 +1,7 @@
-"""What Bevyly concludes: model versions, scores, signals, patterns, recommendations, briefings. Writer: `pipelines`.
+"""What Bevyly concludes: model versions and what watches them, scores, signals, patterns, recommendations, briefings.
 
-The one exception: people answer recommendations through the API, by way of `bevyly.intent.recommendations`.
+Writer: `pipelines`. The exceptions: people answer recommendations through the API, by way of
+`bevyly.intent.recommendations`, and put model versions in use, by way of `bevyly.intent.versions`.
 """
 
 from typing import Any
@@ -28,11 +29,21 @@ from bevyly.ids import new_id
 class ModelVersion(Base):
     """A trained model: what it saw, how well it does on later data, where its artefact is.
 
-    `customer_id` is null for a pooled model, which every tenant may read.
+    `customer_id` is null for a pooled model, which every tenant may read. Written by the pipeline; people put another
+    version in use through the same function `promote_model_version`. `display` is what the score may be shown as now:
+    never more than `trained_display`, less while a monitor alarms. `created_at` is the instant it learned as of.
     """
 
     __tablename__ = "model_versions"
     __table_args__ = (
+        Index(
+            "uq_model_versions_champion",
+            "score_type",
+            "customer_id",
+            unique=True,
+            postgresql_where=text("status = 'champion'"),
+            postgresql_nulls_not_distinct=True,
+        ),
         CheckConstraint("score_type in ('fit','intent','conversion','win')", name="score_type"),
         CheckConstraint("status in ('champion','challenger','retired','refused')", name="status"),
         Index("ix_model_versions_lookup", "score_type", "customer_id", "status"),
@@ -44,6 +55,7 @@ class ModelVersion(Base):
     status: Mapped[Code]
     status_reason: Mapped[str | None]
     display: Mapped[Code] = mapped_column(comment="probability, band or rules")
+    trained_display: Mapped[Code] = mapped_column(comment="the most that its training allows")
     trained_from: Mapped[Instant | None]
     trained_to: Mapped[Instant | None]
     n_rows: Mapped[int]
@@ -55,7 +67,61 @@ class ModelVersion(Base):
     made_with: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB, comment="version of the model, instant, seed, feature contract, horizon, versions of libraries"
     )
+    judgement: Mapped[dict[str, Any] | None] = mapped_column(comment="the last look at it beside the one in use")
     created_at: Mapped[CreatedAt]
+
+
+class ModelMonitor(Base):
+    """What one monitor says of one version now, and since when it alarms or is quiet. Written by the pipeline."""
+
+    __tablename__ = "model_monitors"
+    __table_args__ = (CheckConstraint("monitor in ('base_rate','features','calibration')", name="monitor"),)
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    model_version_id: Mapped[Id] = mapped_column(ForeignKey("model_versions.id"), primary_key=True)
+    monitor: Mapped[Code] = mapped_column(primary_key=True)
+    alarm: Mapped[bool]
+    since: Mapped[Instant]
+    reason: Mapped[str]
+    figures: Mapped[Json]
+    checked_at: Mapped[Instant]
+
+
+class DisplayChange(TenantRow, Base):
+    """A score is shown as something else than before: who or what did it, and why. Rows are only added.
+
+    Written by the pipeline, and by `promote_model_version` for people.
+    """
+
+    __tablename__ = "display_changes"
+    __table_args__ = (
+        CheckConstraint("cause in ('training','promotion','monitoring')", name="cause"),
+        Index("ix_display_changes_list", "customer_id", text("changed_at desc"), text("id desc")),
+    )
+
+    score_type: Mapped[Code]
+    model_version_id: Mapped[Id] = mapped_column(ForeignKey("model_versions.id"))
+    from_display: Mapped[Code | None]
+    to_display: Mapped[Code]
+    cause: Mapped[Code]
+    actor_type: Mapped[Code] = mapped_column(comment="user, api_key or pipeline")
+    actor_id: Mapped[Id | None]
+    reason: Mapped[str]
+    changed_at: Mapped[Instant]
+
+
+class ScoreReadiness(Base):
+    """What a tenant has for one score, and what is missing for the next stage. Written by the pipeline."""
+
+    __tablename__ = "score_readiness"
+    __table_args__ = (CheckConstraint("stage in ('empty','prior','learning','ranking','ready')", name="stage"),)
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    score_type: Mapped[Code] = mapped_column(primary_key=True)
+    stage: Mapped[Code]
+    have: Mapped[Json]
+    missing: Mapped[JsonList]
+    checked_at: Mapped[Instant]
 
 
 class Score(TenantRow, Base):

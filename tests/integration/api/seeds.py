@@ -23,6 +23,7 @@ from bevyly.db.schema import (
     Briefing,
     Contact,
     CustomField,
+    DisplayChange,
     DuplicateDismissal,
     Enrichment,
     ErasedMark,
@@ -37,6 +38,7 @@ from bevyly.db.schema import (
     Lead,
     LiveEvent,
     Merge,
+    ModelMonitor,
     ModelVersion,
     OneTimeToken,
     Opportunity,
@@ -54,6 +56,7 @@ from bevyly.db.schema import (
     RefreshToken,
     Score,
     ScoreInputs,
+    ScoreReadiness,
     Sequence,
     SequenceEnrolment,
     SequenceMailbox,
@@ -143,11 +146,12 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     ids |= {"survivor_id": ids["lead_id"], "token": link.text, "sender_id": user_id}
     ids |= {f"{name}_id": new_id() for name in ("sequence", "enrolment", "suppression")}
     step = {"id": new_id(), "kind": "task", "wait_days": 0, "wait_hours": 0, "subject": "Secret", "body": None}
+    ids["model_id"] = model
     steps: list[list[Base]] = [
         [
             ModelVersion(
                 **t, id=model, score_type="conversion", status="champion", display="band", n_rows=1, n_outcomes=1,
-                metrics={}, card="", artefact="x",
+                metrics={}, card="", artefact="x", trained_display="probability",
             ),
             Account(**t, id=ids["account_id"], name="Secret account", tags=["secret"]),
             *(
@@ -266,6 +270,19 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, id=ids["score_id"], entity_type="lead", entity_id=ids["lead_id"], score_type="conversion",
                 as_of=NOW, probability=0.5, probability_low=0.4, probability_high=0.6, logit=0.0, baseline_logit=0.0,
                 points=50, rank=1, band="B", model_version_id=model, feature_hash="h",
+            ),
+            ModelMonitor(
+                **t, model_version_id=model, monitor="features", alarm=True, since=NOW, reason="deal size moved",
+                figures={}, checked_at=NOW,
+            ),
+            DisplayChange(
+                **t, id=new_id(), score_type="conversion", model_version_id=model, from_display="probability",
+                to_display="band", cause="monitoring", actor_type="pipeline", reason="deal size moved", changed_at=NOW,
+            ),
+            ScoreReadiness(
+                **t, score_type="conversion", stage="learning", have={"decided": 12},
+                missing=[{"code": "outcomes", "text": "88 more decided leads", "have": 12, "needed": 100}],
+                checked_at=NOW,
             ),
             advice,
             WebhookDelivery(

@@ -20,9 +20,9 @@ Tenants = tuple[Tenant, Tenant]
 def version(**values: Any) -> dict[str, Any]:
     return {
         "id": new_id(), "customer_id": None, "score_type": "win", "status": "champion", "status_reason": None,
-        "display": "probability", "trained_from": NOW, "trained_to": NOW, "n_rows": 900, "n_outcomes": 300,
-        "metrics": '{"auc": 0.7}', "card": "A card,\nwith \"quotes\" and lines", "artefact": "win/1",
-        "artefact_sha256": "0" * 64, "made_with": "{}", "created_at": NOW,
+        "display": "probability", "trained_display": "probability", "trained_from": NOW, "trained_to": NOW,
+        "n_rows": 900, "n_outcomes": 300, "metrics": '{"auc": 0.7}', "card": "A card,\nwith \"quotes\" and lines",
+        "artefact": "win/1", "artefact_sha256": "0" * 64, "made_with": "{}", "created_at": NOW,
     } | values  # fmt: skip
 
 
@@ -92,8 +92,10 @@ def test_one_champion_a_score_and_tenant_and_any_version_back(
     in_use = champions(connection, [tenants[0].customer_id])
     assert set(in_use["id"]) == {own["id"], newer["id"]}
     assert champions(connection, [tenants[1].customer_id])["id"].to_list() == [newer["id"]]
-    assert promote(connection, model, reason="rolled back")
+    back = {"customer_id": None, "reason": "rolled back", "cause": "promotion", "at": NOW}
+    assert promote(connection, model, **back)
+    assert promote(connection, model, **back) is False, "it is in use already"
     assert champions(connection, [tenants[1].customer_id])["id"].to_list() == [model]
-    assert not promote(connection, new_id(), reason="nothing there")
+    assert promote(connection, new_id(), **back) is None
     card = connection.execute("select card from model_versions where id = %s", (model,)).fetchone()
     assert card == ('A card,\nwith "quotes" and lines',)

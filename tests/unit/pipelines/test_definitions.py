@@ -26,8 +26,8 @@ MARTS = (
     "stage_norms",
 )
 OURS = (
-    *("raw_events", "enrichments", "model_versions", "scores", "signals", "patterns", "recommendations"),
-    *("briefings", "parquet_export"),
+    *("raw_events", "enrichments", "model_versions", "model_monitors", "scores", "signals", "patterns"),
+    *("recommendations", "briefings", "parquet_export"),
 )
 
 

@@ -1,0 +1,1 @@
+"""The area models of the API."""
