@@ -60,6 +60,9 @@ async def traced(client: httpx.AsyncClient, score_ids: Iterable[str]) -> tuple[d
             started = time.perf_counter()
             query = {"limit": 200} | ({"cursor": cursor} if cursor else {})
             answer = await client.get(f"/api/v1/intent/scores/{score_id}/lineage", params=query)
+            if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                await asyncio.sleep(int(answer.headers["retry-after"]))
+                continue
             seconds.append(time.perf_counter() - started)
             events = answer.raise_for_status().json()["events"]
             for event in events["data"]:

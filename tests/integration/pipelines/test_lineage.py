@@ -75,7 +75,9 @@ async def asked(present: Chapter, redis_url: str) -> AsyncIterator[Asked]:
         patch.setattr(resources, "REDIS_SECONDS", 5.0)
         patch.setattr(resources, "REDIS_CONNECT_SECONDS", 5.0)
         async with app.router.lifespan_context(app):
-            users = pipeline.rows("select distinct on (customer_id) * from users where role = 'owner' order by 1, id")
+            users = pipeline.rows(
+                "select distinct on (customer_id) * from users where role = 'owner' order by customer_id, id"
+            )
             tokens = app.state.resources.tokens
             clients = {
                 user["customer_id"]: httpx.AsyncClient(
