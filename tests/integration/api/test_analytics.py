@@ -79,7 +79,7 @@ def world(api: Api) -> Iterator[World]:
         made.account = made.insert("accounts", name="Acme")
         made.model = made.insert(
             "model_versions", score_type="win", status="champion", display="probability", n_rows=1, n_outcomes=1,
-            metrics="{}", card="", artefact="x",
+            metrics="{}", card="", artefact="x", trained_display="probability",
         )  # fmt: skip
         yield made
 

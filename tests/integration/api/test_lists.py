@@ -28,16 +28,17 @@ from api.modules.intent.schemas import (
     PatternPage,
     Recommendation,
     RecommendationPage,
-    Scores,
     SignalPage,
 )
 from api.modules.invitations.schemas import InvitationPage
 from api.modules.leads.schemas import Lead, LeadPage
 from api.modules.merges.schemas import MergePage
+from api.modules.models.schemas import DisplayChangePage, Model, ModelPage, Monitoring, Readiness
 from api.modules.opportunities.schemas import HistoryPage, Opportunity, OpportunityPage
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.privacy.schemas import PrivacyRequest, PrivacyRequestPage
 from api.modules.profile.schemas import Profile
+from api.modules.scores.schemas import Scores
 from api.modules.search.schemas import SearchResult
 from api.modules.sequences.schemas import (
     Enrolment,
@@ -83,6 +84,13 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/intent/recommendations": RecommendationPage,
     "/api/v1/intent/recommendations/{recommendation_id}": Recommendation,
     "/api/v1/intent/scores/{entity_type}/{entity_id}": Scores,
+    "/api/v1/intent/scores/{entity_type}/{entity_id}/history": ScoreHistoryPage,
+    "/api/v1/intent/scores/{score_id}/lineage": ScoreLineage,
+    "/api/v1/intent/models": ModelPage,
+    "/api/v1/intent/models/{model_id}": Model,
+    "/api/v1/intent/monitoring": Monitoring,
+    "/api/v1/intent/readiness": Readiness,
+    "/api/v1/intent/display-changes": DisplayChangePage,
     "/api/v1/search": SearchResult,
     "/api/v1/tags": TagList,
     "/api/v1/api-keys": KeyPage,

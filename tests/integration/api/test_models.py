@@ -45,7 +45,8 @@ async def test_an_earlier_version_is_back_in_one_call(api: Api) -> None:
         ("model.promoted", new, old)
     ]
     assert [event.type for event in api.events()] == ["briefing.refresh_requested"]
-    assert len(api.sql("select from model_versions where status = 'champion'")) == 1
+    in_use = "select id from model_versions where status = 'champion' and customer_id = %s"
+    assert api.sql(in_use, api.a.customer_id) == [(old,)]
 
 
 async def test_pooled_versions_are_read_without_figures_and_changed_by_nobody(api: Api) -> None:
@@ -57,7 +58,8 @@ async def test_pooled_versions_are_read_without_figures_and_changed_by_nobody(ap
         assert [got[name] for name in ("metrics", "n_rows", "n_outcomes", "status_reason", "judgement")] == [None] * 5
         refused = await client.post(f"{MODELS}/{other}/promote", json={"reason": "I want it"})
         assert refused.status_code == 404
-    assert api.sql("select id from model_versions where status = 'champion'") == [(pooled,)]
+    assert api.sql("select id from model_versions where status = 'champion' and customer_id is null") == [(pooled,)]
+    api.sql("delete from model_versions where customer_id is null")
 
 
 async def test_versions_of_others_are_not_there(api: Api) -> None:

@@ -1,5 +1,6 @@
 """One tenant never sees, changes or even notices another: every route, every kind of id, every table."""
 
+import re
 from typing import Any
 
 import httpx
@@ -51,6 +52,11 @@ def without_request_id(answer: httpx.Response) -> tuple[int, dict[str, Any]]:
     return answer.status_code, {name: value for name, value in answer.json().items() if name != "request_id"}
 
 
+def without_moment(answer: httpx.Response) -> bytes:
+    """A period that nobody named ends when it was asked for."""
+    return re.sub(rb'"(since|until)":"[^"]*"', b"", answer.content)
+
+
 async def same_as_missing(
     client: httpx.AsyncClient, operation: Operation, theirs: dict[str, str], missing: dict[str, str]
 ) -> None:
@@ -76,7 +82,7 @@ async def same_as_missing(
             continue
         answers = [await client.get(operation.path, params={name: ids[name]}) for ids in (theirs, missing)]
         assert answers[0].status_code == 200, operation.name
-        assert answers[0].content == answers[1].content
+        assert without_moment(answers[0]) == without_moment(answers[1]), operation.name
         if answers[0].headers["content-type"] == "application/json":
             assert answers[0].json()["data"] == []
         elif not operation.path.endswith(".parquet"):
