@@ -38,7 +38,7 @@ from api.modules.opportunities.schemas import HistoryPage, Opportunity, Opportun
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.privacy.schemas import PrivacyRequest, PrivacyRequestPage
 from api.modules.profile.schemas import Profile
-from api.modules.scores.schemas import Scores
+from api.modules.scores.schemas import ScoreHistoryPage, ScoreLineage, Scores
 from api.modules.search.schemas import SearchResult
 from api.modules.sequences.schemas import (
     Enrolment,
