@@ -49,10 +49,11 @@
 {% macro columns_for_lineage(name) -%}
     {%- set change = ['customer_id', 'event_id', 'event_type', 'version', 'occurred_at', 'recorded_at'] -%}
     {{ return({
-        'int_leads_changed': change + ['lead_id', 'opportunity_id', 'owner_id'],
+        'int_leads_changed': change + ['lead_id', 'opportunity_id', 'account_id', 'owner_id'],
         'int_opportunities_changed': change + ['opportunity_id', 'account_id', 'owner_id'],
         'int_accounts_changed': change + ['account_id'],
         'int_contacts_changed': change + ['account_id'],
+        'int_contacts_placed': ['customer_id', 'contact_id', 'account_id', 'placed'],
         'int_leads_linked': ['customer_id', 'lead_id', 'opportunity_id', 'linked_at'],
         'int_activities_linked': [
             'customer_id', 'entity_type', 'entity_id', 'event_id', 'revision_id', 'known_at', 'occurred_at', 'hidden',

@@ -151,7 +151,9 @@ class TracedEvent(Output):
     """An event behind the features, and where it is on Kafka."""
 
     event_id: Id
-    relation: Literal["record", "activity", "opportunity", "lead", "account", "contact", "owner_record"]
+    relation: Literal[
+        "record", "activity", "opportunity", "lead", "account", "contact", "account_activity", "owner_record"
+    ]
     type: str
     occurred_at: datetime
     recorded_at: datetime

@@ -26,10 +26,11 @@ CHANGE = (
 )
 # the columns of dbt's models that the question reads
 MODELS = {
-    "int_leads_changed": f"{CHANGE}, lead_id text, opportunity_id text, owner_id text",
+    "int_leads_changed": f"{CHANGE}, lead_id text, opportunity_id text, account_id text, owner_id text",
     "int_opportunities_changed": f"{CHANGE}, opportunity_id text, account_id text, owner_id text",
     "int_accounts_changed": f"{CHANGE}, account_id text",
     "int_contacts_changed": f"{CHANGE}, account_id text",
+    "int_contacts_placed": "customer_id text, contact_id text, account_id text, placed tstzmultirange",
     "int_leads_linked": "customer_id text, lead_id text, opportunity_id text, linked_at timestamptz",
     "int_activities_linked": "customer_id text, entity_type text, entity_id text, event_id text, revision_id text, "
     "known_at timestamptz, occurred_at timestamptz, hidden tstzmultirange",
@@ -113,6 +114,8 @@ def _tell(connection: psycopg.Connection[Any], tenant: str, opportunity: str) ->
         "meeting": ("meeting.scheduled", -0.1),
         "later": ("note.created", 0.1),
         "deleted": ("note.created", -6.0),
+        "mail": ("email.sent", -3.0),
+        "mail today": ("email.sent", -0.05),
     }
     ids = {name: new_id() for name in story}
     at = {name: NOW + timedelta(days=days) for name, (_, days) in story.items()}
@@ -141,6 +144,15 @@ def _tell(connection: psycopg.Connection[Any], tenant: str, opportunity: str) ->
             "insert into intermediate.int_activities_linked values (%s, 'opportunity', %s, %s, %s, %s, %s, %s)",
             (tenant, opportunity, ids[name], ids[name], at[name], at[name], hidden),
         )
+    connection.execute(
+        "insert into intermediate.int_contacts_placed values (%s, 'c', 'a', '{(,)}'), (%s, 'gone', 'a', '{}')",
+        (tenant, tenant),
+    )
+    for name, contact in {"mail": "c", "mail today": "c", "later": "gone"}.items():
+        connection.execute(
+            "insert into intermediate.int_activities_linked values (%s, 'contact', %s, %s, %s, %s, %s, null)",
+            (tenant, contact, ids[name], ids[name], at[name], at[name]),
+        )
     return ids
 
 
@@ -150,15 +162,19 @@ def test_the_events_behind_a_score_are_those_that_counted_then(traced: Traced) -
     found = [
         (names[one["event_id"]], one["relation"], one["partition"], one["offset"]) for one in json.loads(f"[{body}]")
     ]
-    assert found[:2] == [("meeting", "activity", 2, 4), ("call", "activity", 2, 3)]
-    assert sorted(found[2:4]) == [("account", "account", 2, 1), ("created", "record", 2, 0)]
-    assert found[4:] == [("decision", "owner_record", 2, 2)]
+    assert found[0] == ("meeting", "activity", 2, 4)
+    assert found[1] == ("mail", "account_activity", 2, 7), (
+        "and not the one of today: the account's day is over at its end"
+    )
+    assert found[2] == ("call", "activity", 2, 3)
+    assert sorted(found[3:5]) == [("account", "account", 2, 1), ("created", "record", 2, 0)]
+    assert found[5:] == [("decision", "owner_record", 2, 2)]
 
 
 def test_a_page_goes_on_where_the_one_before_ended(traced: Traced) -> None:
     body, at, last = traced.ask("api_list_score_events", FAR, "z", 2, traced.score)
     rest, end, _ = traced.ask("api_list_score_events", at, last, 50, traced.score)
-    assert (len(json.loads(f"[{body}]")), len(json.loads(f"[{rest}]")), end) == (2, 3, None)
+    assert (len(json.loads(f"[{body}]")), len(json.loads(f"[{rest}]")), end) == (2, 4, None)
 
 
 def test_a_history_names_what_came_in_between(traced: Traced) -> None:

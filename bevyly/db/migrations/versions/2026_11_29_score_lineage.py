@@ -31,6 +31,7 @@ ADDRESS = (
 READ = (
     *("int_leads_changed", "int_opportunities_changed", "int_accounts_changed", "int_contacts_changed"),
     *("int_leads_linked", "int_activities_linked", "int_leads_decided", "int_opportunities_decided"),
+    "int_contacts_placed",
 )
 # dbt makes these tables and gives the rights to them
 _IS_READABLE = f"""(
@@ -79,6 +80,26 @@ def _touches(kind: str) -> str:
       and a.known_at <= moment and a.occurred_at <= moment and (a.hidden is null or not a.hidden @> moment)"""
 
 
+ACCOUNT = """
+    select c.event_id, 'account', c.recorded_at from intermediate.int_accounts_changed c
+    where c.customer_id = tenant and c.account_id = account and c.recorded_at <= moment
+    union all
+    select c.event_id, 'contact', c.recorded_at from intermediate.int_contacts_changed c
+    where c.customer_id = tenant and c.account_id = account and c.recorded_at <= moment
+    union all
+    select touch.event_id, 'account_activity', a.known_at
+    from (
+      select 'account' as kind, account as id
+      union all
+      select 'contact', p.contact_id from intermediate.int_contacts_placed p
+      where p.customer_id = tenant and p.account_id = account and p.placed @> (day - interval '1 microsecond')
+    ) there
+    join intermediate.int_activities_linked a
+      on a.customer_id = tenant and a.entity_type = there.kind and a.entity_id = there.id,
+      lateral (values (a.event_id), (a.revision_id)) as touch (event_id)
+    where a.known_at < day and a.occurred_at < day and a.occurred_at >= day - interval '90 days'
+      and (a.hidden is null or not a.hidden @> (day - interval '1 microsecond'))"""
+"""The account of an entity, and what came of it and of its contacts by the start of the day."""
 LEAD = f"""
     select c.event_id, 'record', c.recorded_at from intermediate.int_leads_changed c
     where c.customer_id = tenant and c.lead_id = entity and c.recorded_at <= moment
@@ -89,6 +110,7 @@ LEAD = f"""
       on c.customer_id = l.customer_id and c.opportunity_id = l.opportunity_id and c.recorded_at <= moment
     where l.customer_id = tenant and l.lead_id = entity and l.linked_at <= moment
     union all {_touches("lead")}
+    union all {ACCOUNT}
     union all {_owner_record("int_leads_decided", "known_at")}"""
 OPPORTUNITY = f"""
     select c.event_id, 'record', c.recorded_at from intermediate.int_opportunities_changed c
@@ -100,12 +122,7 @@ OPPORTUNITY = f"""
       on c.customer_id = l.customer_id and c.lead_id = l.lead_id and c.recorded_at <= moment
       and (c.event_type = 'lead.created' or c.opportunity_id = entity)
     where l.customer_id = tenant and l.opportunity_id = entity and l.linked_at <= moment
-    union all
-    select c.event_id, 'account', c.recorded_at from intermediate.int_accounts_changed c
-    where c.customer_id = tenant and c.account_id = account and c.recorded_at <= moment
-    union all
-    select c.event_id, 'contact', c.recorded_at from intermediate.int_contacts_changed c
-    where c.customer_id = tenant and c.account_id = account and c.recorded_at <= moment
+    union all {ACCOUNT}
     union all {_touches("opportunity")}
     union all {_owner_record("int_opportunities_decided", "recorded_at")}"""
 
@@ -140,6 +157,7 @@ begin
   if not {_IS_READABLE} then return; end if;
   if kind = 'lead' then
     {_latest("owner_id", "lead", "int_leads_changed")}
+    {_latest("account_id", "lead", "int_leads_changed")}
     {_answer(LEAD)}
   elsif kind = 'opportunity' then
     {_latest("owner_id", "opportunity", "int_opportunities_changed")}
