@@ -17,12 +17,11 @@ from api.application import ReadsFirst
 from api.routing import area, read, requires
 from bevyly.db.read import Reader
 from bevyly.errors import Unavailable
-from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
 
 SHORT, LONG = "short", "long"
 ACCOUNTS = "/api/v1/accounts"
-ONE = f"{ACCOUNTS}/{new_id()}"
+ONE = f"{ACCOUNTS}/01938f6e-7c1b-7d2a-9d43-5f3a1c0b9e77"
 
 
 class Watched:
