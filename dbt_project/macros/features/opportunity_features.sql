@@ -257,7 +257,10 @@ features as (
         greatest(records.last_change_at, touch_summaries.last_activity_at) as last_event_at,
         {{ days_between('records.as_of', 'records.opened_at') }} as age_days,
         {{ days_between('records.as_of', 'records.stage_entered_at') }} as days_in_stage,
-        {{ days_between('records.as_of', 'records.stage_entered_at') }} / greatest(norms.median_days_won, 1) as stage_time_ratio,
+        case
+            when norms.median_days_won is not null
+                then {{ days_between('records.as_of', 'records.stage_entered_at') }} / greatest(norms.median_days_won, 1)
+        end as stage_time_ratio,
         {{ as_count('records.stage_changes') }} as stage_changes,
         {{ as_count('records.close_date_slips') }} as close_date_slips,
         {{ as_count('records.close_date_slip_days') }} as close_date_slip_days,
