@@ -6,15 +6,13 @@ What is special about PostgreSQL, Valkey or the broker is in the module of that 
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from bevyly.runtime.children import ChildProcess
 from bevyly.runtime.errors import CannotStart
 from bevyly.runtime.ports import require_free
 from bevyly.runtime.units import Unit
 from bevyly.runtime.waiting import POLL_SECONDS
-
-START_SECONDS = 30.0
 
 
 class EmbeddedServer(Unit):
@@ -23,6 +21,7 @@ class EmbeddedServer(Unit):
     port: int
     url_variable: str
     """The setting that names a server of the user's own instead."""
+    start_seconds: ClassVar[float] = 30.0
 
     def __init__(self, data_dir: Path, port: int, *, log: Path | None = None) -> None:
         self.data_dir = data_dir.absolute()
@@ -57,7 +56,7 @@ class EmbeddedServer(Unit):
 
     def _start_until_ready(self, child: ChildProcess) -> None:
         """Start again when it exits early: after a crash the first start can meet the orphans of the last run."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         child.start()
         while not self.ready():
             if time.monotonic() > deadline:

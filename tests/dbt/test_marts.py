@@ -159,4 +159,4 @@ def test_a_tenant_sees_its_own_rows_after_each_run(
         connection.execute("select set_config('bevyly.customer_id', '', false)")
         assert connection.execute("select from marts.lead_features").fetchall() == []
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("select from intermediate.int_leads_changed")
+            connection.execute("select fields from intermediate.int_leads_changed")

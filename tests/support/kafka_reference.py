@@ -17,6 +17,8 @@ VERSION = "4.3.1"
 POM = Path(__file__).with_suffix(".pom.xml")
 HEAP = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 COMMAND_SECONDS = 600
+CLUSTER = "bevyly-of-tests-alone0"
+"""A cluster's identity: 16 bytes in base64. Each server is a cluster of its own, so one does for all."""
 
 
 def missing_tools() -> list[str]:
@@ -44,6 +46,7 @@ class ApacheKafka(EmbeddedKafka):
     """Broker and controller in one process (KRaft), with the interface of the embedded broker."""
 
     name = "apache-kafka"
+    start_seconds = 120.0  # six seconds of a processor's time, which it may have to share
 
     def prepare(self) -> None:
         super().prepare()
@@ -68,8 +71,7 @@ class ApacheKafka(EmbeddedKafka):
         settings = self._settings(controller_port)
         draft = self._properties.with_suffix(".draft")
         draft.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        identity = _run(*_java("kafka.tools.StorageTool", "random-uuid")).strip().splitlines()[-1]
-        command = ("format", "--standalone", "--ignore-formatted", "-t", identity, "-c", str(draft))
+        command = ("format", "--standalone", "--ignore-formatted", "-t", CLUSTER, "-c", str(draft))
         _run(*_java("kafka.tools.StorageTool", *command))
         draft.rename(self._properties)
 
