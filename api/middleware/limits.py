@@ -146,7 +146,8 @@ class RequestLimits:
 def _refusal(scope: Scope) -> tuple[int, str, str] | None:
     """What is wrong with the head alone."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
+    path = scope.get("raw_path") or scope["path"]  # servers need not give the raw one
+    if len(path) + len(scope["query_string"]) > MAX_TARGET_BYTES:
         return TARGET_TOO_LONG
     if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
         return 431, "headers_too_large", "The headers are larger than 32 KiB."

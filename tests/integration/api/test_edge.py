@@ -133,7 +133,13 @@ async def test_a_body_that_never_ends_is_given_up(api: Api) -> None:
         answers.append(message)
 
     limited = RequestLimits(api.app, body_seconds=0.01)
-    scope = {"type": "http", "method": "POST", "path": ACCOUNTS, "headers": [(b"content-length", b"5")]}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": ACCOUNTS,
+        "headers": [(b"content-length", b"5")],
+        "query_string": b"",
+    }
     await limited(scope, never, send)
     assert answers[0]["status"] == 408
 
@@ -145,7 +151,7 @@ async def test_more_than_the_cap_at_once_is_refused(api: Api) -> None:
         await gate.wait()
 
     limited = RequestLimits(slow, max_in_flight=2)
-    scope = {"type": "http", "method": "GET", "path": ACCOUNTS, "headers": []}
+    scope = {"type": "http", "method": "GET", "path": ACCOUNTS, "headers": [], "query_string": b""}
     statuses: list[int] = []
 
     async def send(message: Any) -> None:

@@ -59,6 +59,13 @@ SILENT = {
         ),
         "what somebody asks for is between them and the tenant; the worker tells of an erasure: test_privacy.py",
     ),
+    "POST /api/v1/intent/models/{model_id}/promote": "the refresh that it asks for is told: test_models.py",
+    "POST /api/v1/intent/scores/{score_id}/reproduce": "nothing is another than before",
+    "POST /api/v1/agents/runs/{run_id}/cancel": "what did not begin is no event; the audit knows",
+    **dict.fromkeys(
+        ("POST /api/v1/approval-policies", "DELETE /api/v1/approval-policies/{policy_id}"),
+        "what needs whose approval is between them and us; the audit knows",
+    ),
     "POST /api/v1/privacy/purge": "that it was deleted was told then; the audit knows",
     "POST /api/v1/duplicates/dismiss": "what is not the same stays what it was; the audit knows",
     **dict.fromkeys(
