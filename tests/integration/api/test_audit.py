@@ -89,7 +89,8 @@ FIRST = {
         (f"POST /api/v1/privacy/requests/{{request_id}}/{step}" for step in ("confirm", "cancel")),
         "update privacy_requests set kind = 'erasure', status = 'previewed' where customer_id = %s",
     ),
-    "POST /api/v1/intent/models/{model_id}/promote": "update model_versions set status = 'retired' where customer_id = %s",
+    "POST /api/v1/intent/models/{model_id}/promote": "update model_versions set status = 'retired' "
+    "where customer_id = %s",
     "POST /api/v1/privacy/purge": "update contacts set deleted_at = now() where customer_id = %s",
     "POST /api/v1/sequences/{sequence_id}/restore": "update sequences set deleted_at = now() where customer_id = %s",
     "POST /api/v1/enrolments/{enrolment_id}/resume": "update sequence_enrolments set status = 'paused' "
