@@ -95,6 +95,7 @@ def served(database: Database, redis_url: str, log: Path) -> Iterator[Served]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, process)
+            httpx.get(f"{url}/openapi.json", timeout=120)  # made when it is first asked for, which takes its time
             yield Served(url, token, ids)
         finally:
             process.terminate()
