@@ -132,7 +132,9 @@ def _answer(found: str) -> str:
     return query
     with found (event_id, relation, known_at) as ({found}),
     once as (
-      select f.event_id, min(f.relation) as relation, min(f.known_at) as known_at from found f group by f.event_id
+      select f.event_id, min(f.known_at) as known_at,
+        coalesce(min(f.relation) filter (where f.relation not in ('account_activity', 'owner_record')), min(f.relation)) as relation
+      from found f group by f.event_id
     )
     select e.event_id::text, once.relation, once.known_at, e.type::text, e.occurred_at, e.recorded_at, e.topic::text,
       e.partition, e."offset", e.ingested_at
