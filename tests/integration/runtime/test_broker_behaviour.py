@@ -289,7 +289,7 @@ def test_a_killed_broker_loses_and_doubles_nothing(server: EmbeddedKafka) -> Non
             sender.poll(0)
         if number in (20_000, 45_000, 70_000):
             reached = len(acknowledged)
-            eventually(lambda: len(acknowledged) > reached + 500, lambda: sender.poll(0.01))  # noqa: B023
+            eventually(lambda: len(acknowledged) > reached + 500, lambda: sender.poll(0.01))  # noqa: B023 - called here, at once
             server.kill()
             server.start()
     assert sender.flush(120) == 0
