@@ -66,17 +66,18 @@ def test_clocks_that_disagree_change_neither_order_nor_effects_nor_leases(stage:
     path = EventPath(stage)
     skewed = "tests.support.faults_skewed"
     leader = stage.add("relay-1", "pipelines.streams.relay", environment=_shifted(MINUTES))
-    assert wait_until(lambda: _leads(leader), seconds=30)
+    assert wait_until(lambda: _says(leader, "relay leads"), seconds=60)
     standby = stage.add("relay-2", skewed, str(-MINUTES), "pipelines.streams.relay")
     stage.add("ingest-1", skewed, str(-MINUTES), "pipelines.intake", "--follow")
     stage.add("detector-1", skewed, str(MINUTES), "pipelines.streams.signal_detector")
     stage.add("tally-1", skewed, str(-MINUTES), "tests.support.faults_tally")
+    assert wait_until(lambda: _says(standby, "relay stands by"), seconds=60)
     path.write(Pace(6_000, rate=600))
 
-    assert not wait_until(lambda: _leads(standby), seconds=2, poll=0.1)
+    assert not wait_until(lambda: _says(standby, "relay leads"), seconds=2, poll=0.1)
     go_on = leader.pause()
     assert go_on is not None
-    assert wait_until(lambda: _leads(standby), seconds=20, poll=0.1)
+    assert wait_until(lambda: _says(standby, "relay leads"), seconds=40, poll=0.1)
     go_on()
 
     verdict = path.finish()
@@ -84,8 +85,8 @@ def test_clocks_that_disagree_change_neither_order_nor_effects_nor_leases(stage:
     assert all(one.child.running() for one in stage.processes)
 
 
-def _leads(relay: ProcessVictim) -> bool:
-    return "relay leads" in relay.child.spec.log.read_text()
+def _says(relay: ProcessVictim, words: str) -> bool:
+    return words in relay.child.spec.log.read_text()
 
 
 def test_events_from_the_future_are_stored_and_flagged(settings: Settings, tenants: list[str]) -> None:

@@ -29,15 +29,19 @@ _log = structlog.get_logger()
 
 def run(settings: Settings, stop: threading.Event, *, poll_seconds: float = POLL_SECONDS) -> None:
     """Lead or stand by until `stop` is set; outages of Kafka or PostgreSQL are waited out."""
-    spreads, outage = Spreads(settings), Outage(ROLE)
+    spreads, outage, standby = Spreads(settings), Outage(ROLE), False
     relay = Relay(Publisher(settings), on_published=spreads.note)
     while not stop.is_set():
         try:
             with leadership(settings.require_pipeline_database(), ROLE) as connection:
                 if connection is None:
                     outage.over()
+                    if not standby:
+                        _log.info("relay stands by")
+                    standby = True
                     stop.wait(STANDBY_SECONDS)
                 else:
+                    standby = False
                     _Leader(settings, relay, spreads, connection).lead(stop, outage, poll_seconds)
         except (*DATABASE_AWAY, BrokerUnavailable, LeaseDoubtful) as error:
             relay.discard()
