@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from api.main import create_app
-from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.api.test_tenancy import checksums
 from tests.integration.api.walk import Operation, operations
+from tests.support.documents import document
 
 OURS: dict[str, Any] = {
     "id": "00000000-0000-7000-8000-000000000000",
@@ -34,11 +33,11 @@ OURS: dict[str, Any] = {
 }
 
 
-def taken(document: dict[str, Any], operation: Operation) -> set[str]:
+def taken(operation: Operation) -> set[str]:
     """Fields that a body may have."""
-    described = document["paths"][operation.path][operation.method.lower()]
+    described = document()["paths"][operation.path][operation.method.lower()]
     reference = described["requestBody"]["content"]["application/json"]["schema"].get("$ref", "")
-    return set(document["components"]["schemas"].get(reference.rpartition("/")[2], {}).get("properties", {}))
+    return set(document()["components"]["schemas"].get(reference.rpartition("/")[2], {}).get("properties", {}))
 
 
 def judged_by_row(operation: Operation) -> bool:
@@ -47,13 +46,13 @@ def judged_by_row(operation: Operation) -> bool:
 
 
 async def test_what_is_ours_is_refused_everywhere_and_changes_nothing(api: Api, ours: dict[str, str]) -> None:
-    walked, document = 0, api.app.openapi()
+    walked = 0
     before = [checksums(api), tenant_a(api)]
     async with api.client(api.a) as client:
-        for operation in operations(api.app):
+        for operation in operations():
             if not operation.has_body or judged_by_row(operation):
                 continue
-            fields = OURS.keys() - taken(document, operation)
+            fields = OURS.keys() - taken(operation)
             body = {**(operation.body() or {}), **{field: OURS[field] for field in fields}}
             answer = await client.request(operation.method, operation.url(ours), json=body)
             assert answer.status_code == 422, (operation.name, answer.text)
@@ -75,7 +74,7 @@ async def test_the_same_bodies_without_it_do_change_something(api: Api, ours: di
     """The positive control."""
     before = tenant_a(api)
     async with api.client(api.a) as client:
-        for operation in operations(api.app):
+        for operation in operations():
             if operation.method == "PATCH":
                 answer = await client.patch(operation.url(ours), json=operation.body())
                 assert answer.status_code == 200, (operation.name, answer.text)
@@ -84,7 +83,6 @@ async def test_the_same_bodies_without_it_do_change_something(api: Api, ours: di
 
 def test_no_part_of_a_body_is_open() -> None:
     """Objects inside of bodies too: each takes the fields that it names, or is a map that is meant as one."""
-    document = create_app(Settings()).openapi()
     # CloudEvents allow attributes of others, which are not kept; its `data` is judged row by row
     checked: set[str] = {"CloudEvent"}
 
@@ -97,13 +95,13 @@ def test_no_part_of_a_body_is_open() -> None:
         name = str(schema.get("$ref", "")).rpartition("/")[2]
         if name and name not in checked:
             checked.add(name)
-            found = document["components"]["schemas"][name]
+            found = document()["components"]["schemas"][name]
             assert "properties" not in found or found.get("additionalProperties") is False, name
             check(found)
         for one in schema.values():
             check(one)
 
-    for methods in document["paths"].values():
+    for methods in document()["paths"].values():
         for described in methods.values():
             check(described.get("requestBody", {}))
     assert len(checked) >= 25

@@ -22,10 +22,11 @@ from bevyly.settings import Settings
 from tests.integration.api.conftest import Api, running, two_tenants
 from tests.integration.api.seeds import seed
 from tests.support.databases import Database
+from tests.support.documents import document
 from tests.support.examples import JSON, Described, Story, described, record
 
 RECORD = bool(os.environ.get("RECORD_EXAMPLES"))
-DOCUMENT = create_app(Settings()).openapi()
+DOCUMENT = document()
 SENT = described(DOCUMENT)
 OPERATIONS = list({one.id: one for one in SENT}.values())
 if RECORD:

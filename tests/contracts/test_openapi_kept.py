@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from api.documentation import compatibility
-from api.documentation.compatibility import incompatibilities, main, present, render, stored
+from api.documentation.compatibility import incompatibilities, main, render, stored
+from tests.support.documents import document
 
 Json = dict[str, Any]
 Change = Callable[[Json], Any]
-NOW = present()
+NOW: Json = json.loads(render(document()))
 
 
 def schema(document: Json, name: str) -> Json:

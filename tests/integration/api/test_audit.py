@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 
-from api.main import create_app
 from api.modules.audit import export
 from bevyly.ids import new_id
-from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import NOW, seed
 from tests.integration.api.walk import Operation, operations
 
 AUDIT = "/api/v1/audit"
-WRITES = [one for one in operations(create_app(Settings())) if one.method not in ("GET", "HEAD")]
+WRITES = [one for one in operations() if one.method not in ("GET", "HEAD")]
 
 # Routes that leave no before and after, and why.
 EXCEPTIONS = {

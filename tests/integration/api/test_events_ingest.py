@@ -9,6 +9,7 @@ from api.modules.events.schemas import EventResult
 from bevyly.ids import derived_id
 from tests.integration.api.conftest import Api
 from tests.integration.api.ingest import BATCH, PATH, SINGLE, company, event, funnel, send, statuses
+from tests.support.documents import document
 
 
 async def test_a_funnel_arrives_in_any_order_with_its_history(api: Api) -> None:
@@ -379,7 +380,7 @@ async def test_a_body_that_is_no_batch_is_refused_as_a_whole(
 
 
 async def test_the_documented_examples_are_accepted(api: Api) -> None:
-    content = api.app.openapi()["paths"][PATH]["post"]["requestBody"]["content"]
+    content = document()["paths"][PATH]["post"]["requestBody"]["content"]
     async with api.client(api.a) as client:
         for media_type, described in content.items():
             answer = await client.post(PATH, json=described["example"], headers={"content-type": media_type})

@@ -10,19 +10,17 @@ import pytest
 from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from api.main import create_app
 from bevyly.agents.content import content_hash
 from bevyly.db.engine import make_engine
 from bevyly.events.envelope import Event
 from bevyly.events.reference import subject_of
 from bevyly.ids import new_id
-from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import recommendation
 from tests.integration.api.walk import operations
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-MUTATING = {operation.name for operation in operations(create_app(Settings())) if operation.method not in SAFE}
+MUTATING = {operation.name for operation in operations() if operation.method not in SAFE}
 
 # Routes that rightly tell nothing, and why.
 SILENT = {

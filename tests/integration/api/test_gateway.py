@@ -15,7 +15,6 @@ from starlette.requests import Request
 from api import server
 from api.dependencies.address import site_of
 from api.dependencies.rate_limit import UNCOUNTED
-from api.main import create_app
 from api.middleware.cors import origins_of
 from api.routing import COSTS, costs, requires
 from bevyly.errors import MissingDependency
@@ -26,6 +25,7 @@ from tests.integration.api.conftest import UNLIMITED, Api, running
 from tests.integration.api.test_edge import ACCOUNTS, is_problem
 from tests.integration.api.walk import operations
 from tests.support.databases import Database
+from tests.support.documents import document
 
 PAGE = "https://app.example"
 ME = "/api/v1/auth/me"
@@ -42,14 +42,13 @@ def rules(**limits: int) -> Any:
 
 
 def test_every_route_says_what_it_costs() -> None:
-    document = create_app(Settings()).openapi()
     found = {
         f"{method.upper()} {path}": described["x-rate-limit"]
-        for path, methods in document["paths"].items()
+        for path, methods in document()["paths"].items()
         for method, described in methods.items()
     }
     assert set(found.values()) == set(COSTS)
-    assert len(found) == len(operations(create_app(Settings())))
+    assert len(found) == len(operations())
     for name, cost in (
         ("GET /api/v1/accounts", "lists"),
         ("GET /api/v1/accounts/{account_id}", "reads"),
@@ -60,7 +59,7 @@ def test_every_route_says_what_it_costs() -> None:
         ("POST /api/v1/auth/change-password", "writes"),
     ):
         assert found[name] == cost, name
-    table = document["info"]["description"]
+    table = document()["info"]["description"]
     for row in (
         "| `list` | a list or a query | user or key | 1200 in 60 s |",
         "| `recovery` |",

@@ -171,7 +171,7 @@ def theirs(api: Api) -> dict[str, str]:
 
 
 async def test_the_bytes_of_every_read_fit_their_documented_shape(api: Api, theirs: dict[str, str]) -> None:
-    reads = [one for one in operations(api.app) if one.method == "GET" and one.path not in STREAMS]
+    reads = [one for one in operations() if one.method == "GET" and one.path not in STREAMS]
     assert {operation.path for operation in reads} == SHAPES.keys()
     async with api.client(api.a) as client:
         for operation in reads:
@@ -240,7 +240,7 @@ async def test_a_list_is_one_statement(api: Api, monkeypatch: pytest.MonkeyPatch
     async with api.client(api.a) as client:
         await client.get("/api/v1/auth/me")
         monkeypatch.setattr(reader, "_fetch_once", count)
-        for operation in operations(api.app):
+        for operation in operations():
             if operation.method == "GET" and not operation.path_ids and operation.path not in STREAMS:
                 asked.clear()
                 await client.get(operation.url({}))

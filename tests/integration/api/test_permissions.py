@@ -12,7 +12,7 @@ from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.api.walk import Operation, operations
 
-OPERATIONS = operations(create_app(Settings()))
+OPERATIONS = operations()
 GUARDED = [operation for operation in OPERATIONS if operation.permission != PUBLIC]
 MISSING = {
     name: new_id()

@@ -17,7 +17,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from api.main import create_app
 from api.modules.opportunities.listing import OPPORTUNITIES
 from api.query.conditions import MAX_SEARCHES
 from api.query.parse import MAX_CONDITIONS, MAX_DEPTH, MAX_LENGTH, MAX_LITERALS
@@ -27,7 +26,6 @@ from api.resources import QUERY_CONNECTIONS
 from bevyly.db.engine import make_engine
 from bevyly.identity.keys import create_api_key
 from bevyly.ids import new_id
-from bevyly.settings import Settings
 from tests.integration.api.conftest import Api, Tenant, two_tenants
 from tests.integration.api.seeds import seed
 from tests.integration.api.walk import operations
@@ -297,7 +295,7 @@ async def test_a_query_shows_a_row_as_the_list_itself_does(api: Api, theirs: dic
 
 
 def test_every_list_of_records_and_conclusions_takes_a_query() -> None:
-    taking = {one.path for one in operations(create_app(Settings())) if {"filter", "sort", "facets"} <= set(one.query)}
+    taking = {one.path for one in operations() if {"filter", "sort", "facets"} <= set(one.query)}
     assert taking == LISTS.keys()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI
+from tests.support.documents import document
 
 KINDS = ("open", "won", "lost")
 _NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -171,9 +171,9 @@ class Operation:
         return self.path.format(**ids) + (f"?{query}" if query else "")
 
 
-def operations(app: FastAPI) -> list[Operation]:
+def operations() -> list[Operation]:
     """All routes that the document names."""
-    return list(_operations(app.openapi()))
+    return list(_operations(document()))
 
 
 def _operations(document: dict[str, Any]) -> Iterator[Operation]:
