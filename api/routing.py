@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.dependencies.work import in_unit_of_work
 from api.permissions import PERMISSIONS, PUBLIC
+from api.plain_writes import plainly
 from api.resources import resources_of
 from api.schemas import PageQuery, Problem
 from bevyly.errors import Invalid
@@ -118,7 +119,7 @@ class GuardedRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle = plainly(self.path, self.endpoint, super().get_route_handler())
 
         async def guarded(request: Request) -> Response:
             resources = resources_of(request)

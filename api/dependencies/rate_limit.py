@@ -1,9 +1,9 @@
 """How often: sliding windows in Redis, counted atomically and by the clock of Redis.
 
-A window is twenty buckets; a bucket counts until it lies wholly outside, so that a limit is never exceeded over any
-window. `limits` was considered: it needs two round trips for the count and what is left of it, and trusts the clock
-of each client. A busy principal's admissions are taken a few at a time and handed out from memory. When Redis is
-away, work goes on uncounted and log-ins are refused.
+A window is thirty buckets. A busy principal's admissions are taken a few at a time and handed out from memory, for as
+long as a bucket lasts; a bucket counts until all that was taken in it lies outside, so that a limit is never exceeded
+over any window. `limits` was considered: it needs two round trips for the count and what is left of it, and trusts the
+clock of each client. When Redis is away, work goes on uncounted and log-ins are refused.
 """
 
 import asyncio
@@ -21,18 +21,19 @@ from bevyly.errors import BevylyError, Unavailable
 
 UNCOUNTED = Counter("bevyly_rate_limit_uncounted_total", "Requests that Redis could not count.", ["rule"])
 LIMITED = Counter("bevyly_rate_limited_total", "Requests over their limit.", ["rule"])
-BUCKETS = 20
-LEASE_SECONDS = 1.0
+BUCKETS = 30
 AWAY_SECONDS = 1.0
 MAX_LEASES = 20_000
 log = structlog.get_logger()
 
-# KEYS: a counter. ARGV: limit, window in ms, buckets, how many to take. Returns taken, left, ms until a bucket leaves.
+# KEYS: a counter. ARGV: limit, window in ms, its buckets, how many a lease lasts, how many to take.
+# Returns taken, left, ms until a bucket leaves.
 SCRIPT = """
-local limit, window, buckets, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local limit, window, buckets, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local width = window / buckets
+buckets = buckets + tonumber(ARGV[4])
 local current = math.floor(ms / width)
 local used, oldest = 0, current
 local fields = redis.call('HGETALL', KEYS[1])
@@ -48,7 +49,7 @@ end
 local taken = math.max(0, math.min(wanted, limit - used))
 if taken > 0 then
   redis.call('HINCRBY', KEYS[1], current, taken)
-  redis.call('PEXPIRE', KEYS[1], window + 2 * math.ceil(width))
+  redis.call('PEXPIRE', KEYS[1], math.ceil((buckets + 2) * width))
 end
 return {taken, limit - used - taken, math.ceil((oldest + buckets + 1) * width - ms)}
 """
@@ -63,6 +64,11 @@ class Rule:
     seconds: int = 60
     lease: int = 1
     closed_without_redis: bool = False
+
+    @property
+    def lease_buckets(self) -> int:
+        """How many buckets a lease lasts: none where each request is counted as it comes."""
+        return 1 if self.lease > 1 else 0
 
 
 @dataclass(slots=True)
@@ -149,12 +155,13 @@ class RateLimiter:
         if now < self._away_until and not rule.closed_without_redis:
             return None
         try:
-            taken, left, reset = await self._script(keys=[key], args=[rule.limit, rule.seconds * 1000, BUCKETS, size])
+            arguments = [rule.limit, rule.seconds * 1000, BUCKETS, rule.lease_buckets, size]
+            taken, left, reset = await self._script(keys=[key], args=arguments)
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = now + AWAY_SECONDS
             log.warning("rate_limiter_away", error=str(error))
             return None
-        lease = _Lease(size, taken, taken, left, reset, now + LEASE_SECONDS)
+        lease = _Lease(size, taken, taken, left, reset, now + rule.seconds / BUCKETS)
         if rule.lease > 1 and taken > 0:
             if len(self._leases) >= MAX_LEASES:
                 self._leases.clear()

@@ -52,8 +52,8 @@ class HeldWork(UnitOfWork):
         complete(row)
         self.held.add(row)
 
-    def note(self, row: Base) -> None:
-        self.held.add(row)
+    def note(self, table: type[Base], **values: Any) -> None:
+        self.held.add(table(**values))
 
 
 @dataclass

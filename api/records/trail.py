@@ -32,20 +32,19 @@ class Trail:
         """One row of the audit: `entity` is its kind and id, `before` and `after` hold what differs."""
         context = self._context
         context.work.note(
-            AuditEntry(
-                customer_id=context.principal.customer_id,
-                id=new_id(),
-                actor_type=context.principal.actor_type,
-                actor_id=context.principal.actor_id,
-                action=action,
-                entity_type=entity[0],
-                entity_id=entity[1],
-                before=None if before is None else plain(before),
-                after=None if after is None else plain(after),
-                recommendation_id=recommendation_id,
-                request_id=context.request_id,
-                occurred_at=context.origin.applied_at if context.origin else self.now,
-            )
+            AuditEntry,
+            customer_id=context.principal.customer_id,
+            id=new_id(),
+            actor_type=context.principal.actor_type,
+            actor_id=context.principal.actor_id,
+            action=action,
+            entity_type=entity[0],
+            entity_id=entity[1],
+            before=None if before is None else plain(before),
+            after=None if after is None else plain(after),
+            recommendation_id=recommendation_id,
+            request_id=context.request_id,
+            occurred_at=context.origin.applied_at if context.origin else self.now,
         )
 
     def emit(

@@ -16,15 +16,23 @@ from sqlalchemy.dialects.postgresql import JSONB
 from bevyly.db.schema.base import Base
 
 Driver = AsyncConnection[Any]
+_STATE = "_sa_instance_state"
 
 
 def insertion(row: Base) -> tuple[bytes, list[Any]]:
     """The statement that stores `row`, and its values; what was left out of the row is filled in."""
     complete(row)
-    given = row.__dict__
-    present = tuple(name for name, _ in _columns(type(row)) if name in given)
-    statement, documents = _statement(type(row), present)
-    return statement, [_document(given[name]) if name in documents else given[name] for name in present]
+    return _insertion(type(row), {name: value for name, value in row.__dict__.items() if name != _STATE})
+
+
+def insertion_of(table: type[Base], values: dict[str, Any]) -> tuple[bytes, list[Any]]:
+    """As `insertion`, for a row that nobody holds; raises `KeyError` for a value that `table` has no place for."""
+    return _insertion(table, values | _left_out(table, values))
+
+
+def _insertion(table: type[Base], given: dict[str, Any]) -> tuple[bytes, list[Any]]:
+    statement, documents = _statement(table, tuple(given))
+    return statement, [_document(value) if name in documents else value for name, value in given.items()]
 
 
 def _document(value: Any) -> Jsonb | None:
@@ -36,26 +44,31 @@ def complete(row: Base) -> None:
 
     As loading a row does, past the events of its attributes: nothing changed, and nobody listens yet.
     """
-    given = row.__dict__
-    for name, column in _columns(type(row)):
+    row.__dict__.update(_left_out(type(row), row.__dict__))
+
+
+def _left_out(table: type[Base], given: dict[str, Any]) -> dict[str, Any]:
+    left: dict[str, Any] = {}
+    for name, column in _columns(table).items():
         if name in given:
             continue
         default: Any = column.default
         if default is not None:
-            given[name] = default.arg(None) if default.is_callable else default.arg
+            left[name] = default.arg(None) if default.is_callable else default.arg
         elif column.server_default is None and column.identity is None:
-            given[name] = None
+            left[name] = None
+    return left
 
 
 @cache
-def _columns(table: type[Base]) -> tuple[tuple[str, Any], ...]:
-    return tuple((attribute.key, attribute.columns[0]) for attribute in table.__mapper__.column_attrs)
+def _columns(table: type[Base]) -> dict[str, Any]:
+    return {attribute.key: attribute.columns[0] for attribute in table.__mapper__.column_attrs}
 
 
 @cache
-def _statement(table: type[Base], present: tuple[str, ...]) -> tuple[bytes, frozenset[str]]:
+def _statement(table: type[Base], given: tuple[str, ...]) -> tuple[bytes, frozenset[str]]:
     """The INSERT of these attributes, and which of them are documents."""
-    columns = {name: column for name, column in _columns(table) if name in present}
+    columns = {name: _columns(table)[name] for name in given}
     names = ", ".join(f'"{column.name}"' for column in columns.values())
     places = ", ".join("%s" for _ in columns)
     documents = frozenset(name for name, column in columns.items() if isinstance(column.type, JSONB))

@@ -61,7 +61,7 @@ class UnitOfWork:
         self._reaction = reaction
         self.wrote_events = False
         self._events: list[Event] = []
-        self._notes: list[Base] = []
+        self._notes: list[Part] = []
         self._new: list[Part] = []
         self._parts = 0
 
@@ -87,9 +87,9 @@ class UnitOfWork:
         for statement, values in new:
             await driver_of(self.session).execute(statement, values)
 
-    def note(self, row: Base) -> None:
+    def note(self, table: type[Base], **values: Any) -> None:
         """Store a new row with the events: one that nobody reads or changes in this unit of work."""
-        self._notes.append(row)
+        self._notes.append(rows.insertion_of(table, values))
 
     def emit(self, event: Event) -> None:
         """Publish `event` if and only if this unit of work commits."""
@@ -182,7 +182,7 @@ class UnitOfWork:
         if self._events and self._reaction is not None:
             await self._reaction(self)
             await _flush_objects(self.session)
-        told = [rows.insertion(note) for note in self._notes]
+        told = self._notes
         if self._events:
             self.wrote_events = True
             told.append(_storing(outbox_rows(self._events)))

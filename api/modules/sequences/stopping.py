@@ -133,18 +133,17 @@ class Stops:
         """The audit of what a sequence did by itself; who ends one by hand is noted with it."""
         id_, _, sequence_id, *_, reason = row
         self._work.note(
-            AuditEntry(
-                customer_id=self._work.customer_id,
-                id=new_id(),
-                actor_type="sequence",
-                actor_id=sequence_id,
-                action=f"sequence_enrolment.{status}",
-                entity_type="sequence_enrolment",
-                entity_id=id_,
-                after={"status": status, "reason": reason},
-                request_id=moment.request_id,
-                occurred_at=moment.at,
-            )
+            AuditEntry,
+            customer_id=self._work.customer_id,
+            id=new_id(),
+            actor_type="sequence",
+            actor_id=sequence_id,
+            action=f"sequence_enrolment.{status}",
+            entity_type="sequence_enrolment",
+            entity_id=id_,
+            after={"status": status, "reason": reason},
+            request_id=moment.request_id,
+            occurred_at=moment.at,
         )
 
     def _tell(self, status: str, row: Any, moment: Moment) -> None:

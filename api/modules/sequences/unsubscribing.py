@@ -69,18 +69,17 @@ class Unsubscribing:
 
     def _note(self, work: UnitOfWork, suppression_id: str, address: str) -> None:
         work.note(
-            AuditEntry(
-                customer_id=work.customer_id,
-                id=new_id(),
-                actor_type="recipient",
-                actor_id=None,
-                action="suppression.created",
-                entity_type="suppression",
-                entity_id=suppression_id,
-                after={"email": address, "reason": "unsubscribed"},
-                request_id=self._moment.request_id,
-                occurred_at=self._moment.at,
-            )
+            AuditEntry,
+            customer_id=work.customer_id,
+            id=new_id(),
+            actor_type="recipient",
+            actor_id=None,
+            action="suppression.created",
+            entity_type="suppression",
+            entity_id=suppression_id,
+            after={"email": address, "reason": "unsubscribed"},
+            request_id=self._moment.request_id,
+            occurred_at=self._moment.at,
         )
 
 

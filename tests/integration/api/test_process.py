@@ -1,6 +1,8 @@
 """The process: what it does when clients are slow, the database restarts, Redis counts, a command runs."""
 
 import asyncio
+import time
+from contextlib import suppress
 
 import orjson
 import psycopg
@@ -10,7 +12,7 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from api import commands, server
-from api.dependencies.rate_limit import RateLimited, RateLimiter, Rule
+from api.dependencies.rate_limit import BUCKETS, RateLimited, RateLimiter, Rule
 from bevyly.db.read import Reader
 from bevyly.errors import Unavailable
 from bevyly.identity import keys
@@ -133,17 +135,34 @@ async def test_a_busy_subject_is_counted_once_for_each_request(redis_url: str) -
     assert 6400 <= counted <= 6400 + 2 * rule.lease, "leases are shared, and little is taken that is not used"
 
 
-async def test_old_buckets_leave_the_window(redis_url: str) -> None:
-    rule = Rule(new_id(), limit=10, seconds=60)
+async def test_a_limit_holds_over_any_window_whatever_is_taken_ahead(redis_url: str) -> None:
+    rule, admitted = Rule(new_id(), limit=20, seconds=1, lease=8), []
+    async with Redis.from_url(redis_url) as client:
+        limiters = [RateLimiter(client) for _ in range(2)]
+        until = time.monotonic() + 2.5 * rule.seconds
+        while time.monotonic() < until:
+            for limiter in limiters:
+                with suppress(RateLimited):
+                    await limiter.hit(rule, "ann")
+                    admitted.append(time.monotonic())
+            await asyncio.sleep(0.004)
+    fullest = max(sum(1 for other in admitted if 0 <= other - one < rule.seconds) for one in admitted)
+    assert fullest <= rule.limit
+    assert len(admitted) > rule.limit, "the window moves on"
+
+
+@pytest.mark.parametrize(("lease", "counted_for"), [(1, BUCKETS), (8, BUCKETS + 1)])
+async def test_old_buckets_leave_the_window(redis_url: str, lease: int, counted_for: int) -> None:
+    rule = Rule(new_id(), limit=10, seconds=60, lease=lease)
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         limiter, key = RateLimiter(client), f"rate:{rule.name}:ann"
         now = int((await client.time())[0]) * 1000
-        width = 60_000 // 20
-        await client.hset(key, mapping={now // width - 21: 10, now // width - 19: 4})
+        bucket = now // (60_000 // BUCKETS)
+        await client.hset(key, mapping={bucket - counted_for - 1: 10, bucket - counted_for + 1: 4})
         decision = await limiter.hit(rule, "ann")
         assert decision is not None
         assert decision.left == 5
-        assert str(now // width - 21) not in await client.hkeys(key)
+        assert str(bucket - counted_for - 1) not in await client.hkeys(key)
 
 
 def test_a_key_can_be_made_from_the_command_line(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

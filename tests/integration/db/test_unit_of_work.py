@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bevyly.clock import FixedClock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.schema import Account, AuditEntry
-from bevyly.db.unit_of_work import driver_of, flush, unit_of_work
+from bevyly.db.unit_of_work import UnitOfWork, driver_of, flush, unit_of_work
 from bevyly.events.envelope import Event, new_event
 from bevyly.ids import new_id
 from tests.support.databases import Database
@@ -31,8 +31,9 @@ def _created(tenant: str, account_id: str) -> Event:
     )
 
 
-def _entry(tenant: str, entity_id: str) -> AuditEntry:
-    return AuditEntry(
+def _note(work: UnitOfWork, tenant: str, entity_id: str) -> None:
+    work.note(
+        AuditEntry,
         customer_id=tenant,
         id=new_id(),
         actor_type="user",
@@ -99,7 +100,7 @@ async def test_what_failed_in_a_part_is_forgotten_with_its_notes_and_events(data
             with suppress(LookupError):
                 async with work.savepoint():
                     await work.insert(Account(customer_id=tenant, id=account_id, name="A"))
-                    work.note(_entry(tenant, account_id))
+                    _note(work, tenant, account_id)
                     work.emit(_created(tenant, account_id))
                     if account_id == lost:
                         raise LookupError
@@ -117,7 +118,7 @@ async def test_notes_without_events_are_written(database: Database) -> None:
     engine = make_async_engine(database.app_url)
     async with unit_of_work(engine, tenant) as work:
         for _ in range(2):
-            work.note(_entry(tenant, new_id()))
+            _note(work, tenant, new_id())
     await engine.dispose()
     with psycopg.connect(database.owner_url) as connection:
         assert connection.execute("select count(*) from audit").fetchone() == (2,)
@@ -224,7 +225,7 @@ async def test_new_rows_notes_and_events_are_told_of_at_once(database: Database,
     async with unit_of_work(engine, tenant) as work:
         for id_ in ids:
             await work.insert(Account(customer_id=tenant, id=id_, name="A"))
-            work.note(_entry(tenant, id_))
+            _note(work, tenant, id_)
             work.emit(_created(tenant, id_))
         for id_ in ids:
             sure, body = await work.tell("api_tell_account", tenant, id_, False)
