@@ -1,10 +1,52 @@
 """Engines: how a process reaches PostgreSQL. Made once in a process; nothing connects at import."""
 
+import asyncio
+from functools import cached_property
+
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util import await_only
+from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty
 
 _CONNECT = {"connect_timeout": 5}
+
+
+class _InTurn(AsyncAdaptedQueue[ConnectionPoolEntry]):
+    """Free connections, for who waits longest: SQLAlchemy's own queue lets who comes last pass those that wait."""
+
+    @cached_property
+    def _free(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(0)
+
+    def put_nowait(self, item: ConnectionPoolEntry) -> None:
+        super().put_nowait(item)
+        self._free.release()
+
+    def get_nowait(self) -> ConnectionPoolEntry:
+        if self._free.locked():
+            raise Empty
+        await_only(self._free.acquire())
+        return super().get_nowait()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
+        if not block or not self._free.locked():
+            return self.get_nowait()
+        try:
+            await_only(self._wait(timeout))
+        except TimeoutError as error:
+            raise Empty from error
+        return super().get_nowait()
+
+    async def _wait(self, seconds: float | None) -> None:
+        async with asyncio.timeout(seconds):
+            await self._free.acquire()
+
+
+class _FairPool(AsyncAdaptedQueuePool):
+    __module__ = AsyncAdaptedQueuePool.__module__  # what it logs is SQLAlchemy's
+    _queue_class = _InTurn
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -27,6 +69,7 @@ def make_async_engine(url: str, *, pool_size: int = 8, pool_timeout: float = 2.0
     """
     return create_async_engine(
         sqlalchemy_url(url),
+        poolclass=_FairPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
