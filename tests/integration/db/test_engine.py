@@ -23,8 +23,8 @@ async def test_who_waits_is_not_passed_by_who_comes_later(database: Database) ->
         await asyncio.sleep(0)
         second = asyncio.create_task(_use(engine, "second", order))
         await asyncio.sleep(0.01)
-    # asks again at once, before those that wait were woken
-    await asyncio.gather(_use(engine, "late", order, turns=2), first, second)
+    await _use(engine, "late", order, turns=2)
+    await asyncio.gather(first, second)
     await engine.dispose()
     assert order == ["first", "second", "late", "late"]
 
