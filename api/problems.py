@@ -178,11 +178,12 @@ def install(app: FastAPI) -> None:
 def _allowed(request: Request) -> str:
     """What the path of a request may be asked for: one route knows its own methods only.
 
-    A path that is written out is not a record whose id is `batch`.
+    A path that is written out is not a record whose id is `batch`: what leaves least open is meant.
     """
     matching = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
-    matching = [one for one in matching if not one.param_convertors] or matching
-    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
+    open_parts = min((len(one.param_convertors) for one in matching), default=0)
+    meant = [one for one in matching if len(one.param_convertors) == open_parts]
+    return ", ".join(sorted({method for route in meant for method in getattr(route, "methods", None) or ()}))
 
 
 def request_id_of(request: Request) -> str | None:

@@ -10,6 +10,7 @@ from api.problems import MAX_ERRORS
 from tests.integration.api.conftest import Api
 from tests.integration.api.test_tenancy import checksums
 from tests.integration.api.walk import Operation, operations
+from tests.support.documents import document
 
 CPU_SECONDS = 0.5
 """A whole request may cost this much; what is refused takes a tenth of it on a machine of its own."""
@@ -92,3 +93,25 @@ async def test_an_answer_lists_only_as_many_errors_as_anybody_reads(api: Api) ->
     async with api.client(api.a) as client:
         answer = await client.post("/api/v1/accounts", json={"name": "x"} | {f"x{n}": n for n in range(5_000)})
     assert len(answer.json()["errors"]) == MAX_ERRORS
+
+
+def truths(operation: Operation) -> list[str]:
+    """Fields of a body that are true or false."""
+    described = document()["paths"][operation.path][operation.method.lower()]
+    reference = described["requestBody"]["content"]["application/json"]["schema"].get("$ref", "")
+    fields = document()["components"]["schemas"].get(reference.rpartition("/")[2], {}).get("properties", {})
+    return [name for name, schema in fields.items() if "boolean" in str(schema.get("anyOf", schema.get("type")))]
+
+
+@pytest.mark.parametrize("value", [0, "true"])
+async def test_only_true_and_false_are_truths(api: Api, ours: dict[str, str], value: Any) -> None:
+    asked = 0
+    async with api.client(api.a) as client:
+        for operation in targets(api):
+            for field in truths(operation):
+                body = {**(operation.body() or {}), field: value}
+                answer = await client.request(operation.method, operation.url(ours), json=body)
+                assert answer.status_code == 422, (operation.name, field, answer.text)
+                assert f"body.{field}" in {one["field"] for one in answer.json()["errors"]}, operation.name
+                asked += 1
+    assert asked >= 12

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from api.query.schemas import ListPage, ListQuery
 from api.schemas import Currency, Custom, Id, Input, Minor, Output, Text50
@@ -37,7 +37,7 @@ class WritingDefaults(Input):
 class _Config(Input):
     """What every agent has: a switch, a sponsor, a cap."""
 
-    enabled: bool = Field(description="whether it works at all: the kill switch")
+    enabled: StrictBool = Field(description="whether it works at all: the kill switch")
     sponsor_id: Id = Field(description="the user whose rights it never exceeds; must be allowed what it does")
     cost_cap_minor: Minor | None = Field(default=None, description="what its runs may cost in a calendar month")
     run_cost_minor: Minor = Field(

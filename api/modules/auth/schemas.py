@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool
 
 from api.schemas import Email, Id, Input, Name, Output, PageInfo, PageQuery
 from bevyly.identity.passwords import MAX_LENGTH, MIN_LENGTH
@@ -42,7 +42,7 @@ class LogOut(Input):
     """What to end: the chain of one refresh token, every session of the user, or else the one that asks."""
 
     refresh_token: Token | None = None
-    everywhere: bool = False
+    everywhere: StrictBool = False
 
 
 class Tokens(Output):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, StrictBool, ValidationError
 
 from api.modules.batch.changes import Operation, RowChange, Status
 from api.modules.batch.kinds import Kind
@@ -18,7 +18,7 @@ _WORDS = ("op", "id", "version")
 class Batch(Input):
     """Rows to apply, in their order. A row is the fields of one record beside `op`, `id` and `version`."""
 
-    atomic: bool = Field(default=False, description="all rows take effect, or none")
+    atomic: StrictBool = Field(default=False, description="all rows take effect, or none")
     rows: list[dict[str, JsonValue]] = Field(
         min_length=1,
         max_length=MAX_ROWS,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from api.modules.custom_fields.types import MAX_TEXT, Object, Type
 from api.schemas import Id, Input, Output, PageInfo, PageQuery, Text100
@@ -24,7 +24,7 @@ class Option(Input):
 
     value: Value
     label: Text100
-    archived: bool = Field(default=False, description="not offered any more; records keep it")
+    archived: StrictBool = Field(default=False, description="not offered any more; records keep it")
 
 
 def _each_once(options: list[Option]) -> list[Option]:
@@ -49,7 +49,7 @@ class CustomFieldChange(Input):
     max_length: int | None = Field(default=None, ge=1, le=MAX_TEXT, description="characters, of `text`")
     minimum: Bound | None = Field(default=None, description="of `number`")
     maximum: Bound | None = Field(default=None, description="of `number`")
-    archived: bool = Field(default=False, description="takes no new values; records keep theirs")
+    archived: StrictBool = Field(default=False, description="takes no new values; records keep theirs")
 
 
 class CustomFieldCreate(Input):
@@ -104,4 +104,4 @@ class CustomFieldQuery(PageQuery):
     """Which custom fields."""
 
     object: Object | None = None
-    archived: bool | None = None
+    archived: StrictBool | None = None

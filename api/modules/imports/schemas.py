@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictBool
 
 from api.schemas import Id, Input, Name, Output, PageInfo, PageQuery
 
@@ -41,8 +41,8 @@ class Column(Input):
     )
     letters: Literal["lower", "upper"] | None = None
     date_format: Literal["iso", "dmy", "mdy"] = "iso"
-    decimal_comma: bool = False
-    minor_units: bool = Field(default=False, description="amounts are in minor units already")
+    decimal_comma: StrictBool = False
+    minor_units: StrictBool = Field(default=False, description="amounts are in minor units already")
     by: By | None = Field(default=None, description="how a cell names another record, or an owner")
 
 
@@ -60,7 +60,7 @@ class Mapping(Input):
 class Start(Input):
     """How to run."""
 
-    dry_run: bool = Field(default=False, description="the same counts and errors, and no effect")
+    dry_run: StrictBool = Field(default=False, description="the same counts and errors, and no effect")
 
 
 class ImportQuery(PageQuery):

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StrictBool, StringConstraints, model_validator
 
 from api.modules.sequences.templates import checked
 from api.query.schemas import ListPage, ListQuery
@@ -177,8 +177,8 @@ class Enrol(Input):
 
     people: list[Person] = Field(min_length=1, max_length=MAX_PEOPLE)
     sender_id: Id | None = Field(default=None, description="the one who asks where left out; owners and admins choose")
-    allow_parallel: bool = Field(default=False, description="also who is on the way through another sequence")
-    allow_again: bool = Field(default=False, description="also who went through this one before")
+    allow_parallel: StrictBool = Field(default=False, description="also who is on the way through another sequence")
+    allow_again: StrictBool = Field(default=False, description="also who went through this one before")
 
 
 class EnrolledRow(Output):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 
 from api.schemas import (
     AttentionBudget,
@@ -46,10 +46,10 @@ class SettingsChange(Input):
     record_visibility: Visibility = Field(
         default="everyone", description="whose records members and viewers see; leads of a team see their team"
     )
-    strict_custom_fields: bool = Field(default=False, description="whether undeclared custom fields are refused")
+    strict_custom_fields: StrictBool = Field(default=False, description="whether undeclared custom fields are refused")
     attention_budget: AttentionBudget | None = None
     signal_thresholds: Overrides = Field(default_factory=dict)
-    pooling: bool = Field(default=True, description="whether outcomes may inform what all tenants start from")
+    pooling: StrictBool = Field(default=True, description="whether outcomes may inform what all tenants start from")
 
 
 class Settings(Output):

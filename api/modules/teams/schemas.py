@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 
 from api.schemas import Id, Input, Name, Output, PageInfo, PageQuery
 
@@ -14,7 +14,7 @@ class Member(Input):
     """A user in a team; a lead sees the records of the whole team."""
 
     user_id: Id
-    lead: bool = False
+    lead: StrictBool = False
 
 
 def _each_once(members: list[Member]) -> list[Member]:

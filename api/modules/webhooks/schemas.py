@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from api.schemas import Id, Input, Instant, Name, Output, PageInfo, PageQuery, Scalar
 from bevyly.webhooks.subscriptions import is_offered
@@ -67,7 +67,7 @@ class WebhookChange(Input):
     description: Name | None = None
     event_types: EventTypes = Field(default_factory=list)
     filters: Filters = Field(default_factory=list)
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class WebhookCreate(WebhookChange):

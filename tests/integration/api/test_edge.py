@@ -185,6 +185,8 @@ async def test_every_answer_carries_its_headers(api: Api) -> None:
         assert refused.headers["allow"] == "GET, POST"
         assert (await client.get("/api/v1/accounts/batch")).status_code == 404, "a record whose id that could be"
         assert (await client.put("/api/v1/accounts/batch")).headers["allow"] == "POST"
+        reproduce = f"/api/v1/intent/scores/{new_id()}/reproduce"
+        assert (await client.put(reproduce)).headers["allow"] == "POST", "not an entity of that name"
 
 
 @pytest.mark.parametrize("number", ["0.5", "-1", "1e9", " 17 ", "1732838400"])
