@@ -102,7 +102,7 @@ def served(database: Database, redis_url: str, log: Path) -> Iterator[Served]:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
