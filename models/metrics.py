@@ -119,12 +119,16 @@ def reliability(y: np.ndarray, p: np.ndarray) -> list[dict[str, float]]:
     for part in np.array_split(order, BINS):
         if not len(part):
             continue
-        n, won = len(part), float(y[part].sum())
-        centre = (won + 0.5) / (n + 1)
-        half = 1.645 * float(np.sqrt(centre * (1 - centre) / (n + 2)))
-        low, high = max(centre - half, 0.0), min(centre + half, 1.0)
-        rows.append({"n": float(n), "predicted": float(p[part].mean()), "observed": won / n, "low": low, "high": high})
+        rows.append({"n": float(len(part)), "predicted": float(p[part].mean())} | observed(y[part]))
     return rows
+
+
+def observed(y: np.ndarray) -> dict[str, float]:
+    """The rate of `y` (0/1), (rows,) at least one, with a 90 % Jeffreys-like interval."""
+    n, won = len(y), float(y.sum())
+    centre = (won + 0.5) / (n + 1)
+    half = 1.645 * float(np.sqrt(centre * (1 - centre) / (n + 2)))
+    return {"observed": won / n, "low": max(centre - half, 0.0), "high": min(centre + half, 1.0)}
 
 
 def _bootstrap(groups: np.ndarray, draws: int, seed: int) -> np.ndarray:

@@ -4,8 +4,8 @@ Belongs here: the candidates, their time-forward predictions, the choice. The wi
 calibration, so that it never sees a prediction on a training row.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from models.additive import AdditiveClassifier
 from models.calibration import AffineCalibrator, sigmoid
 from models.splits import forward_folds
 
-_SPLINES: Mapping[str, Mapping[str, object]] = {
+_SPLINES: dict[str, dict[str, Any]] = {
     f"spline-{penalty}": {"learner": "spline", "penalty": float(penalty)} for penalty in (3, 10, 30)
 }
-_BOOSTED: Mapping[str, Mapping[str, object]] = {
+_BOOSTED: dict[str, dict[str, Any]] = {
     "boosted": {"learner": "boosted"},
     "paired": {"learner": "boosted", "pairs": 25, "trees": 300},
 }
-_BLENDS: Mapping[str, tuple[str, str]] = {f"{one}+{two}": (one, two) for one in _SPLINES for two in _BOOSTED}
+_BLENDS = {f"{one}+{two}": (one, two) for one in _SPLINES for two in _BOOSTED}
 STURDY = "spline-30"  # with few outcomes there is nothing to choose by
 CHOICE_NEEDS = 300  # entities
 PAIRS_NEED = 1000  # entities
@@ -61,7 +61,7 @@ def estimator(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassif
         context=rows.context,
         bags=bags,
         random_state=seed,
-        **options,  # type: ignore[arg-type]  # values of several types
+        **options,
     )
 
 

@@ -11,11 +11,12 @@ from models.pairs import strongest_pairs
 
 @pytest.fixture(scope="module")
 def sample():
-    """A number 0, levels 1 and 3, age 2; the outcome depends on 0 × age and on whether 1 equals 3."""
+    """A number 0, levels 1 and 3, age 2; the outcome depends on 0 × age, on 0 × 1 and on whether 1 equals 3."""
     random = np.random.default_rng(0)
     codes = random.integers(1, 5, (3000, 4)).astype(np.uint8)
     codes[random.random(codes.shape) < 0.05] = 0
-    truth = 1.5 * (codes[:, 1] == codes[:, 3]) + (codes[:, 0] - 2.5) * (codes[:, 2] > 2) - 0.5
+    number = codes[:, 0] - 2.5
+    truth = 1.5 * (codes[:, 1] == codes[:, 3]) + number * ((codes[:, 2] > 2) - 0.5 * (codes[:, 1] == 2)) - 0.5
     y = (random.random(3000) < 1 / (1 + np.exp(-truth))).astype(int)
     centres = [np.arange(5.0)] * 4
     return Sample(codes=codes, centres=centres, categorical=frozenset({1, 3}), y=y, weight=np.ones(3000), context=2)
