@@ -76,7 +76,7 @@ def evaluate_dataset(
 
     One tenant's marts. `moments`: those to report (all by default); training always sees all of them.
     """
-    task = Task(recipe=RECIPES[score_type], rule=rule, doubtful=doubtful, seed=seed, others=PLAIN | (others or {}))
+    task = Task(recipe=RECIPES[score_type], rule=rule, doubtful=doubtful, seed=seed, others={**PLAIN, **(others or {})})
     check(snapshots, task.recipe.contract)
     known = label(task.recipe, snapshots, outcomes, as_of=as_of, young=True)
     wanted = snapshots["moment"].unique(maintain_order=True).to_list() if moments is None else list(moments)

@@ -4,9 +4,9 @@ Belongs here: drawing points of `models.evaluation.Judgement.curves` on axes tha
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 _INK, _OURS, _BAR, _GREY = "#1f2933", "#2b6cb0", "#90b4d8", "#9aa5b1"
@@ -37,7 +37,7 @@ def lift(axes: Axes, curves: Mapping[str, Any]) -> None:
 def over_time(axes: Axes, curves: Mapping[str, Any]) -> None:
     """Mean predicted and observed rate per span of creation time, with 90 % intervals of the observed."""
     spans = curves["over_time"]
-    middles = [datetime.fromtimestamp((span["from"] + span["to"]) / 2e6, UTC) for span in spans]
+    middles = np.array([(span["from"] + span["to"]) / 2 for span in spans]).astype("datetime64[us]")
     axes.plot(middles, [span["predicted"] for span in spans], color=_INK, linewidth=1.5, label="predicted")
     _observed(axes, middles, spans)
     axes.set(ylim=(0, min(1.0, 1.15 * max(span["high"] for span in spans))), xlabel="created")
@@ -53,7 +53,7 @@ PLOTS: Mapping[str, Callable[[Axes, Mapping[str, Any]], None]] = {
 }
 
 
-def _observed(axes: Axes, at: list[Any], points: list[dict[str, float]]) -> None:
+def _observed(axes: Axes, at: Any, points: list[dict[str, float]]) -> None:
     below = [max(point["observed"] - point["low"], 0.0) for point in points]
     above = [max(point["high"] - point["observed"], 0.0) for point in points]
     rates = [point["observed"] for point in points]
