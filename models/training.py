@@ -3,9 +3,9 @@
 Belongs here: the order of the steps. Each step is a file of its own; what one score is about is its recipe.
 
 Per tenant: the pooled shape of the *other* tenants is the prior; the own shape, chosen by later folds, weighs in with
-the number of outcomes; an affine map makes it a probability. Its slope is fitted to predictions on later rows than
-taught them, its offset to all rows: a rate that was off for a while says little of the next one. Tenants in `opted_out`
-neither give nor take.
+the number of outcomes; an affine map, fitted to predictions on later rows than taught them, makes it a probability. The
+newest rows weigh no more than those before: a rate that was off lately says little of the next one (ADR 34). Tenants in
+`opted_out` neither give nor take.
 """
 
 from collections.abc import Collection
@@ -30,7 +30,6 @@ from models.selection import STURDY, Choice, Rows, choose, fitted
 
 BAGS = 5
 _LARGE_SHARE = 0.1  # of the pool: from here on a tenant's prior is refitted without it
-_HELD = 1e-6  # deviation of a slope that is given
 _POOL_CAP = 2000.0  # entities after which a tenant counts no more in the pool
 
 
@@ -163,7 +162,7 @@ def _head(own: Labelled, seen: pl.DataFrame, lent: Shape, prior: pooling.Prior, 
         shape = replace(shape, tables=shape.tables.centred(coded(shape, values), np.ones(seen.height)))
     head = Head(
         shape=shape,
-        offset=_offset(shape, calibrator.slope_, own, prior),
+        offset=calibrator.offset_,
         slope=calibrator.slope_,
         covariance=calibrator.covariance_,
         scale=bands.Scale.of(np.empty(0), 0.0),
@@ -195,22 +194,10 @@ def _evidence(choice: Choice, model: AdditiveClassifier, lent_raw: np.ndarray, s
 
 
 def _calibrated(evidence: Evidence, own: Labelled, prior: pooling.Prior) -> AffineCalibrator:
-    """The affine map that the evidence asks for; an entity counts once however many snapshots it has, for they are not
-    independent.
-    """
+    """The affine map; an entity counts once however many snapshots it has, for they are not independent."""
+    repeats = max(len(own.y) / max(own.entities, 1), 1.0)
     calibrator = AffineCalibrator(offset=prior.mean, offset_sd=prior.sd)
-    return calibrator.fit(evidence.raw, own.y, sample_weight=evidence.weight / _repeats(own))
-
-
-def _offset(shape: Shape, slope: float, own: Labelled, prior: pooling.Prior) -> float:
-    """The offset at which `shape`, so flattened, says of all own rows what became of them."""
-    raw = shape.tables.logit(coded(shape, shape.encoder.transform(own.frame)))
-    level = AffineCalibrator(offset=prior.mean, offset_sd=prior.sd, slope=slope, slope_sd=_HELD)
-    return level.fit(raw, own.y, sample_weight=np.full(len(raw), 1.0 / _repeats(own))).offset_
-
-
-def _repeats(own: Labelled) -> float:
-    return max(len(own.y) / max(own.entities, 1), 1.0)
+    return calibrator.fit(evidence.raw, own.y, sample_weight=evidence.weight / repeats)
 
 
 def _norms(encoder: FrameEncoder, values: np.ndarray) -> np.ndarray:

@@ -55,15 +55,6 @@ def test_skill_is_found_and_shown_as_a_probability(skilled):
     assert facts.metrics["brier"] < facts.metrics["brier_base"]
 
 
-def test_a_run_of_luck_at_the_end_does_not_set_the_level(marts, now):
-    snapshots, outcomes = marts(n=400)
-    lucky = pl.when(pl.int_range(pl.len()) >= 340).then(pl.lit("won")).otherwise("outcome")
-    outcomes = outcomes.with_columns(outcome=lucky)
-    model = train("conversion", snapshots, outcomes, as_of=now, bags=0)
-    said = model.score(snapshots, explain=False)["probability"].mean()
-    assert said == pytest.approx((outcomes["outcome"] == "won").mean(), abs=0.02)
-
-
 def test_same_input_same_model(skilled, now):
     model, snapshots, outcomes = skilled
     again = train("conversion", snapshots, outcomes, as_of=now, bags=2)
