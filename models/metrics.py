@@ -170,8 +170,18 @@ def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> tuple[np.ndar
 
 def _ece(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     starts = np.unique(np.linspace(0, len(y), min(BINS, len(y)), endpoint=False).astype(int))
-    gaps = np.add.reduceat(weights * (p - y), starts, axis=1)
+    gaps = np.add.reduceat(_shared(weights * (p - y), p, weights), starts, axis=1)
     return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
+
+
+def _shared(gaps: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Rows of equal `p` share their gaps: no order among them may say which bin one falls into."""
+    starts = np.flatnonzero(np.r_[True, np.diff(p) != 0])
+    if len(starts) == len(p):
+        return gaps
+    total = np.add.reduceat(weights, starts, axis=1)
+    mean = np.add.reduceat(gaps, starts, axis=1) / np.maximum(total, 1e-12)
+    return np.asarray(np.repeat(mean, np.diff(np.r_[starts, len(p)]), axis=1) * weights)
 
 
 def ece_chance(y: np.ndarray, p: np.ndarray, *, draws: int, seed: int = 0) -> float:
