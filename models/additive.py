@@ -14,16 +14,17 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from models.binning import QuantileBinner
-from models.learners import Sample, boosted, spline
+from models.learners import Sample, boosted, pairs_beyond, spline
 from models.tables import Tables, mixed
 
 
 class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A generalised additive model, with pairwise terms for one context feature only, kept as tables.
+    """A generalised additive model with few pairwise terms, kept as tables.
 
     learner: "spline" (ridge logistic regression on splines), "boosted" (gradient boosting without other interactions
-    than with `context`), or "blend" (the mean of both logits).
+    than with `context` and in `pairs`), or "blend" (the mean of both logits).
     categorical: positions of level codes. context: position of a feature (age) that interacts with every other one.
+    pairs: how many other pairs of features boosting may see, chosen by what the spline leaves over (GA2M).
     bags: cluster-bootstrap samples from which `variance_`, the spread of every bin's worth, is taken.
     """
 
@@ -35,6 +36,7 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         context: int | None = None,
         trees: int = 200,
         penalty: float = 10.0,
+        pairs: int = 0,
         bags: int = 0,
         max_bins: int = 63,
         random_state: int = 0,
@@ -44,6 +46,7 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         self.context = context
         self.trees = trees
         self.penalty = penalty
+        self.pairs = pairs
         self.bags = bags
         self.max_bins = max_bins
         self.random_state = random_state
@@ -125,10 +128,13 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
 
     def _fit_once(self, sample: Sample, bag: int) -> Tables:
         parts = []
-        if self.learner in ("spline", "blend"):
+        if self.learner != "boosted" or self.pairs:
             parts.append(spline(sample, penalty=self.penalty))
-        if self.learner in ("boosted", "blend"):
-            parts.append(boosted(sample, trees=self.trees, seed=self.random_state + bag))
+        if self.learner != "spline":
+            chosen = pairs_beyond(sample, parts[0], self.pairs) if self.pairs else []
+            parts.append(boosted(sample, trees=self.trees, seed=self.random_state + bag, chosen=chosen))
+        if self.learner == "boosted":
+            parts = parts[-1:]
         return mixed([(1.0 / len(parts), part) for part in parts])
 
     def _coded(self, X: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 Belongs here: the card as plain values, and as Markdown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.heads import Facts
@@ -49,6 +49,11 @@ def of_pool(card: Mapping[str, Any]) -> dict[str, Any]:
     return dict(card) | {"n": None, "rows": None, "trained_from": None, "trained_to": None, "tenants": {}}
 
 
+def judged_card(card: Mapping[str, Any], *, moment: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The card with figures on rows that were newer than all it learned from: its own first, then those of others."""
+    return dict(card) | {"judged": {"moment": moment, "rows": [dict(row) for row in rows]}}
+
+
 def render(card: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     lines = [
@@ -72,6 +77,8 @@ def render(card: Mapping[str, Any]) -> str:
             "|" + "---|" * (5 + len(_FIGURES)),
         ]
     lines += [_row(tenant, facts) for tenant, facts in card["tenants"].items()]
+    if "judged" in card:
+        lines += _judged(**card["judged"])
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +117,31 @@ def _row(tenant: str, facts: Mapping[str, Any]) -> str:
     )
 
 
-def _figure(metrics: Mapping[str, float], name: str) -> str:
+def _judged(moment: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    ours = rows[0]
+    return [
+        "",
+        f"## Judged on newer rows: {moment}",
+        "",
+        f"{ours['n']} rows, {ours['positives']} of them won, Brier score of the base rate {ours['brier_base']:.3f}. "
+        f"A perfectly calibrated model of this sharpness would show an ECE of {ours['ece_noise']:.3f} on so few; "
+        f"the mean prediction is off by {ours['mean_off']:+.3f}. Shown as {ours['display']}: {ours['display_reason']}.",
+        "",
+        "| model | auc (90 % interval) | ours ahead by | pr_auc | brier | ece | lift |",
+        "|" + "---|" * 7,
+        *(_beside(row) for row in rows),
+    ]
+
+
+def _beside(row: Mapping[str, Any]) -> str:
+    ahead = _figure(row, "auc_ahead", signed=True)
+    plain = " | ".join("–" if row[name] is None else f"{row[name]:.3f}" for name in ("pr_auc", "brier", "ece", "lift"))
+    return f"| {row['model']} | {_figure(row, 'auc')} | {ahead} | {plain} |"
+
+
+def _figure(metrics: Mapping[str, float], name: str, *, signed: bool = False) -> str:
     if name not in metrics:
         return "–"
-    return f"{metrics[name]:.3f} ({metrics[f'{name}_low']:.3f}–{metrics[f'{name}_high']:.3f})"
+    sign = "+" if signed else ""
+    value, low, high = (f"{metrics[one]:{sign}.3f}" for one in (name, f"{name}_low", f"{name}_high"))
+    return f"{value} ({low} to {high})" if signed else f"{value} ({low}–{high})"

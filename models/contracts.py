@@ -197,7 +197,8 @@ _LEAKS = (
     *("call_7d", "email_7d", "meeting_7d", "task_7d", "proposal_7d"),
     # X Education: written after sales contact
     *("tags", "lead_quality", "lead_profile"),
-    # BPI 2012: these are the decision
+    # BPI 2012: whether there will be an offer, and the events that are the decision
+    "offer_sent",
     *("a_approved", "a_registered", "a_activated", "a_declined", "a_cancelled", "o_accepted", "o_declined"),
     # Maven: known only once the deal is closed
     *("close_value", "close_date"),

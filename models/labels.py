@@ -1,11 +1,9 @@
 """From snapshots and outcomes to labelled rows, with nothing decided after `as_of` and without the bias of the young.
 
 Belongs here: what counts as an outcome, and which rows are old enough to be judged. A young entity that is already
-decided
-was decided early, and early decisions are mostly losses: training on it would teach that new entities lose. So a row
-counts
-only once its tenant's usual decision time (90th percentile) has passed, unless that would cost more than half of the
-rows.
+decided was decided early, and early decisions are mostly losses: training on it would teach that new entities lose. So
+a row counts only once its tenant's usual decision time (90th percentile) has passed, unless that would cost more than
+half of the rows. Up to the oldest entity that is still open, all are decided, and nothing has to be waited for.
 """
 
 from dataclasses import dataclass
@@ -70,12 +68,15 @@ def _within(rows: pl.DataFrame, days: float, as_of: datetime) -> pl.DataFrame:
 
 def _ended(rows: pl.DataFrame, created: str, as_of: datetime, young: bool) -> pl.DataFrame:
     """How decided entities ended, of those old enough."""
-    decided = rows.filter(pl.col("_decided").is_not_null()).with_columns(_y=pl.col("_won"))
+    is_decided, tenant = pl.col("_decided").is_not_null(), "customer_id"
+    ended = rows.with_columns(_first_open=pl.col(created).filter(~is_decided).min().over(tenant)).filter(is_decided)
+    ended = ended.with_columns(_y=pl.col("_won"))
     if young:
-        return decided
-    usual = (pl.col("_decided") - pl.col(created)).quantile(_USUAL).over("customer_id")
-    enough = pl.max_horizontal(pl.lit(as_of) - usual, pl.col(created).median().over("customer_id"))
-    return decided.filter(pl.col(created) <= enough)
+        return ended.drop("_first_open")
+    usual = (pl.col("_decided") - pl.col(created)).quantile(_USUAL).over(tenant)
+    first_open = pl.col("_first_open")
+    enough = pl.max_horizontal(pl.lit(as_of) - usual, pl.col(created).median().over(tenant), first_open)
+    return ended.filter(first_open.is_null() | (pl.col(created) <= enough)).drop("_first_open")
 
 
 def _labelled(rows: pl.DataFrame, key: list[str], created: str) -> Labelled:

@@ -1,5 +1,5 @@
-"""Two ways to learn additive tables from binned rows: penalised logistic splines, and boosted trees without
-interactions.
+"""Two ways to learn additive tables from binned rows: penalised logistic splines, and boosted trees with chosen
+interactions only.
 
 Belongs here: fitting one function to one sample. Bins are `binning`; averaging, bagging and the estimator are
 `additive`.
@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import SplineTransformer
 
 from models.binning import MISSING
+from models.pairs import strongest_pairs
 from models.tables import Pair, Tables
 
 
@@ -63,41 +64,64 @@ def spline(sample: Sample, *, penalty: float) -> Tables:
     return Tables(float(model.intercept_[0]), mains, pairs, sample.context)
 
 
-def boosted(sample: Sample, *, trees: int, seed: int) -> Tables:
-    """Gradient boosting in which a tree path sees one feature, or one and age; its tables are read off by
-    prediction.
+def boosted(sample: Sample, *, trees: int, seed: int, chosen: Sequence[Pair] = ()) -> Tables:
+    """Gradient boosting in which a tree path sees one feature, or one and age, or a pair of `chosen`; its tables are
+    read off by prediction.
     """
     features = range(len(sample.sizes))
     pairs = [] if sample.context is None else [(sample.context, j) for j in features if j != sample.context]
+    pairs += chosen
     groups = [{j} for j in features] + [set(pair) for pair in pairs]
-    model = _booster(sample, trees=trees, groups=groups, seed=seed)
-    return _read_off(model, sample.sizes, pairs, sample.context)
+    booster = _Booster(sample, trees=trees, groups=groups, seed=seed)
+    return _read_off(booster, sample.sizes, pairs, sample.context)
 
 
-def _booster(sample: Sample, *, trees: int, groups: list[set[int]], seed: int) -> HistGradientBoostingClassifier:
-    model = HistGradientBoostingClassifier(
-        learning_rate=0.05,
-        max_iter=trees,
-        max_leaf_nodes=6,
-        min_samples_leaf=max(5, min(30, len(sample.y) // 20)),
-        l2_regularization=5.0,
-        interaction_cst=groups,
-        categorical_features=sorted(sample.categorical) or None,
-        early_stopping=False,
-        random_state=seed,
+def pairs_beyond(sample: Sample, fitted: Tables, count: int) -> list[Pair]:
+    """The `count` strongest pairs in what `fitted` leaves over of `sample`; none with the context, which has all."""
+    return strongest_pairs(
+        sample.codes,
+        fitted.logit(sample.codes),
+        sample.y,
+        sample.weight,
+        categorical=sample.categorical,
+        without=sample.context,
+        count=count,
     )
-    return model.fit(sample.codes, sample.y, sample_weight=sample.weight)
 
 
-def _read_off(
-    model: HistGradientBoostingClassifier, sizes: Sequence[int], pairs: Sequence[Pair], context: int | None
-) -> Tables:
+class _Booster:
+    """Boosted trees over codes, with the levels first: scikit-learn moves them there, and counts the features of
+    `interaction_cst` only after that.
+    """
+
+    def __init__(self, sample: Sample, *, trees: int, groups: list[set[int]], seed: int) -> None:
+        levels = sorted(sample.categorical)
+        self.order = [*levels, *(j for j in range(len(sample.sizes)) if j not in sample.categorical)]
+        place = {j: at for at, j in enumerate(self.order)}
+        self.model = HistGradientBoostingClassifier(
+            learning_rate=0.05,
+            max_iter=trees,
+            max_leaf_nodes=6,
+            min_samples_leaf=max(5, min(30, len(sample.y) // 20)),
+            l2_regularization=5.0,
+            interaction_cst=[{place[j] for j in group} for group in groups],
+            categorical_features=list(range(len(levels))) or None,
+            early_stopping=False,
+            random_state=seed,
+        ).fit(sample.codes[:, self.order], sample.y, sample_weight=sample.weight)
+
+    def logit(self, codes: np.ndarray) -> np.ndarray:
+        """float64 (rows,) of uint8 codes (rows, features)."""
+        return np.asarray(self.model.decision_function(codes[:, self.order]))
+
+
+def _read_off(booster: _Booster, sizes: Sequence[int], pairs: Sequence[Pair], context: int | None) -> Tables:
     """Exact tables of a model without further interactions: vary one feature (or two), hold the others at missing."""
     features = len(sizes)
     codes = np.zeros((1 + sum(sizes), features), dtype=np.uint8)
     for j, start in enumerate(1 + np.cumsum([0, *sizes[:-1]])):
         codes[start : start + sizes[j], j] = np.arange(sizes[j])
-    raw = model.decision_function(codes)
+    raw = booster.logit(codes)
     intercept = float(raw[0])
     mains = [part - intercept for part in np.split(raw[1:], np.cumsum(sizes)[:-1])]
     tables = {}
@@ -105,7 +129,7 @@ def _read_off(
         grid = np.zeros((sizes[i] * sizes[j], features), dtype=np.uint8)
         grid[:, i] = np.repeat(np.arange(sizes[i]), sizes[j])
         grid[:, j] = np.tile(np.arange(sizes[j]), sizes[i])
-        both = model.decision_function(grid).reshape(sizes[i], sizes[j])
+        both = booster.logit(grid).reshape(sizes[i], sizes[j])
         tables[i, j] = both - intercept - mains[i][:, None] - mains[j][None, :]
     return Tables(intercept, mains, tables, context)
 

@@ -119,12 +119,16 @@ def reliability(y: np.ndarray, p: np.ndarray) -> list[dict[str, float]]:
     for part in np.array_split(order, BINS):
         if not len(part):
             continue
-        n, won = len(part), float(y[part].sum())
-        centre = (won + 0.5) / (n + 1)
-        half = 1.645 * float(np.sqrt(centre * (1 - centre) / (n + 2)))
-        low, high = max(centre - half, 0.0), min(centre + half, 1.0)
-        rows.append({"n": float(n), "predicted": float(p[part].mean()), "observed": won / n, "low": low, "high": high})
+        rows.append({"n": float(len(part)), "predicted": float(p[part].mean())} | observed(y[part]))
     return rows
+
+
+def observed(y: np.ndarray) -> dict[str, float]:
+    """The rate of `y` (0/1), (rows,) at least one, with a 90 % Jeffreys-like interval."""
+    n, won = len(y), float(y.sum())
+    centre = (won + 0.5) / (n + 1)
+    half = 1.645 * float(np.sqrt(centre * (1 - centre) / (n + 2)))
+    return {"observed": won / n, "low": max(centre - half, 0.0), "high": min(centre + half, 1.0)}
 
 
 def _bootstrap(groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -166,8 +170,18 @@ def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> tuple[np.ndar
 
 def _ece(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     starts = np.unique(np.linspace(0, len(y), min(BINS, len(y)), endpoint=False).astype(int))
-    gaps = np.add.reduceat(weights * (p - y), starts, axis=1)
+    gaps = np.add.reduceat(_shared(weights * (p - y), p, weights), starts, axis=1)
     return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
+
+
+def _shared(gaps: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Rows of equal `p` share their gaps: no order among them may say which bin one falls into."""
+    starts = np.flatnonzero(np.r_[True, np.diff(p) != 0])
+    if len(starts) == len(p):
+        return gaps
+    total = np.add.reduceat(weights, starts, axis=1)
+    mean = np.add.reduceat(gaps, starts, axis=1) / np.maximum(total, 1e-12)
+    return np.asarray(np.repeat(mean, np.diff(np.r_[starts, len(p)]), axis=1) * weights)
 
 
 def ece_chance(y: np.ndarray, p: np.ndarray, *, draws: int, seed: int = 0) -> float:

@@ -4,8 +4,8 @@ Belongs here: the candidates, their time-forward predictions, the choice. The wi
 calibration, so that it never sees a prediction on a training row.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +13,17 @@ from models.additive import AdditiveClassifier
 from models.calibration import AffineCalibrator, sigmoid
 from models.splits import forward_folds
 
-CANDIDATES: Mapping[str, Mapping[str, object]] = {
-    "spline-10": {"learner": "spline", "penalty": 10.0},
-    "spline-30": {"learner": "spline", "penalty": 30.0},
-    "boosted": {"learner": "boosted"},
-    "blend": {"learner": "blend", "penalty": 10.0},
+_SPLINES: dict[str, dict[str, Any]] = {
+    f"spline-{penalty}": {"learner": "spline", "penalty": float(penalty)} for penalty in (3, 10, 30)
 }
-BLEND, HALVES = (
-    "blend",
-    ("spline-10", "boosted"),
-)  # the blend is the mean of these two, which saves fitting it in the folds
+_BOOSTED: dict[str, dict[str, Any]] = {
+    "boosted": {"learner": "boosted"},
+    "paired": {"learner": "boosted", "pairs": 25, "trees": 300},
+}
+_BLENDS = {f"{one}+{two}": (one, two) for one in _SPLINES for two in _BOOSTED}
 STURDY = "spline-30"  # with few outcomes there is nothing to choose by
 CHOICE_NEEDS = 300  # entities
+PAIRS_NEED = 1000  # entities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +52,16 @@ class Choice:
 
 def estimator(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassifier:
     """The unfitted candidate `name` for `rows`."""
-    options = dict(CANDIDATES[name])
+    spline, _, boosted = name.partition("+")
+    options = dict((_SPLINES | _BOOSTED)[spline])
+    if boosted:
+        options |= _BOOSTED[boosted] | {"learner": "blend"}
     return AdditiveClassifier(
         categorical=rows.categorical,
         context=rows.context,
         bags=bags,
         random_state=seed,
-        **options,  # type: ignore[arg-type]  # values of several types
+        **options,
     )
 
 
@@ -71,14 +73,24 @@ def fitted(name: str, rows: Rows, *, bags: int, seed: int) -> AdditiveClassifier
 
 def choose(rows: Rows, *, seed: int) -> Choice:
     """The candidate with the least log loss on later folds, each judged after its own affine calibration."""
-    few = len(np.unique(rows.entity)) < CHOICE_NEEDS
-    names = [STURDY] if few else list(CANDIDATES)
-    judged = {name: _out_of_fold(name, rows, seed) for name in names if name != BLEND}
-    if not few:
-        judged[BLEND] = np.mean([judged[name] for name in HALVES], axis=0)
+    halves = _within_reach(len(np.unique(rows.entity)))
+    judged = {name: _out_of_fold(name, rows, seed) for name in halves}
+    # a blend is the mean of its halves, which saves fitting it in the folds
+    judged |= {
+        name: np.mean([judged[half] for half in parts], axis=0)
+        for name, parts in _BLENDS.items()
+        if judged.keys() >= set(parts)
+    }
     losses = {name: _loss(logit, rows.y) for name, logit in judged.items()}
-    best = min(names, key=lambda name: (losses[name], name))
+    best = min(losses, key=lambda name: (losses[name], name))
     return Choice(name=best, logit=judged[best], losses=losses)
+
+
+def _within_reach(entities: int) -> list[str]:
+    """Candidates, without blends, among which so many entities can choose."""
+    if entities < CHOICE_NEEDS:
+        return [STURDY]
+    return [*_SPLINES, *(name for name in _BOOSTED if name != "paired" or entities >= PAIRS_NEED)]
 
 
 def _out_of_fold(name: str, rows: Rows, seed: int) -> np.ndarray:

@@ -3,9 +3,9 @@
 Belongs here: the order of the steps. Each step is a file of its own; what one score is about is its recipe.
 
 Per tenant: the pooled shape of the *other* tenants is the prior; the own shape, chosen by later folds, weighs in with
-the
-number of outcomes; an affine map, fitted to predictions on later rows than taught them and weighted towards the newest,
-makes it a probability. Tenants in `opted_out` neither give nor take.
+the number of outcomes; an affine map, fitted to predictions on later rows than taught them, makes it a probability. The
+newest rows weigh no more than those before: a rate that was off lately says little of the next one (ADR 34). Tenants in
+`opted_out` neither give nor take.
 """
 
 from collections.abc import Collection
@@ -31,8 +31,6 @@ from models.selection import STURDY, Choice, Rows, choose, fitted
 BAGS = 5
 _LARGE_SHARE = 0.1  # of the pool: from here on a tenant's prior is refitted without it
 _POOL_CAP = 2000.0  # entities after which a tenant counts no more in the pool
-_HALF_LIFE = 0.5  # of the span of later rows: what is older than that counts half in the calibration
-_STEADY = 500.0  # entities needed before the newest may outweigh the older ones that much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,22 +193,11 @@ def _evidence(choice: Choice, model: AdditiveClassifier, lent_raw: np.ndarray, s
     return Evidence(raw=raw, weight=np.where(later, 1.0, 1.0 - share), later=later)
 
 
-def _recency(own: Labelled, later: np.ndarray) -> np.ndarray:
-    """Weights that halve from the newest row back, over half the span of the later rows; slower where rows are few."""
-    counting = own.created[later]
-    if not len(counting) or np.ptp(counting) == 0:
-        return np.ones(len(own.created))
-    half_life = max(_HALF_LIFE, _STEADY / own.entities)
-    back = (counting.max() - own.created) / np.ptp(counting)
-    return np.asarray(0.5 ** (back / half_life))
-
-
 def _calibrated(evidence: Evidence, own: Labelled, prior: pooling.Prior) -> AffineCalibrator:
     """The affine map; an entity counts once however many snapshots it has, for they are not independent."""
     repeats = max(len(own.y) / max(own.entities, 1), 1.0)
-    weight = evidence.weight * _recency(own, evidence.later) / repeats
     calibrator = AffineCalibrator(offset=prior.mean, offset_sd=prior.sd)
-    return calibrator.fit(evidence.raw, own.y, sample_weight=weight)
+    return calibrator.fit(evidence.raw, own.y, sample_weight=evidence.weight / repeats)
 
 
 def _norms(encoder: FrameEncoder, values: np.ndarray) -> np.ndarray:

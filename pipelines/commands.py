@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,29 +52,38 @@ def brief(
 
 def report(
     dataset: Annotated[str, typer.Option(help="bpic2012, x_education or maven_crm.")],
+    out: Annotated[Path | None, typer.Option(help="Besides, write plots and model cards into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """How good the scores are on a public data set: older leads and deals train, newer ones judge."""
     from bevyly.runtime.session import runtime_session
     from bevyly.settings import load_settings
     from pipelines.console import Steps, make_console
+    from pipelines.report.files import write_report
     from pipelines.report.render import table
     from pipelines.report.run import report as judge
+    from pipelines.report.strong import MISSING, strong_models
+    from pipelines.report.tasks import ALIASES
 
-    console = make_console(stderr=True)
-    with runtime_session(("postgres",)), Steps(console).step(f"Report on {dataset}") as step:
+    console, name = make_console(stderr=True), ALIASES.get(dataset, dataset)
+    with runtime_session(("postgres",)), Steps(console).step(f"Report on {name}") as step:
         settings = load_settings()
-        rows = judge(
-            dataset,
+        found = judge(
+            name,
             owner_url=settings.require_database(),
             target=settings.home / "dbt-report",
             now=datetime.now(UTC),
             say=lambda note: step(0, 0, note),
         )
+    if not strong_models():
+        console.print(MISSING)
+    if out is not None:
+        files = write_report(out, name, found)
+        console.print(f"{len(files)} files in {out / name}")
     if as_json:
-        sys.stdout.write(json.dumps({"rows": rows}) + "\n")
+        sys.stdout.write(json.dumps({"rows": [row for one in found for row in one.rows]}) + "\n")
     else:
-        make_console(width=140).print(table(dataset, rows))
+        make_console(width=170).print(table(name, found))
 
 
 def reproduce(

@@ -1,9 +1,9 @@
 """The report itself: every task of a data set evaluated on marts that the product's own dbt models made."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from threadpoolctl import threadpool_limits
@@ -13,9 +13,10 @@ from bevyly.datasets.dataset import Dataset
 from bevyly.datasets.source import find_folder
 from bevyly.datasets.tenants import tenant_of
 from bevyly.errors import NotFound
-from models.evaluation import evaluate_dataset
+from models.evaluation import Judgement, evaluate_dataset
 from models.schema import inputs
 from pipelines.report.scratch import build_marts, fill, read_mart, scratch_database
+from pipelines.report.strong import strong_models
 from pipelines.report.tasks import TASKS, Task
 
 Say = Callable[[str], None]
@@ -31,29 +32,40 @@ def read_dataset(name: str, *, now: datetime) -> Dataset:
     return {"bpic2012": bpic2012.read, "maven_crm": maven_crm.read}[name](folder, tenant=tenant, now=now)
 
 
-def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) -> list[dict[str, Any]]:
-    """Rows of `models.evaluation.evaluate_dataset` for all tasks of the data set `name`."""
+def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) -> list[Judgement]:
+    """Judgements of `models.evaluation.evaluate_dataset` for all tasks of the data set `name`."""
     dataset = read_dataset(name, now=now)
     with scratch_database(owner_url) as url:
         say("loading the events")
         fill(url, dataset)
         say("building features as of past instants")
         build_marts(url, now=now, target=target)
-        rows: list[dict[str, Any]] = []
+        found: list[Judgement] = []
         for task in TASKS[name]:
             say(f"judging the {task.score_type} score")
-            rows += _judge(task, url, now)
-    return rows
+            found += _judge(task, url, now)
+    return found
 
 
-def _judge(task: Task, url: str, now: datetime) -> list[dict[str, Any]]:
+def _judge(task: Task, url: str, now: datetime) -> list[Judgement]:
     snapshots, _, outcomes = inputs(task.score_type)
     known, ended = read_mart(url, snapshots), read_mart(url, outcomes)
     if task.title:
         known = known.filter(pl.col("moment").is_in(task.moments))
     # many small fits: threads of one fit wait for each other longer than they work
     with threadpool_limits(limits=1):
-        rows = evaluate_dataset(
-            task.score_type, known, ended, as_of=now, moments=task.moments, rule=task.rule, doubtful=task.doubtful
+        found = evaluate_dataset(
+            task.score_type,
+            known,
+            ended,
+            as_of=now,
+            moments=task.moments,
+            rule=task.rule,
+            doubtful=task.doubtful,
+            others=strong_models(),
         )
-    return [row | {"moment": task.title or row["moment"]} for row in rows]
+    return [_titled(one, task.title) if task.title else one for one in found]
+
+
+def _titled(judgement: Judgement, title: str) -> Judgement:
+    return replace(judgement, moment=title, rows=[row | {"moment": title} for row in judgement.rows])

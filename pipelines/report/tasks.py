@@ -40,3 +40,5 @@ TASKS: dict[str, tuple[Task, ...]] = {
     ),
     "maven_crm": (Task(score_type="win", moments=("opened+0d",)),),
 }
+
+ALIASES = {"maven": "maven_crm"}

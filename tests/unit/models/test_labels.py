@@ -33,6 +33,19 @@ def test_young_entities_wait_for_the_usual_decision_time(marts):
     assert found.frame["created_at"].max() <= as_of - timedelta(days=20)
 
 
+def test_where_nothing_is_open_nothing_is_waited_for(marts):
+    snapshots, outcomes = marts(n=400)
+    at = outcomes["created_at"].max() + timedelta(days=1)
+    all_at_once = outcomes.with_columns(decided_at=pl.lit(at))
+    assert label(RECIPES["conversion"], snapshots, all_at_once, as_of=at).entities == 400
+    place = pl.int_range(pl.len())
+    open_ones = all_at_once.with_columns(
+        outcome=pl.when(place.is_in([300, 350])).then(pl.lit("open")).otherwise("outcome")
+    )
+    found = label(RECIPES["conversion"], snapshots, open_ones, as_of=at)
+    assert found.frame["created_at"].max() == outcomes["created_at"][299]
+
+
 def test_horizon_counts_only_wins_in_time_and_snapshots_old_enough(marts):
     snapshots, outcomes = marts(n=400, moments=(0,))
     late = outcomes.with_columns(decided_at=pl.col("created_at") + pl.duration(days=40))

@@ -60,3 +60,9 @@ def test_reliability_rows_cover_all_rows_in_order(judged):
 
 def test_one_class_gives_nan_not_an_error():
     assert np.isnan(metrics.measure(np.ones(50), np.linspace(0, 1, 50)).auc.value)
+
+
+def test_where_all_scores_are_equal_the_error_is_that_of_the_mean_in_any_order():
+    y = np.r_[np.ones(60), np.zeros(140)]
+    assert metrics.measure(y, np.full(200, 0.4), draws=2).ece.value == pytest.approx(0.1)
+    assert metrics.measure(y[::-1], np.full(200, 0.4), draws=2).ece.value == pytest.approx(0.1)
