@@ -54,6 +54,8 @@ class Head:
     """The calibrated additive function of one tenant. `norms`: median value (or commonest level) per feature.
 
     doubt: in the tenant's deviations from what it is lent, before the calibration; an older artefact has none.
+    seen: least, lower quartile, median and greatest value per feature (features, 4), NaN where never known. contrary:
+    features whose sign is contrary to the one agreed, as `signs.contrary` gives them.
     """
 
     shape: Shape
@@ -64,6 +66,8 @@ class Head:
     norms: np.ndarray
     facts: Facts
     doubt: Doubt | None = None
+    seen: np.ndarray | None = None
+    contrary: np.ndarray | None = None
 
     def apply(self, values: np.ndarray) -> Scored:
         """Score encoded rows, float64 (rows, features)."""
@@ -107,6 +111,8 @@ class Head:
             "norms": self.norms,
             "facts": asdict(self.facts),
             "doubt": self.doubt and self.doubt.state(),
+            "seen": self.seen,
+            "contrary": self.contrary,
         }
 
     @classmethod
@@ -127,6 +133,8 @@ class Head:
             norms=state["norms"],
             facts=Facts(**state["facts"]),
             doubt=Doubt.from_state(state["doubt"]) if state.get("doubt") else None,
+            seen=state.get("seen"),
+            contrary=state.get("contrary"),
         )
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from models import bands, display, metrics, pooling
+from models import bands, display, metrics, pooling, signs
 from models.additive import AdditiveClassifier
 from models.calibration import AffineCalibrator, sigmoid
 from models.contracts import Role, check
@@ -164,11 +164,17 @@ def _head(own: Labelled, seen: pl.DataFrame, lender: Lender, settings: Settings)
         covariance=calibrator.covariance_,
         scale=bands.Scale.of(np.empty(0), 0.0),
         norms=_norms(shape.encoder, values),
+        seen=_seen(values),
         facts=_judged(facts, calibrator.transform(evidence.raw), evidence.later, own, settings.seed),
         doubt=lent.doubt_on(shape),
     )
     scored = head.apply(values)
-    return replace(head, scale=bands.Scale.of(scored.logit, scored.baseline))
+    taught = shape.encoder.transform(own.frame)
+    return replace(
+        head,
+        scale=bands.Scale.of(scored.logit, scored.baseline),
+        contrary=signs.contrary(settings.recipe.contract, shape.encoder.features_, scored.values, scored.parts, taught),
+    )
 
 
 def _own_shape(own: Labelled, lent: Personal, share: float, settings: Settings) -> tuple[Shape, Evidence, str]:
@@ -223,6 +229,16 @@ def _norms(encoder: FrameEncoder, values: np.ndarray) -> np.ndarray:
         if len(known):
             norms[j] = np.median(known) if feature.levels is None else np.bincount(known.astype(int)).argmax()
     return norms
+
+
+def _seen(values: np.ndarray) -> np.ndarray:
+    """Least, lower quartile, median and greatest value of each feature (features, 4); NaN where never known."""
+    seen = np.full((values.shape[1], 4), np.nan)
+    for j in range(values.shape[1]):
+        known = values[~np.isnan(values[:, j]), j]
+        if len(known):
+            seen[j] = np.quantile(known, (0.0, 0.25, 0.5, 1.0), method="lower")
+    return seen
 
 
 def _facts_of_nobody() -> Facts:

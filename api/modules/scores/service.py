@@ -11,6 +11,7 @@ from api.records.repository import missing
 from bevyly.db.read import Reader
 from bevyly.ids import is_id
 from models.changes import changes, headline
+from models.counterfactuals import counterfactuals
 from models.reproduction import reproduce
 
 Row = dict[str, Any]
@@ -39,6 +40,11 @@ class ScoreService:
         stored = orjson.loads(await self._one("api_get_stored_score", score_id))
         return await asyncio.to_thread(self._made_again, stored)
 
+    async def counterfactuals(self, score_id: str) -> list[Row]:
+        """What would move the score, each scored anew; raises as `reproduce`."""
+        stored = orjson.loads(await self._one("api_get_stored_score", score_id))
+        return await asyncio.to_thread(self._moved, stored)
+
     async def causes(self, rows: Sequence[Row]) -> list[Row]:
         """The rows of a history, each with what changed against the row before."""
         return await asyncio.to_thread(lambda: [self._with_causes(row) for row in rows])
@@ -52,6 +58,10 @@ class ScoreService:
     def _made_again(self, stored: Row) -> Row:
         made = reproduce(self._models.loaded(stored), stored)
         return {"score_id": stored["id"], **{name: stored[name] for name in _ABOUT}, **made}
+
+    def _moved(self, stored: Row) -> list[Row]:
+        model = self._models.known(stored)
+        return counterfactuals(self._models.loaded(stored) if model is None else model, stored)
 
     def _with_causes(self, row: Row) -> Row:
         before: Mapping[str, Any] | None = row["previous"]
