@@ -1,9 +1,10 @@
 """`python -m benchmarks.coldstart [tenants] [worlds] [seed]`: scores and intervals of tenants with 0 to 200 outcomes.
 
-A world has 40 tenants with 30 to 600 outcomes and, for each number of outcomes, `tenants` that have no more. Nature is
-not the model: effects are bent, two features act together, tenants are of two kinds with heavy tails around them, and
-what is usual differs between them. Everything goes through training and scoring as in production. A tenant's scores of
-200 undecided leads are held against their true probabilities. Prints one JSON line a number of outcomes.
+A world has 40 tenants with 30 to 600 outcomes and, for each number of outcomes, `tenants` that have no more (thrice as
+many below 20, where they differ most). Nature is not the model: effects are bent, two features act together, tenants
+are of two kinds with heavy tails around them, and what is usual differs between them. Everything goes through training
+and scoring as in production. A tenant's scores of 200 undecided leads are held against their true probabilities. Prints
+one JSON line a number of outcomes.
 
 covered: share of true probabilities in the 90 % interval. excess_*: expected Brier score less that of saying the
 tenant's own rate to all, observed (with half a win and half a loss added) or true; with the 90 % interval of the mean
@@ -111,7 +112,10 @@ def world(seed: int, each: int) -> list[Tenant]:
     effects = EFFECTS + random.normal(0, 0.1, len(EFFECTS))
     sizes = np.rint(np.exp(random.uniform(np.log(30), np.log(600), DONORS))).astype(int)
     lenders = [tenant(random, effects, f"lender-{number:03d}", int(size)) for number, size in enumerate(sizes)]
-    return lenders + [tenant(random, effects, f"n{n:03d}-{number:03d}", n) for n in GRID for number in range(each)]
+    counts = [(n, each if n >= 20 else 3 * each) for n in GRID]
+    return lenders + [
+        tenant(random, effects, f"n{n:03d}-{number:03d}", n) for n, most in counts for number in range(most)
+    ]
 
 
 def marts(tenants: Sequence[Tenant]) -> tuple[pl.DataFrame, pl.DataFrame]:

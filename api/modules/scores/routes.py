@@ -48,15 +48,13 @@ async def reproduce_score(request: Request, score_id: str) -> Response:
     return Response(orjson.dumps(await _service(request).reproduce(score_id)), media_type=JSON)
 
 
-@read(router, "/{score_id}/counterfactuals", Counterfactuals, responses=problems(404, 409))
+@read(router, "/{score_id}/counterfactuals", Counterfactuals, responses=problems(404))
 @requires("intent:read")
 async def get_score_counterfactuals(request: Request, score_id: str) -> Response:
     """What would move a score: up to three changes that a seller can make, each scored anew by the model that made the
     score, and within what the tenant has seen. It is what such records came to, no promise of an effect.
-
-    Answers 409 where inputs or artefact are no longer kept.
     """
-    return Response(orjson.dumps({"data": await _service(request).counterfactuals(score_id)}), media_type=JSON)
+    return Response(orjson.dumps(await _service(request).counterfactuals(score_id)), media_type=JSON)
 
 
 @read(router, "/{entity_type}/{entity_id}/history", ScoreHistoryPage, responses=problems(404))

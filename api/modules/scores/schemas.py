@@ -64,6 +64,7 @@ class Counterfactuals(Output):
     """What would move a score, the strongest first; nothing where no change that was seen in the tenant would."""
 
     data: list[Counterfactual] = Field(max_length=3)
+    unavailable: str | None = Field(description="why nothing could be scored anew: inputs or model are no longer kept")
 
 
 class HistoryQuery(PageQuery):
