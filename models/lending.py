@@ -17,7 +17,8 @@ from models.merging import Shape
 from models.random_effects import Normal, Outcomes, between_tenants, posterior
 from models.splits import forward_folds
 
-LEAST = 5  # outcomes from which a tenant tells how tenants differ
+LEAST = 20  # outcomes from which a tenant tells how tenants differ: fewer would make them seem alike
+_FOLDED = 5  # outcomes from which some are older than others
 MOST = 2000  # rows of a tenant that are asked for it, the newest
 _LEVEL_SD, _STEEPNESS_SD, _LINE_SD = 1.0, 0.3, 0.25  # assumed between tenants until they tell
 _UNKNOWN_SD = 0.8  # of the logits of one tenant's entities, assumed while nobody tells them apart
@@ -54,20 +55,20 @@ class Personal:
 
 def lender_of_nobody(shape: Shape) -> Lender:
     """A lender who knows of no tenant: the level is open, and what features are worth is not known at all."""
-    prior = between_tenants([], np.array([_LEVEL_SD]))
+    prior = Normal(mean=np.zeros(1), covariance=np.array([[_LEVEL_SD**2]]))
     unknown = replace(shape, variance=replace(shape.variance, intercept=_UNKNOWN_SD**2))
     return Lender(tenants=0, shape=unknown, directions=Directions(1, ()), prior=prior)
 
 
 def lender_of(shape: Shape, tenants: Sequence[Labelled]) -> Lender:
     """The lender of a `shape` learned from `tenants`."""
-    recent = [_recent(tenant) for tenant in tenants if tenant.entities >= LEAST]
+    recent = [_recent(tenant) for tenant in tenants]
     codes = [coded(shape, shape.encoder.transform(tenant.frame)) for tenant in recent]
     weight = [np.ones(len(tenant.y)) for tenant in recent]
     directions = directions_of(shape, np.vstack(codes), np.concatenate(weight))
     assumed = np.full(directions.size, _LINE_SD)
     assumed[:2] = _LEVEL_SD, _STEEPNESS_SD
-    told = [_outcomes(tenant, shape, directions) for tenant in recent]
+    told = [_outcomes(tenant, shape, directions) for tenant in recent if tenant.entities >= LEAST]
     return Lender(tenants=len(told), shape=shape, directions=directions, prior=between_tenants(told, assumed))
 
 
@@ -84,7 +85,7 @@ def personal(lender: Lender, own: Labelled) -> Personal:
 
 def _forward(lender: Lender, told: Outcomes, own: Labelled) -> np.ndarray:
     logit = lender.prior.logit(told)
-    if own.entities >= LEAST:
+    if own.entities >= _FOLDED:
         for before, after in forward_folds(own.created, own.entity):
             logit[after] = posterior(told[before], lender.prior).logit(told[after])
     return logit

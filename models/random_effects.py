@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from models.calibration import sigmoid
 
@@ -52,7 +54,7 @@ def between_tenants(tenants: Sequence[Outcomes], assumed: np.ndarray) -> Normal:
     """The deviations that another tenant may have; `assumed` (directions,) are standard deviations held by nobody yet.
 
     With `IMAGINED` tenants at nought besides, whose deviations are as assumed. The covariance has the doubt in the
-    mean.
+    mean, and is as wide as the t distribution for so many tenants, since the variances are estimates.
     """
     mean, variance = np.zeros(len(assumed)), assumed**2
     count = len(tenants) + IMAGINED
@@ -66,7 +68,8 @@ def between_tenants(tenants: Sequence[Outcomes], assumed: np.ndarray) -> Normal:
         before, variance = variance, (np.sum(squares, axis=0) + IMAGINED * (assumed**2 + mean**2)) / count
         if float(np.abs(np.log(variance / before)).max()) < _TOLERANCE:
             break
-    return Normal(mean=mean, covariance=np.diag(variance * (1.0 + 1.0 / count)))
+    wider = float(student_t.ppf(0.95, count) / norm.ppf(0.95)) ** 2
+    return Normal(mean=mean, covariance=np.diag(variance * (1.0 + 1.0 / count) * wider))
 
 
 def _posterior(outcomes: Outcomes, mean: np.ndarray, precision: np.ndarray, start: np.ndarray, steps: int) -> Normal:
