@@ -100,10 +100,10 @@ class Doubt:
         return cls(directions=Directions(len(state["factor"]), tuple(terms)), factor=state["factor"])
 
 
-def directions_of(shape: Shape, codes: np.ndarray, weight: np.ndarray) -> Directions:
+def directions_of(shape: Shape, codes: np.ndarray) -> Directions:
     """Level, steepness of the whole shape, a line for each number, and each frequent level or want of a value.
 
-    codes uint8 (rows, features), weight (rows,): the pool's rows. A line is the normal score of the rank, so that
+    codes: the pool's rows, uint8 (rows, features). A line is the normal score of the rank, so that
     outliers do not make it; steepness is the shape's main effects.
     """
     mains = [Term(1, j, table) for j, table in enumerate(shape.tables.mains) if np.ptp(table) > 0]
@@ -111,7 +111,7 @@ def directions_of(shape: Shape, codes: np.ndarray, weight: np.ndarray) -> Direct
         (j, table)
         for j, edges in enumerate(shape.edges)
         for table in _lines(
-            np.bincount(codes[:, j], weights=weight, minlength=len(edges) + 2) / weight.sum(),
+            np.bincount(codes[:, j], minlength=len(edges) + 2) / len(codes),
             levels=shape.encoder.features_[j].levels is not None,
         )
     ]

@@ -19,7 +19,7 @@ from models.splits import forward_folds
 
 LEAST = 20  # outcomes from which a tenant tells how tenants differ: fewer would make them seem alike
 _FOLDED = 5  # outcomes from which some are older than others
-MOST = 2000  # rows of a tenant that are asked for it, the newest
+MOST, TENANTS = 500, 100  # rows of a tenant that are asked for it, the newest; tenants, those with most outcomes
 _LEVEL_SD, _STEEPNESS_SD, _LINE_SD = 1.0, 0.3, 0.25  # assumed between tenants until they tell
 _UNKNOWN_SD = 0.8  # of the logits of one tenant's entities, assumed while nobody tells them apart
 
@@ -64,11 +64,11 @@ def lender_of(shape: Shape, tenants: Sequence[Labelled]) -> Lender:
     """The lender of a `shape` learned from `tenants`."""
     recent = [_recent(tenant) for tenant in tenants]
     codes = [coded(shape, shape.encoder.transform(tenant.frame)) for tenant in recent]
-    weight = [np.ones(len(tenant.y)) for tenant in recent]
-    directions = directions_of(shape, np.vstack(codes), np.concatenate(weight))
+    directions = directions_of(shape, np.vstack(codes))
     assumed = np.full(directions.size, _LINE_SD)
     assumed[:2] = _LEVEL_SD, _STEEPNESS_SD
-    told = [_outcomes(tenant, shape, directions) for tenant in recent if tenant.entities >= LEAST]
+    telling = sorted((tenant for tenant in recent if tenant.entities >= LEAST), key=lambda one: -one.entities)[:TENANTS]
+    told = [_outcomes(tenant, shape, directions) for tenant in telling]
     return Lender(tenants=len(told), shape=shape, directions=directions, prior=between_tenants(told, assumed))
 
 
