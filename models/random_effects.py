@@ -54,7 +54,7 @@ def between_tenants(tenants: Sequence[Outcomes], assumed: np.ndarray) -> Normal:
     """The deviations that another tenant may have; `assumed` (directions,) are standard deviations held by nobody yet.
 
     With `IMAGINED` tenants at nought besides, whose deviations are as assumed. The covariance has the doubt in the
-    mean, and is as wide as the t distribution for so many tenants, since the variances are estimates.
+    mean, and is as wide as the t distribution for so many tenants, where the variances are estimates.
     """
     mean, variance = np.zeros(len(assumed)), assumed**2
     count = len(tenants) + IMAGINED
@@ -68,7 +68,7 @@ def between_tenants(tenants: Sequence[Outcomes], assumed: np.ndarray) -> Normal:
         before, variance = variance, (np.sum(squares, axis=0) + IMAGINED * (assumed**2 + mean**2)) / count
         if float(np.abs(np.log(variance / before)).max()) < _TOLERANCE:
             break
-    wider = float(student_t.ppf(0.95, count) / norm.ppf(0.95)) ** 2
+    wider = float(student_t.ppf(0.95, count) / norm.ppf(0.95)) ** 2 if tenants else 1.0
     return Normal(mean=mean, covariance=np.diag(variance * (1.0 + 1.0 / count) * wider))
 
 
