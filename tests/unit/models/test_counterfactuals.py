@@ -32,7 +32,7 @@ def known(marts, now):
 def test_each_is_what_the_model_says_of_the_changed_row(known):
     model, rows = known
     told = 0
-    for stored in rows[:60]:
+    for stored in rows[:25]:
         for one in counterfactuals(model, stored):
             frame = frame_of([stored], LEAD)
             new = {change["feature"]: float(change["new"]) for change in one["changes"]}
@@ -41,12 +41,12 @@ def test_each_is_what_the_model_says_of_the_changed_row(known):
             assert one["points_gained"] == one["points"] - stored["points"] > 0
             assert one["text"].endswith(f"+{one['points_gained']} points")
             told += 1
-    assert told > 10
+    assert told > 5
 
 
 def test_only_what_helps_and_was_seen_is_shown(known):
     model, rows = known
-    codes = {one["code"] for stored in rows[:120] for one in counterfactuals(model, stored)}
+    codes = {one["code"] for stored in rows[:40] for one in counterfactuals(model, stored)}
     assert codes == {"meeting"}  # more contacts do harm, and nobody ever had a next step
     most = max(rows, key=lambda stored: frame_of([stored], LEAD)["meetings_total"][0])
     assert counterfactuals(model, most) == []
