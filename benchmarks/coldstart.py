@@ -204,4 +204,4 @@ def main(each: int, worlds: int, seed: int) -> None:
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(*(given + [13, 8, 0][len(given) :]))
+    main(*(given + [10, 8, 0][len(given) :]))

