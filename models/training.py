@@ -161,7 +161,8 @@ def _head(own: Labelled, seen: pl.DataFrame, lender: Lender, settings: Settings)
         shape=shape,
         offset=calibrator.offset_,
         slope=calibrator.slope_,
-        covariance=calibrator.covariance_,
+        # level and steepness are among the directions of what is lent: their doubt is not counted twice
+        covariance=calibrator.covariance_ if lender.directions.size == 1 else np.zeros((2, 2)),
         scale=bands.Scale.of(np.empty(0), 0.0),
         norms=_norms(shape.encoder, values),
         seen=_seen(values),
