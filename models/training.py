@@ -67,15 +67,15 @@ def train(
     check(snapshots, settings.recipe.contract)
     labelled = label(settings.recipe, snapshots, outcomes, as_of=as_of)
     pool = labelled.where(~labelled.frame["customer_id"].is_in(list(opted_out)).to_numpy())
-    shared = _lender(pool, settings)
+    shared = lender_from(pool, settings)
     heads = {}
     for (tenant,), seen in snapshots.sort("customer_id").group_by("customer_id", maintain_order=True):
         own = labelled.where((labelled.frame["customer_id"] == tenant).to_numpy())
         alone = tenant in opted_out
         lent = _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(pool, own, shared, settings)
-        heads[str(tenant)] = _head(own, seen, lent, settings)
+        heads[str(tenant)] = head_of(own, seen, lent, settings)
     nobody = labelled.where(np.zeros(len(labelled.y), dtype=bool))
-    newcomer = _head(nobody, snapshots.clear(), shared, settings)
+    newcomer = head_of(nobody, snapshots.clear(), shared, settings)
     return TrainedModel.of(settings.recipe, heads=heads, newcomer=newcomer, labelled=labelled, as_of=as_of, seed=seed)
 
 
@@ -113,7 +113,7 @@ def _nobody(encoder: FrameEncoder, rate: float) -> Lender:
     return lender_of_nobody(flat(encoder, _logit(rate)))
 
 
-def _lender(pool: Labelled, settings: Settings) -> Lender:
+def lender_from(pool: Labelled, settings: Settings) -> Lender:
     """What all tenants of `pool` have in common, on shared columns only, and how they differ."""
     encoder = _encoder(pool.frame, settings, learned=False)
     if not _teachable(pool):
@@ -132,7 +132,7 @@ def _lent(pool: Labelled, own: Labelled, shared: Lender, settings: Settings) -> 
     if not len(own.y) or len(own.y) < _LARGE_SHARE * len(pool.y):
         return shared
     others = pool.where((pool.frame["customer_id"] != own.frame["customer_id"][0]).to_numpy())
-    return _lender(others, replace(settings, bags=0))
+    return lender_from(others, replace(settings, bags=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,7 @@ class Evidence:
     later: np.ndarray
 
 
-def _head(own: Labelled, seen: pl.DataFrame, lender: Lender, settings: Settings) -> Head:
+def head_of(own: Labelled, seen: pl.DataFrame, lender: Lender, settings: Settings) -> Head:
     """A tenant's head from its labelled rows, all rows `seen` of it, and what the pool lends."""
     lent = personal(lender, own)
     evidence = Evidence(raw=lent.forward, weight=np.ones(len(own.y)), later=np.ones(len(own.y), dtype=bool))

@@ -11,7 +11,7 @@ from models.labels import label
 from models.lending import lender_of_nobody, personal
 from models.merging import flat, merged
 from models.schema import RECIPES
-from models.training import Settings, _lender
+from models.training import Settings, lender_from
 
 RECIPE = RECIPES["conversion"]
 
@@ -22,7 +22,7 @@ def pooled(marts, now):
     made = [marts(tenant=f"t{k}", n=80, seed=k, rate=0.2 + 0.1 * k, moments=(0, 7)) for k in range(6)]
     snapshots, outcomes = (pl.concat(frames) for frames in zip(*made, strict=True))
     settings = Settings(recipe=RECIPE, seed=0, bags=2, doubtful=False)
-    lender = _lender(label(RECIPE, snapshots, outcomes, as_of=now), settings)
+    lender = lender_from(label(RECIPE, snapshots, outcomes, as_of=now), settings)
     return lender, label(RECIPE, *marts(tenant="other", n=120, seed=9, rate=0.7), as_of=now)
 
 
