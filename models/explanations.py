@@ -9,12 +9,14 @@ import polars as pl
 from models.encoding import Feature
 from models.heads import Head, Scored
 from models.schema import REASON
+from models.signs import AGREED
 from models.tables import summed
 from models.texts import displayed, template_of
 
 MOST = 5  # each way
 OTHER = "other"
 _NOTHING = 1e-9
+_CONTRARY = " (contrary to what is expected; learned from {n})"
 _OTHER = pl.DataFrame(
     {
         "code": [OTHER],
@@ -22,8 +24,9 @@ _OTHER = pl.DataFrame(
         "feature": [None],
         "value": [None],
         "norm": [None],
+        "contrary_n": [None],
     },
-    schema=dict.fromkeys(("code", "text", "feature", "value", "norm"), pl.String),
+    schema=dict.fromkeys(("code", "text", "feature", "value", "norm"), pl.String) | {"contrary_n": pl.Int64},
 )
 
 
@@ -87,7 +90,8 @@ def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
         if not len(row):
             continue
         distinct, of = displayed(feature, scored.values[row, j])
-        dictionary.append(_entries(feature, distinct, _norm(feature, head.norms[j : j + 1])))
+        rows_behind = AGREED if head.contrary is None else int(head.contrary[j])
+        dictionary.append(_entries(feature, distinct, _norm(feature, head.norms[j : j + 1]), rows_behind))
         pointer[row, place] = size + of
         size += len(distinct)
     return pl.concat(dictionary)[pointer.ravel()]
@@ -99,17 +103,23 @@ def _norm(feature: Feature, value: np.ndarray) -> str | None:
     return text
 
 
-def _entries(feature: Feature, distinct: pl.Series, norm: str | None) -> pl.DataFrame:
-    """One row per distinct shown value of `feature`."""
+def _entries(feature: Feature, distinct: pl.Series, norm: str | None, rows_behind: int) -> pl.DataFrame:
+    """One row per distinct shown value of `feature`; what is contrary to the agreed sign says so, with its rows."""
     template = template_of(feature)
+    remark = "" if rows_behind == AGREED else _CONTRARY.format(n=_rows(rows_behind))
     before, after = template.known.replace("{norm}", norm or "unknown").split("{value}")
     return pl.DataFrame({"value": distinct}).select(
         code=pl.lit(feature.name),
-        text=(pl.lit(before) + pl.col("value") + pl.lit(after)).fill_null(template.missing),
+        text=(pl.lit(before) + pl.col("value") + pl.lit(after)).fill_null(template.missing) + pl.lit(remark),
         feature=pl.lit(feature.name),
         value="value",
         norm=pl.lit(norm, dtype=pl.String),
+        contrary_n=pl.lit(None if rows_behind == AGREED else rows_behind, dtype=pl.Int64),
     )
+
+
+def _rows(behind: int) -> str:
+    return f"{behind:,} rows of yours" if behind else "what tenants have in common"
 
 
 def _listed(named: pl.DataFrame, rows: int, places: int) -> pl.Series:

@@ -14,6 +14,7 @@ from models.bands import Scale
 from models.binning import code
 from models.calibration import sigmoid
 from models.contracts import Contract
+from models.directions import Doubt
 from models.encoding import FrameEncoder
 from models.merging import Shape
 from models.tables import Tables, summed
@@ -50,7 +51,12 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The calibrated additive function of one tenant. `norms`: median value (or commonest level) per feature."""
+    """The calibrated additive function of one tenant. `norms`: median value (or commonest level) per feature.
+
+    doubt: in the tenant's deviations from what it is lent, before the calibration; an older artefact has none.
+    seen: least, lower quartile, median and greatest value per feature (features, 4), NaN where never known. contrary:
+    features whose sign is contrary to the one agreed, as `signs.contrary` gives them.
+    """
 
     shape: Shape
     offset: float
@@ -59,6 +65,9 @@ class Head:
     scale: Scale
     norms: np.ndarray
     facts: Facts
+    doubt: Doubt | None = None
+    seen: np.ndarray | None = None
+    contrary: np.ndarray | None = None
 
     def apply(self, values: np.ndarray) -> Scored:
         """Score encoded rows, float64 (rows, features)."""
@@ -66,6 +75,8 @@ class Head:
         parts = self.shape.tables.contributions(codes)
         raw = self.shape.tables.intercept + summed(parts)
         spread = self.shape.variance.logit(codes)
+        if self.doubt is not None:
+            spread = spread + self.doubt.variance(codes)
         parts *= self.slope
         baseline = self.offset + self.slope * self.shape.tables.intercept
         logit = baseline + summed(parts)
@@ -80,6 +91,12 @@ class Head:
             high=high,
         )
 
+    def level_error(self, values: np.ndarray) -> float:
+        """Standard error, in logits, of the mean calibrated logit of encoded rows: how far off a whole level may be."""
+        codes = coded(self.shape, values)
+        lent = 0.0 if self.doubt is None else self.slope**2 * self.doubt.of_level(codes)
+        return intervals.offset_error(self.shape.tables.logit(codes), self.covariance, lent=lent)
+
     def state(self) -> dict[str, Any]:
         """Plain values and arrays from which `from_state` makes an equal head."""
         return {
@@ -93,6 +110,9 @@ class Head:
             "scale": self.scale.state(),
             "norms": self.norms,
             "facts": asdict(self.facts),
+            "doubt": self.doubt and self.doubt.state(),
+            "seen": self.seen,
+            "contrary": self.contrary,
         }
 
     @classmethod
@@ -112,6 +132,9 @@ class Head:
             scale=Scale.from_state(state["scale"]),
             norms=state["norms"],
             facts=Facts(**state["facts"]),
+            doubt=Doubt.from_state(state["doubt"]) if state.get("doubt") else None,
+            seen=state.get("seen"),
+            contrary=state.get("contrary"),
         )
 
 

@@ -1,9 +1,7 @@
 """A 90 % interval for each probability: how well the model knows it, not how the deal will end.
 
-Belongs here: putting together the two sources of doubt in a calibrated logit. The first is the spread of the tables
-over
-cluster-bootstrap fits; the second the covariance of the calibration, which at the start holds the spread between
-tenants.
+Belongs here: putting together the sources of doubt in a calibrated logit: the spread of the tables over bootstrap
+fits, a tenant's deviations from what it is lent (`directions.Doubt`), and the covariance of the calibration.
 """
 
 import numpy as np
@@ -25,7 +23,10 @@ def bounds(logit: np.ndarray, variance_of_logit: np.ndarray) -> tuple[np.ndarray
     return sigmoid(logit - half), sigmoid(logit + half)
 
 
-def offset_error(raw: np.ndarray, covariance: np.ndarray) -> float:
-    """Standard error, in logits, of the calibration at the mean of `raw` logits: how far off a whole level may be."""
+def offset_error(raw: np.ndarray, covariance: np.ndarray, *, lent: float = 0.0) -> float:
+    """Standard error, in logits, of a version's level at the mean of `raw` logits.
+
+    covariance: of the calibration. lent: variance of the calibrated level that lies in what is lent.
+    """
     at = np.array([1.0, float(np.mean(raw)) if len(raw) else 0.0])
-    return float(np.sqrt(at @ covariance @ at))
+    return float(np.sqrt(at @ covariance @ at + lent))

@@ -62,6 +62,14 @@ def merged(own: Shape, pooled: Shape, weight: float) -> Shape:
     )
 
 
+def rebinning(shape: Shape, part: Shape) -> tuple[dict[int, int], dict[int, np.ndarray]]:
+    """Of each feature of `part` its place in `shape`, and for each code there the code here; edges of `part` are among
+    those of `shape`."""
+    names = [feature.name for feature in shape.encoder.features_]
+    places = {j: names.index(feature.name) for j, feature in enumerate(part.encoder.features_)}
+    return places, {j: _map(shape.edges[place], part.edges[j]) for j, place in places.items()}
+
+
 def _map(union: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """For each code over `union`, the code over `edges`; a bin is known by its right end."""
     return np.concatenate([[MISSING], np.searchsorted(edges, np.append(union, np.inf), side="left") + 1])

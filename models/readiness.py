@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.display import BAND, LEAST_JUDGED, LEAST_OF_A_KIND, PROBABILITY
-from models.pooling import LEAST, own_weight
+from models.pooling import LEAST
 
 EMPTY, PRIOR, LEARNING, RANKING, READY = "empty", "prior", "learning", "ranking", "ready"
 
@@ -16,6 +16,8 @@ EMPTY, PRIOR, LEARNING, RANKING, READY = "empty", "prior", "learning", "ranking"
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
     """What a tenant has: entities known, decided, won; of its version: outcomes learned from, later ones judged on.
+
+    own_weight: the share of the tenant's own shape in its version.
 
     display: what the version may be shown as now; None without a version.
     """
@@ -25,6 +27,7 @@ class Holdings:
     won: int
     lost: int
     learned: int
+    own_weight: float
     judged: int
     judged_won: int
     display: str | None
@@ -51,7 +54,7 @@ def have(held: Holdings) -> dict[str, Any]:
         "lost": held.lost,
         "learned_from": held.learned,
         "judged_on_later_data": held.judged,
-        "own_weight": round(own_weight(held.learned), 3),
+        "own_weight": round(held.own_weight, 3),
         "shares_with_others": held.pooling,
     }
 

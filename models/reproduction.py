@@ -10,6 +10,7 @@ from typing import Any
 from models import artefacts
 from models.errors import ArtefactChanged, ArtefactGone, InputsGone
 from models.inputs import digest, frame_of
+from models.schema import REASON
 from models.scoring import TrainedModel
 
 FIGURES = ("logit", "baseline_logit", "probability", "probability_low", "probability_high")
@@ -61,8 +62,8 @@ def _figure(name: str, stored: Any, made: Any) -> dict[str, Any]:
 
 
 def _plain(reason: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON in PostgreSQL knows no negative zero."""
-    return {**reason, "contribution": reason["contribution"] + 0.0}
+    """JSON in PostgreSQL knows no negative zero; what is stored may leave out what is null."""
+    return {**dict.fromkeys(REASON.to_schema()), **reason, "contribution": reason["contribution"] + 0.0}
 
 
 def _bits(reason: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ REASON = pl.Struct(
         "value": pl.String,
         "norm": pl.String,
         "contribution": pl.Float64,
+        "contrary_n": pl.Int64,
     }
 )
 

@@ -15,13 +15,14 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from models import bands, display, metrics, pooling
+from models import bands, display, metrics, pooling, signs
 from models.additive import AdditiveClassifier
 from models.calibration import AffineCalibrator, sigmoid
 from models.contracts import Role, check
 from models.encoding import FrameEncoder
 from models.heads import Facts, Head, coded
 from models.labels import Labelled, label
+from models.lending import Lender, Personal, lender_of, lender_of_nobody, personal
 from models.merging import Shape, flat, merged, shape_of
 from models.recipe import Recipe
 from models.schema import RECIPES
@@ -30,6 +31,7 @@ from models.selection import STURDY, Choice, Rows, choose, fitted
 
 BAGS = 5
 _LARGE_SHARE = 0.1  # of the pool: from here on a tenant's prior is refitted without it
+_MANY = 5  # tenants of the pool, from which on whole tenants are drawn for the bootstrap
 _POOL_CAP = 2000.0  # entities after which a tenant counts no more in the pool
 
 
@@ -63,15 +65,15 @@ def train(
     check(snapshots, settings.recipe.contract)
     labelled = label(settings.recipe, snapshots, outcomes, as_of=as_of)
     pool = labelled.where(~labelled.frame["customer_id"].is_in(list(opted_out)).to_numpy())
-    shared, prior = _shape_of_pool(pool, settings), _prior(pool)
+    shared = lender_from(pool, settings)
     heads = {}
     for (tenant,), seen in snapshots.sort("customer_id").group_by("customer_id", maintain_order=True):
         own = labelled.where((labelled.frame["customer_id"] == tenant).to_numpy())
         alone = tenant in opted_out
-        lent = flat(shared.encoder, _logit(pooling.START_RATE)) if alone else _lent(pool, own, shared, settings)
-        heads[str(tenant)] = _head(own, seen, lent, pooling.between_tenants([], []) if alone else prior, settings)
+        lent = _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(pool, own, shared, settings)
+        heads[str(tenant)] = head_of(own, seen, lent, settings)
     nobody = labelled.where(np.zeros(len(labelled.y), dtype=bool))
-    newcomer = _head(nobody, snapshots.clear(), shared, prior, settings)
+    newcomer = head_of(nobody, snapshots.clear(), shared, settings)
     return TrainedModel.of(settings.recipe, heads=heads, newcomer=newcomer, labelled=labelled, as_of=as_of, seed=seed)
 
 
@@ -105,38 +107,30 @@ def _teachable(labelled: Labelled) -> bool:
     return labelled.entities >= pooling.LEAST and np.ptp(labelled.y) > 0
 
 
-def _shape_of_pool(pool: Labelled, settings: Settings) -> Shape:
-    """What all tenants of `pool` have in common, on shared columns only."""
+def _nobody(encoder: FrameEncoder, rate: float) -> Lender:
+    return lender_of_nobody(flat(encoder, _logit(rate)))
+
+
+def lender_from(pool: Labelled, settings: Settings) -> Lender:
+    """What all tenants of `pool` have in common, on shared columns only, and how they differ."""
     encoder = _encoder(pool.frame, settings, learned=False)
     if not _teachable(pool):
-        rate = (pool.y.sum() + 4 * pooling.START_RATE) / (len(pool.y) + 4)
-        return flat(encoder, _logit(float(rate)))
+        return _nobody(encoder, float((pool.y.sum() + 4 * pooling.START_RATE) / (len(pool.y) + 4)))
+    ids = pool.frame["customer_id"]
     counts = pool.frame.select(pl.len().over("customer_id")).to_series().to_numpy()
     rows = _rows(encoder, pool, np.minimum(1.0, _POOL_CAP / counts))
-    return shape_of(encoder, fitted(STURDY, rows, bags=settings.bags, seed=settings.seed))
+    if ids.n_unique() >= _MANY:
+        rows = replace(rows, entity=ids.rank("dense").to_numpy())
+    shape = shape_of(encoder, fitted(STURDY, rows, bags=settings.bags, seed=settings.seed))
+    return lender_of(shape, [pool.where((ids == tenant).to_numpy()) for tenant in ids.unique().sort()])
 
 
-def _lent(pool: Labelled, own: Labelled, shared: Shape, settings: Settings) -> Shape:
-    """The prior shape for the tenant of `own`: the pool's, refitted without it where it makes much of the pool."""
+def _lent(pool: Labelled, own: Labelled, shared: Lender, settings: Settings) -> Lender:
+    """The pool's, made again without the tenant of `own` where that makes much of the pool."""
     if not len(own.y) or len(own.y) < _LARGE_SHARE * len(pool.y):
         return shared
     others = pool.where((pool.frame["customer_id"] != own.frame["customer_id"][0]).to_numpy())
-    return _shape_of_pool(others, replace(settings, bags=0))
-
-
-def _prior(pool: Labelled) -> pooling.Prior:
-    """The spread of tenants' rates around the pooled one, on the logit scale."""
-    overall = _logit(float((pool.y.sum() + 0.5) / (len(pool.y) + 1)))
-    rates = (
-        pl.DataFrame({"tenant": pool.frame["customer_id"], "entity": pool.entity, "y": pool.y})
-        .group_by("tenant")
-        .agg(n=pl.col("entity").n_unique(), rate=pl.col("y").mean())
-    )
-    known = rates.filter(pl.col("n") >= 5).sort("tenant")
-    won = known["rate"].to_numpy() * known["n"].to_numpy() + 0.5
-    lost = (1 - known["rate"].to_numpy()) * known["n"].to_numpy() + 0.5
-    found = pooling.between_tenants(list(np.log(won / lost) - overall), list(1 / won + 1 / lost))
-    return found if len(known) > 1 else replace(found, mean=0.0)
+    return lender_from(others, replace(settings, bags=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,15 +142,16 @@ class Evidence:
     later: np.ndarray
 
 
-def _head(own: Labelled, seen: pl.DataFrame, lent: Shape, prior: pooling.Prior, settings: Settings) -> Head:
+def head_of(own: Labelled, seen: pl.DataFrame, lender: Lender, settings: Settings) -> Head:
     """A tenant's head from its labelled rows, all rows `seen` of it, and what the pool lends."""
-    raw = lent.tables.logit(coded(lent, lent.encoder.transform(own.frame)))
-    evidence = Evidence(raw=raw, weight=np.ones(len(raw)), later=np.ones(len(raw), dtype=bool))
-    shape, facts = lent, _facts_of_nobody()
+    lent = personal(lender, own)
+    evidence = Evidence(raw=lent.forward, weight=np.ones(len(own.y)), later=np.ones(len(own.y), dtype=bool))
+    shape, facts, share = lent.shape, _facts_of_nobody(), 0.0
     if _teachable(own):
-        shape, evidence, name = _own_shape(own, lent, raw, settings)
-        facts = replace(facts, learner=name, own_weight=pooling.own_weight(own.entities))
-    calibrator = _calibrated(evidence, own, prior)
+        share = pooling.own_weight(own.entities, lender.tenants)
+        shape, evidence, name = _own_shape(own, lent, share, settings)
+        facts = replace(facts, learner=name, own_weight=share)
+    calibrator = _calibrated(evidence, own, share)
     values = shape.encoder.transform(seen)
     if seen.height:
         shape = replace(shape, tables=shape.tables.centred(coded(shape, values), np.ones(seen.height)))
@@ -164,23 +159,34 @@ def _head(own: Labelled, seen: pl.DataFrame, lent: Shape, prior: pooling.Prior, 
         shape=shape,
         offset=calibrator.offset_,
         slope=calibrator.slope_,
-        covariance=calibrator.covariance_,
+        # level and steepness are among the directions of what is lent: their doubt is not counted twice
+        covariance=calibrator.covariance_ if lender.directions.size == 1 else np.zeros((2, 2)),
         scale=bands.Scale.of(np.empty(0), 0.0),
         norms=_norms(shape.encoder, values),
+        seen=_seen(values),
         facts=_judged(facts, calibrator.transform(evidence.raw), evidence.later, own, settings.seed),
+        doubt=lent.doubt_on(shape),
     )
     scored = head.apply(values)
-    return replace(head, scale=bands.Scale.of(scored.logit, scored.baseline))
+    taught = shape.encoder.transform(own.frame)
+    return replace(
+        head,
+        scale=bands.Scale.of(scored.logit, scored.baseline),
+        contrary=signs.contrary(settings.recipe.contract, shape.encoder.features_, scored.values, scored.parts, taught),
+    )
 
 
-def _own_shape(own: Labelled, lent: Shape, lent_raw: np.ndarray, settings: Settings) -> tuple[Shape, Evidence, str]:
+def _own_shape(own: Labelled, lent: Personal, share: float, settings: Settings) -> tuple[Shape, Evidence, str]:
     """The merged shape, the evidence to calibrate it on, the learner's name."""
     encoder = _encoder(own.frame, settings, learned=True)
     rows = _rows(encoder, own)
     choice = choose(rows, seed=settings.seed)
     model = fitted(choice.name, rows, bags=settings.bags, seed=settings.seed)
-    share = pooling.own_weight(own.entities)
-    return merged(shape_of(encoder, model), lent, share), _evidence(choice, model, lent_raw, share), choice.name
+    return (
+        merged(shape_of(encoder, model), lent.shape, share),
+        _evidence(choice, model, lent.forward, share),
+        choice.name,
+    )
 
 
 def _evidence(choice: Choice, model: AdditiveClassifier, lent_raw: np.ndarray, share: float) -> Evidence:
@@ -193,10 +199,13 @@ def _evidence(choice: Choice, model: AdditiveClassifier, lent_raw: np.ndarray, s
     return Evidence(raw=raw, weight=np.where(later, 1.0, 1.0 - share), later=later)
 
 
-def _calibrated(evidence: Evidence, own: Labelled, prior: pooling.Prior) -> AffineCalibrator:
-    """The affine map; an entity counts once however many snapshots it has, for they are not independent."""
+def _calibrated(evidence: Evidence, own: Labelled, share: float) -> AffineCalibrator:
+    """The affine map; an entity counts once however many snapshots it has, for they are not independent.
+
+    What is lent is a probability already: the map is as free as the own shape's share.
+    """
     repeats = max(len(own.y) / max(own.entities, 1), 1.0)
-    calibrator = AffineCalibrator(offset=prior.mean, offset_sd=prior.sd)
+    calibrator = AffineCalibrator(offset_sd=max(share, 1e-6), slope_sd=max(0.5 * share, 1e-6))
     return calibrator.fit(evidence.raw, own.y, sample_weight=evidence.weight / repeats)
 
 
@@ -208,6 +217,16 @@ def _norms(encoder: FrameEncoder, values: np.ndarray) -> np.ndarray:
         if len(known):
             norms[j] = np.median(known) if feature.levels is None else np.bincount(known.astype(int)).argmax()
     return norms
+
+
+def _seen(values: np.ndarray) -> np.ndarray:
+    """Least, lower quartile, median and greatest value of each feature (features, 4); NaN where never known."""
+    seen = np.full((values.shape[1], 4), np.nan)
+    for j in range(values.shape[1]):
+        known = values[~np.isnan(values[:, j]), j]
+        if len(known):
+            seen[j] = np.quantile(known, (0.0, 0.25, 0.5, 1.0), method="lower")
+    return seen
 
 
 def _facts_of_nobody() -> Facts:

@@ -12,7 +12,6 @@ import polars as pl
 from models.calibration import sigmoid
 from models.display import BAND, PROBABILITY
 from models.heads import Head, coded
-from models.intervals import offset_error
 from models.later import Known
 from models.monitoring import base_rate, calibration, features
 from models.monitoring.standing import Finding
@@ -33,10 +32,10 @@ def of_base_rate(model: TrainedModel, tenant: str, *, taught: Known, later: Know
             f"{n} outcomes since it learned, from {taught.rows.entities}: too few to say whether the base rate moved"
         )
         return _quiet(BASE_RATE, reason, {"n": n})
-    raw, mix = _said(head, taught)
-    _, p = _said(head, later)
+    mix, p = _said(head, taught), _said(head, later)
+    error = head.level_error(head.shape.encoder.transform(taught.rows.frame))
     arl = base_rate.run_length(_per_year(taught))
-    h = base_rate.threshold(mix, logit_error=offset_error(raw, head.covariance), arl=arl)
+    h = base_rate.threshold(mix, logit_error=error, arl=arl)
     found = base_rate.watch(p, later.rows.y.astype(float), h=h)
     rates = (
         f"{found.observed:.2f} of the newest {min(n, base_rate.RECENT)} were won, {found.expected:.2f} were expected"
@@ -102,11 +101,10 @@ def _quiet(monitor: str, reason: str, figures: dict[str, float]) -> Finding:
     return Finding(monitor=monitor, alarm=None, calm=False, cap=BAND, reason=reason, figures=dict(figures))
 
 
-def _said(head: Head, rows: Known) -> tuple[np.ndarray, np.ndarray]:
-    """(raw logits, probabilities) of `rows`."""
+def _said(head: Head, rows: Known) -> np.ndarray:
+    """Probabilities of `rows`."""
     codes = coded(head.shape, head.shape.encoder.transform(rows.rows.frame))
-    raw = head.shape.tables.logit(codes)
-    return raw, sigmoid(head.offset + head.slope * raw)
+    return sigmoid(head.offset + head.slope * head.shape.tables.logit(codes))
 
 
 def _per_year(taught: Known) -> float:

@@ -100,7 +100,7 @@ def write_scores(connection: Connection, scores: pl.DataFrame, *, complete_for: 
     their current row (they are decided), and the series stays.
     """
     ids = pl.Series("id", [new_id() for _ in range(scores.height)], dtype=pl.String)
-    stage(connection, "scores_given", scores.with_columns(ids, json_list("reasons")), _COLUMNS)
+    stage(connection, "scores_given", scores.with_columns(ids, _without_nulls(json_list("reasons"))), _COLUMNS)
     types = scores["score_type"].unique().sort().to_list()
     counts = {
         "restood": connection.execute(_STAND).rowcount,
@@ -109,6 +109,11 @@ def write_scores(connection: Connection, scores: pl.DataFrame, *, complete_for: 
     }
     gone = connection.execute(_RETIRE_GONE, {"customers": list(complete_for), "types": types}).rowcount
     return counts | {"retired": gone}
+
+
+def _without_nulls(reasons: pl.Expr) -> pl.Expr:
+    """JSON text of reasons without what few of them have."""
+    return reasons.str.replace_all(',"contrary_n":null', "", literal=True)
 
 
 def current_scores(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:

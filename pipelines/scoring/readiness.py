@@ -46,6 +46,7 @@ def _row(
         won=counted["won"],
         lost=counted["lost"],
         learned=own["n_outcomes"] if own else 0,
+        own_weight=metrics.get("own_weight", 0.0),
         judged=int(metrics.get("n", 0)),
         judged_won=int(metrics.get("positives", 0)),
         display=version["display"] if version else None,

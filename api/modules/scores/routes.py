@@ -5,7 +5,14 @@ from typing import Annotated
 import orjson
 from fastapi import Query, Request, Response
 
-from api.modules.scores.schemas import HistoryQuery, Reproduction, ScoreHistoryPage, ScoreLineage, Scores
+from api.modules.scores.schemas import (
+    Counterfactuals,
+    HistoryQuery,
+    Reproduction,
+    ScoreHistoryPage,
+    ScoreLineage,
+    Scores,
+)
 from api.modules.scores.service import ScoreService
 from api.records.reads import JSON, page
 from api.records.repository import missing
@@ -39,6 +46,15 @@ async def reproduce_score(request: Request, score_id: str) -> Response:
     stored. Answers 409 where inputs or artefact are no longer kept. Changes nothing.
     """
     return Response(orjson.dumps(await _service(request).reproduce(score_id)), media_type=JSON)
+
+
+@read(router, "/{score_id}/counterfactuals", Counterfactuals, responses=problems(404))
+@requires("intent:read")
+async def get_score_counterfactuals(request: Request, score_id: str) -> Response:
+    """What would move a score: up to three changes that a seller can make, each scored anew by the model that made the
+    score, and within what the tenant has seen. It is what such records came to, no promise of an effect.
+    """
+    return Response(orjson.dumps(await _service(request).counterfactuals(score_id)), media_type=JSON)
 
 
 @read(router, "/{entity_type}/{entity_id}/history", ScoreHistoryPage, responses=problems(404))

@@ -39,6 +39,34 @@ class Scores(Output):
     data: list[Score]
 
 
+class ChangedFeature(Output):
+    """A feature as it is and as it would be."""
+
+    feature: str
+    old: str | None = Field(description="as a person reads it; null where there is no value")
+    new: str | None
+
+
+class Counterfactual(Output):
+    """A change that would move the score, and what the score would be."""
+
+    code: Literal["meeting", "contact", "next_step", "call", "email", "proposal", "answers", "facts"]
+    action: str | None = Field(description="the type of the recommendation that brings it about, where there is one")
+    text: str = Field(description="`One more meeting: +6 points`")
+    changes: list[ChangedFeature]
+    points_gained: int
+    probability: float
+    logit: float
+    points: int
+
+
+class Counterfactuals(Output):
+    """What would move a score, the strongest first; nothing where no change that was seen in the tenant would."""
+
+    data: list[Counterfactual] = Field(max_length=3)
+    unavailable: str | None = Field(description="why nothing could be scored anew: inputs or model are no longer kept")
+
+
 class HistoryQuery(PageQuery):
     """Which scores of the entity."""
 

@@ -11,6 +11,8 @@ from api.records.repository import missing
 from bevyly.db.read import Reader
 from bevyly.ids import is_id
 from models.changes import changes, headline
+from models.counterfactuals import counterfactuals
+from models.errors import ArtefactChanged, ArtefactGone, InputsGone
 from models.reproduction import reproduce
 
 Row = dict[str, Any]
@@ -39,6 +41,11 @@ class ScoreService:
         stored = orjson.loads(await self._one("api_get_stored_score", score_id))
         return await asyncio.to_thread(self._made_again, stored)
 
+    async def counterfactuals(self, score_id: str) -> Row:
+        """What would move the score, each scored anew, or why nothing can be; raises `NotFound`."""
+        stored = orjson.loads(await self._one("api_get_stored_score", score_id))
+        return await asyncio.to_thread(self._moved, stored)
+
     async def causes(self, rows: Sequence[Row]) -> list[Row]:
         """The rows of a history, each with what changed against the row before."""
         return await asyncio.to_thread(lambda: [self._with_causes(row) for row in rows])
@@ -52,6 +59,13 @@ class ScoreService:
     def _made_again(self, stored: Row) -> Row:
         made = reproduce(self._models.loaded(stored), stored)
         return {"score_id": stored["id"], **{name: stored[name] for name in _ABOUT}, **made}
+
+    def _moved(self, stored: Row) -> Row:
+        try:
+            model = self._models.known(stored) or self._models.loaded(stored)
+            return {"data": counterfactuals(model, stored), "unavailable": None}
+        except (InputsGone, ArtefactGone, ArtefactChanged) as gone:
+            return {"data": [], "unavailable": gone.code}
 
     def _with_causes(self, row: Row) -> Row:
         before: Mapping[str, Any] | None = row["previous"]

@@ -38,7 +38,7 @@ from api.modules.opportunities.schemas import HistoryPage, Opportunity, Opportun
 from api.modules.pipelines.schemas import Pipeline, PipelinePage
 from api.modules.privacy.schemas import PrivacyRequest, PrivacyRequestPage
 from api.modules.profile.schemas import Profile
-from api.modules.scores.schemas import ScoreHistoryPage, ScoreLineage, Scores
+from api.modules.scores.schemas import Counterfactuals, ScoreHistoryPage, ScoreLineage, Scores
 from api.modules.search.schemas import SearchResult
 from api.modules.sequences.schemas import (
     Enrolment,
@@ -86,6 +86,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/intent/scores/{entity_type}/{entity_id}": Scores,
     "/api/v1/intent/scores/{entity_type}/{entity_id}/history": ScoreHistoryPage,
     "/api/v1/intent/scores/{score_id}/lineage": ScoreLineage,
+    "/api/v1/intent/scores/{score_id}/counterfactuals": Counterfactuals,
     "/api/v1/intent/models": ModelPage,
     "/api/v1/intent/models/{model_id}": Model,
     "/api/v1/intent/monitoring": Monitoring,
@@ -145,6 +146,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 # Lists of which a seeded tenant has more than the one row.
 ROWS = {"/api/v1/activities": 2, "/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
 ROWS |= {"/api/v1/agents": 4, "/api/v1/analytics/funnel": 6}
+ROWS |= {"/api/v1/intent/scores/{score_id}/counterfactuals": 0}
 
 # list: the index in the order of its page, and for each filter that has one, its own
 INDEXES: dict[str, tuple[str, dict[str, str]]] = {

@@ -212,10 +212,23 @@ async def test_what_is_gone_is_said(asked: Asked) -> None:
         aside.replace(path)
 
 
+async def test_what_would_move_a_score_is_scored_anew(asked: Asked) -> None:
+    told = []
+    for score in asked.scores(SAMPLE):
+        found = (await asked.get(score["customer_id"], f"{score['id']}/counterfactuals")).json()
+        assert found["unavailable"] is None
+        assert [one["logit"] for one in found["data"]] == sorted((one["logit"] for one in found["data"]), reverse=True)
+        told += [(score, one) for one in found["data"]]
+    assert told
+    assert all(one["logit"] > score["logit"] for score, one in told)
+    assert all(one["points"] - score["points"] == one["points_gained"] > 0 for score, one in told)
+
+
 async def test_another_tenant_sees_none_of_it(asked: Asked) -> None:
     score = asked.scores(1)[0]
     (other,) = set(asked.clients) - {score["customer_id"]}
     assert (await asked.get(other, f"{score['id']}/lineage")).status_code == 404
+    assert (await asked.get(other, f"{score['id']}/counterfactuals")).status_code == 404
     assert (await asked.get(other, f"{score['entity_type']}/{score['entity_id']}/history")).status_code == 404
     assert (await asked.clients[other].post(f"{SCORES}/{score['id']}/reproduce")).status_code == 404
 

@@ -69,3 +69,15 @@ def test_another_contract_is_refused(trained, tmp_path):
     path.write_bytes(skops.io.dumps({"format": artefacts.FORMAT, "card": {}, "model": state}))
     with pytest.raises(ContractChanged):
         artefacts.load(path)
+
+
+def test_an_artefact_of_before_scores_without_what_it_lacks(trained):
+    model, snapshots = trained
+    state = model.state()
+    for head in (state["newcomer"], *state["heads"]):
+        del head["doubt"], head["seen"], head["contrary"]
+    older = type(model).from_state(state).score(snapshots)
+    now = model.score(snapshots)
+    assert older["logit"].equals(now["logit"])
+    assert (older["probability_low"] >= now["probability_low"]).all()
+    assert older.explode("reasons").unnest("reasons")["contrary_n"].null_count() == older["reasons"].list.len().sum()

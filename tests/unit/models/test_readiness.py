@@ -7,7 +7,7 @@ from models.readiness import Holdings
 
 NOTHING = Holdings(
     entity="lead", entities=0, won=0, lost=0, learned=0, judged=0, judged_won=0, display=None, display_reason=None,
-    pooling=True,
+    pooling=True, own_weight=0.0,
 )  # fmt: skip
 
 
