@@ -20,3 +20,12 @@
     {{ starts }}.recorded_at < {{ starts }}.started_at + {{ moments }}.since_start + interval '1 day'
     and {{ instant_of(starts, moments) }} <= {{ now_at() }}
 {%- endmacro %}
+
+{# Instants with a number each, which the steps of a computation carry instead of customer, entity and time: they sort and join
+   by it. -#}
+{% macro numbered_instants(instants) -%}
+    select
+        instants.*,
+        row_number() over () as instant_id
+    from {{ instants }} as instants
+{%- endmacro %}
