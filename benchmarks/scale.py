@@ -1,8 +1,8 @@
-"""`python -m benchmarks.scale [--leads N …] [--new N …]`: features, training and scores at sizes that a large base has.
+"""`python -m benchmarks.scale [--leads N …] [--new N …]`: features, training and scores of a large base.
 
 Each size is made inside PostgreSQL (about ten events a lead, over a year) on a server of its own, then built, trained
-and scored in full, then refreshed and scored after each number of new events. Prints a line of JSON as soon as a step is
-over, then one a size with refreshes against full, and at the end how each step grows with the number of leads.
+and scored in full, then refreshed and scored after each number of new events. Prints a line of JSON as soon as a step
+is over, then one a size with refreshes against full, and at the end how each step grows with the number of leads.
 
 Runs unattended: progress goes to stderr each minute, a size that the disk has no room for is refused before it begins,
 and queries may set aside no more than half of that room. 1,000,000 leads want 80 GiB of disk and 16 GiB of memory.
@@ -96,7 +96,8 @@ class Base:
     def make(self) -> dict[str, int]:
         """All events."""
         *making, _ = statements()
-        self._sql(*making, "analyze raw.events", now=NOW)
+        # as autovacuum would have: it also makes the index of blocks by sequence
+        self._sql(*making, "vacuum analyze raw.events", now=NOW)
         return {"events": value(self.server.url, "select count(*) from raw.events")}
 
     def add(self, events: int, number: int) -> None:
@@ -124,25 +125,27 @@ class Base:
         """All scores of all undecided entities."""
         return {score_type: score_all(self.warehouse, self.shelf, score_type) for score_type in SCORE_TYPES}
 
-    def steps(self, new: list[int]) -> Iterator[Step]:
+    def steps(self, new: list[int], *, scored: bool) -> Iterator[Step]:
         """Everything in full, then a refresh after each number of new events; the first of them after none warms up."""
         yield "make", self.make
         yield "build", lambda: self.build(0, "--full-refresh")
-        yield "train", self.train
-        yield "score", self.score
+        if scored:
+            yield "train", self.train
+            yield "score", self.score
         for number, events in enumerate([0, *new], start=1):
             yield f"add {events}", lambda events=events, number=number: self.add(events, number)  # type: ignore[misc]
             yield f"rebuild {events}", lambda number=number: self.build(number)  # type: ignore[misc]
-            yield f"rescore {events}", self.score
+            if scored:
+                yield f"rescore {events}", self.score
 
 
-def measure(leads: int, new: list[int]) -> dict[str, dict[str, float]]:
+def measure(leads: int, new: list[int], *, scored: bool) -> dict[str, dict[str, float]]:
     """What each step costs at one size."""
     found: dict[str, dict[str, float]] = {}
     with throwaway_postgres() as server, tempfile.TemporaryDirectory(prefix="bevyly-scale-") as folder:
         base, meter = Base(server, Path(folder), leads), Meter(cluster=server.cluster)
         base.prepare()
-        for name, step in base.steps(new):
+        for name, step in base.steps(new, scored=scored):
             found[name], given = meter.measured(name, step)
             say(f"{leads:,} leads, {name}: {found[name]}")
             tell({"name": "scale_step", "leads": leads, "step": name} | found[name] | ({"of": given} if given else {}))
@@ -152,8 +155,8 @@ def measure(leads: int, new: list[int]) -> dict[str, dict[str, float]]:
 def against_full(leads: int, found: dict[str, dict[str, float]], new: list[int]) -> dict[str, Any]:
     """Refreshes against doing all again in the same run, in seconds of a core."""
     core = {name: step["core_seconds"] for name, step in found.items()}
-    full = core["build"] + core["score"]
-    refreshes = {events: core[f"rebuild {events}"] + core[f"rescore {events}"] for events in [0, *new]}
+    full = core["build"] + core.get("score", 0)
+    refreshes = {events: core[f"rebuild {events}"] + core.get(f"rescore {events}", 0) for events in [0, *new]}
     most = max(refreshes)
     return {
         "name": "scale_refresh",
@@ -183,10 +186,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
     parser.add_argument("--leads", type=int, nargs="+", default=[10_000, 20_000, 40_000])
     parser.add_argument("--new", type=int, nargs="*", default=[100, 1_000, 10_000], help="new events before a refresh")
+    parser.add_argument("--features", action="store_true", help="features only: no training, no scores")
     given = parser.parse_args()
     by_size = {}
     for leads in given.leads:
-        by_size[leads] = measure(leads, given.new)
+        by_size[leads] = measure(leads, given.new, scored=not given.features)
         tell(against_full(leads, by_size[leads], given.new))
     if len(by_size) > 1:
         tell({"name": "scale_growth", "leads": sorted(by_size), "exponent": growth(by_size)})

@@ -53,6 +53,7 @@ records as materialized (
             {{ safe_text("merged.state ->> 'owner_id'") }} as owner_id
 
         from merged
+        {{ taken_for_many('merged') }}
 
         where merged.created_event_id is not null and not {{ is_deleted('merged.state') }}
     ) as facts

@@ -128,6 +128,7 @@ records as materialized (
         {{ safe_text("merged.state ->> 'currency'") }} as currency
 
     from merged
+    {{ taken_for_many('merged') }}
     left join conversions on merged.instant_id = conversions.instant_id
 
     where

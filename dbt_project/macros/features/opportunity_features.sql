@@ -97,6 +97,7 @@ records as materialized (
         {{ safe_date("merged.state ->> 'expected_close_date'") }} as expected_close_date
 
     from merged
+    {{ taken_for_many('merged') }}
 
     where
         merged.opened_at is not null

@@ -105,23 +105,23 @@
 
     from (
         select
-            weighted.*,
+            turns.*,
             round(
                 cast(
-                    weighted.weight * power(0.5, weighted.age_days / {{ var('engagement_half_life_days') }}) as numeric
+                    turns.weight * power(0.5, turns.age_days / {{ var('engagement_half_life_days') }}) as numeric
                 ), 9
             ) as decayed_weight,
             case
                 when
-                    weighted.is_inbound
-                    and not weighted.is_outbound
-                    and weighted.event_type in ('email.received', 'proposal.replied', 'call.completed', 'form.submitted')
-                    and lag(weighted.is_outbound) over in_turn
-                    then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
+                    turns.is_inbound
+                    and not turns.is_outbound
+                    and turns.event_type in ('email.received', 'proposal.replied', 'call.completed', 'form.submitted')
+                    and turns.is_outbound_before
+                    then extract(epoch from turns.occurred_at - turns.occurred_before) / 3600
             end as reply_hours,
             case
-                when weighted.is_outbound and not weighted.is_inbound and lag(weighted.is_inbound) over in_turn
-                    then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
+                when turns.is_outbound and not turns.is_inbound and turns.is_inbound_before
+                    then extract(epoch from turns.occurred_at - turns.occurred_before) / 3600
             end as response_hours
 
         from (
@@ -129,18 +129,20 @@
                 touches.*,
                 {{ days_between('touches.as_of', 'touches.occurred_at') }} as age_days,
                 cast({{ engagement_weight('touches') }} as numeric) as weight,
-                touches.is_inbound or touches.is_outbound as is_touch,
                 max(case when touches.is_inbound then touches.occurred_at end) over (
                     partition by touches.instant_id
-                ) as last_inbound_at
+                ) as last_inbound_at,
+                lag(touches.is_inbound) over in_turn as is_inbound_before,
+                lag(touches.is_outbound) over in_turn as is_outbound_before,
+                lag(touches.occurred_at) over in_turn as occurred_before
 
             from {{ touches }} as touches
-        ) as weighted
 
-        window in_turn as (
-            partition by weighted.instant_id, weighted.is_touch
-            order by weighted.occurred_at, weighted.event_id
-        )
+            window in_turn as (
+                partition by touches.instant_id, touches.is_inbound or touches.is_outbound
+                order by touches.occurred_at, touches.event_id
+            )
+        ) as turns
     ) as touches
 
     group by touches.instant_id
@@ -212,7 +214,7 @@
 {% macro feature_hash(features) -%}
     {%- set counted = model.columns.keys() | reject('in', ['as_of', 'last_event_at', 'feature_hash']) | list -%}
     md5(
-        cast(row({{ features }}.{{ counted | join(', ' ~ features ~ '.') }}) as text)
+        cast(row({% for column in counted %}{{ features }}.{{ column }}{{ ', ' if not loop.last }}{% endfor %}) as text)
         || to_char({{ features }}.as_of at time zone 'UTC', 'YYYY-MM-DD')
     )
 {%- endmacro %}
