@@ -30,18 +30,20 @@ class Meter:
     _peaks: dict[str, float] = field(default_factory=dict)
 
     def measured(self, name: str, step: Callable[[], Any]) -> tuple[dict[str, float], Any]:
-        """Seconds, seconds of a core, most GiB of memory and of disk while `step` ran; and what it gave."""
+        """Seconds, seconds of a core (all, the server's), most GiB of memory and disk of `step`; and what it gave."""
         self._peaks = {"memory_gib": 0.0, "disk_gib": 0.0}
         over = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(name, over), daemon=True)
-        started, before = time.perf_counter(), self._worked()
+        started, ours, servers = time.perf_counter(), sum(os.times()[:4]), self._served()
         watcher.start()
         try:
             given = step()
         finally:
             over.set()
             watcher.join()
-        spent = {"seconds": time.perf_counter() - started, "core_seconds": self._worked() - before}
+        seconds, server = time.perf_counter() - started, self._served() - servers
+        core = sum(os.times()[:4]) - ours + server
+        spent = {"seconds": seconds, "core_seconds": core, "server_core_seconds": server}
         return {key: round(value, 2) for key, value in (spent | self._peaks).items()}, given
 
     def _watch(self, name: str, over: threading.Event) -> None:
@@ -58,9 +60,9 @@ class Meter:
     def _server(self) -> psutil.Process:
         return psutil.Process(int((self.cluster / "postmaster.pid").read_text().split()[0]))
 
-    def _worked(self) -> float:
-        """What another load does not change."""
-        return sum(os.times()[:4]) + sum(self._server().cpu_times()[:4])
+    def _served(self) -> float:
+        """Seconds of a core of all that ever served."""
+        return sum(self._server().cpu_times()[:4])
 
     def _memory(self) -> float:
         """Pages that several share are counted once."""
