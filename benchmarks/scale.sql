@@ -1,5 +1,8 @@
 -- Statements of benchmarks/scale.py, in braces what it fills in: tenants, leads, their events (five random numbers of the lead decide;
--- a fifth of the leads is of an account and becomes a deal), raw events in order of recording; the last: new ones.
+-- a fifth of the leads is of an account and becomes a deal), raw events in order of recording; the last: new ones, dealt to the
+-- leads of the last 60 days, to each of them one before any gets a second.
+select setseed(0.5);
+
 insert into customers (id, name) select 'tenant-' || t, 'Tenant ' || t from generate_series(0, {tenants} - 1) t;
 
 create unlogged table seeds as
@@ -56,7 +59,9 @@ from made order by at;
 
 insert into raw.events (customer_id, event_id, type, schema_version, subject_type, subject_id, sequence, occurred_at, recorded_at,
                         data, source, topic, partition, "offset")
-select tenant, 'n' || {round} || '-' || i, 'email.received', 1, 'activity', 'n' || {round} || '-' || i, 1, at, at,
-       jsonb_build_object('activity_id', 'n' || {round} || '-' || i, 'lead_id', 'l' || i), 'benchmark', 'bevyly.domain', 0, 0
-from (select *, {now}::timestamptz - random() * interval '9 minutes' as at from (
-        select i, tenant from seeds where at > {now}::timestamptz - interval '60 days' order by random() limit {new}) s) e;
+select tenant, 'n' || {round} || '-' || n, 'email.received', 1, 'activity', 'n' || {round} || '-' || n, 1, at, at,
+       jsonb_build_object('activity_id', 'n' || {round} || '-' || n, 'lead_id', 'l' || i), 'benchmark', 'bevyly.domain', 0, 0
+from (select i, tenant, row_number() over (order by i) - 1 as place, count(*) over () as leads from seeds
+      where at > {now}::timestamptz - interval '60 days') recent
+join (select n, {now}::timestamptz - random() * interval '9 minutes' as at from generate_series(1, {new}) n) new
+  on place = n * 7919::bigint % leads;

@@ -50,24 +50,6 @@
     on conflict (model) do update set run_id = excluded.run_id
 {%- endmacro %}
 
-{# One row: the oldest watermark of the models named; before the first build, everything is new. -#}
-{% macro watermark(models) -%}
-    select
-        coalesce(min(runs.run_id), 0) as run_id,
-        coalesce(min(runs.seq_high), 0) as seq_high,
-        coalesce(min(runs.now_at), '-infinity'::timestamptz) as now_from,
-        greatest(coalesce(max(runs.now_at), '-infinity'::timestamptz), {{ now_at() }}) as now_to,
-        min(runs.briefing_day) as briefing_day
-    from {{ source('build', 'build_runs') }} as runs
-    inner join {{ source('build', 'build_watermarks') }} as marks on runs.run_id = marks.run_id
-    where marks.model in ('{{ models | join("', '") }}')
-    having count(*) = {{ models | length }}
-    union all
-    select 0, 0, '-infinity'::timestamptz, {{ now_at() }}, null
-    order by 1 desc
-    limit 1
-{%- endmacro %}
-
 {# True for rows that a model with this watermark has not used: loaded since, or recorded between its `now` and this one.
    When `now` moves back, the rows between must be unseen again. -#}
 {% macro is_unseen(rows, watermark, known_at='recorded_at') -%}
@@ -82,9 +64,7 @@
 
 {# Of a staging view: rows above the watermark, with an overlap for late commits, that are not in this table yet. -#}
 {% macro is_not_loaded(events) -%}
-    {{ events }}.seq > (
-        select watermarks.seq_high - {{ var('late_commit_window') | int }} from ({{ watermark([this.name]) }}) as watermarks
-    )
+    {{ events }}.seq > {{ seen_by([this.name]).seq_high }} - {{ var('late_commit_window') | int }}
     and not exists (
         select 1 from {{ this }} as loaded
         where loaded.customer_id = {{ events }}.customer_id and loaded.event_id = {{ events }}.event_id
@@ -125,7 +105,7 @@
 
 {# The same for the pre-hooks of a model, which have no watermark at hand. -#}
 {% macro is_loaded_since_this(rows) -%}
-    {{ rows }}.run_id > (select seen.run_id from ({{ watermark([this.name]) }}) as seen)
+    {{ rows }}.run_id > {{ seen_by([this.name]).run_id }}
 {%- endmacro %}
 
 {# Pre-hook of snapshots: a `now` that moved back must not leave instants of its future. -#}

@@ -24,7 +24,7 @@
             {%- elif traced %}
             grant select ({{ traced | join(', ') }}) on {{ this }} to bevyly_app;
             {%- endif %}
-            analyze {{ this }};
+            {{ analyze_where_much_changed(regclass) }}
         end
         $security$
     {%- endif -%}
@@ -61,4 +61,25 @@
         'int_leads_decided': ['customer_id', 'owner_id', 'event_id', 'decided_at', 'known_at', 'hidden'],
         'int_opportunities_decided': ['customer_id', 'owner_id', 'event_id', 'decided_at', 'recorded_at', 'hidden'],
     }.get(name, [])) }}
+{%- endmacro %}
+
+{# Statistics before the next model reads: of a table that is new, and else once a tenth of its rows is. Looking at a sample of
+   every table after every refresh would cost more than a small refresh does. -#}
+{% macro analyze_where_much_changed(regclass) -%}
+    {%- if not is_incremental() -%}
+        analyze {{ this }};
+    {%- else -%}
+        if (
+            select
+                pg_stat_get_mod_since_analyze(oid)
+                + pg_stat_get_xact_tuples_inserted(oid)
+                + pg_stat_get_xact_tuples_updated(oid)
+                + pg_stat_get_xact_tuples_deleted(oid)
+                > 50 + 0.1 * greatest(reltuples, 0)
+            from pg_class
+            where oid = {{ regclass }}
+        ) then
+            analyze {{ this }};
+        end if;
+    {%- endif %}
 {%- endmacro %}

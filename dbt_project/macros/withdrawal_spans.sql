@@ -10,7 +10,7 @@ withdrawals as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark([this.name]) }}
 

@@ -1,7 +1,7 @@
 """Statements on scores: a row is written when features or model changed, and stays.
 
-Belongs here: the series of scores. `rank` and `band` say how an entity stands among the others, so those of a current
-row follow the others without a new row; everything else of a row never changes.
+Belongs here: the series of scores. `rank` says how an entity stands among the others and follows them without a new row
+(`score_standings`); everything else of a row never changes.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,6 @@ _SAME_ENTITY = """known.customer_id = given.customer_id and known.entity_type = 
   and known.entity_id = given.entity_id and known.score_type = given.score_type and known.is_current"""
 _UNCHANGED = "known.feature_hash = given.feature_hash and known.model_version_id = given.model_version_id"
 
-_STAND = f"""
-update scores known set rank = given.rank, band = given.band
-from scores_given given
-where {_SAME_ENTITY} and {_UNCHANGED} and (known.rank, known.band) is distinct from (given.rank, given.band)
-"""
 _RETIRE = f"""
 update scores known set is_current = false
 from scores_given given
@@ -53,15 +48,6 @@ insert into scores ({_NAMES}, is_current)
 select {", ".join(f"given.{name}" for name in _COLUMNS)}, true
 from scores_given given
 where not exists (select from scores known where {_SAME_ENTITY})
-"""
-_RETIRE_GONE = """
-update scores known set is_current = false
-where known.customer_id = any(%(customers)s) and known.score_type = any(%(types)s) and known.is_current
-  and not exists (
-    select from scores_given given
-    where given.customer_id = known.customer_id and given.entity_type = known.entity_type
-      and given.entity_id = known.entity_id and given.score_type = known.score_type
-  )
 """
 CURRENT_SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("customer_id", "entity_type", "entity_id", "score_type"), pl.String),
@@ -93,22 +79,14 @@ order by random() limit %s
 _REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "contribution": pl.Float64}))
 
 
-def write_scores(connection: Connection, scores: pl.DataFrame, *, complete_for: Sequence[str] = ()) -> dict[str, int]:
-    """Write a scores frame; rows whose features and model are those of the current row are left alone.
-
-    Tenants in `complete_for` are given whole, for each score type in the frame: entities that it no longer has lose
-    their current row (they are decided), and the series stays.
-    """
+def write_scores(connection: Connection, scores: pl.DataFrame) -> dict[str, int]:
+    """Write a scores frame; rows whose features and model are those of the current row are left alone."""
     ids = pl.Series("id", [new_id() for _ in range(scores.height)], dtype=pl.String)
     stage(connection, "scores_given", scores.with_columns(ids, _without_nulls(json_list("reasons"))), _COLUMNS)
-    types = scores["score_type"].unique().sort().to_list()
-    counts = {
-        "restood": connection.execute(_STAND).rowcount,
+    return {
         "replaced": connection.execute(_RETIRE).rowcount,
         "inserted": connection.execute(_INSERT).rowcount,
     }
-    gone = connection.execute(_RETIRE_GONE, {"customers": list(complete_for), "types": types}).rowcount
-    return counts | {"retired": gone}
 
 
 def _without_nulls(reasons: pl.Expr) -> pl.Expr:

@@ -6,43 +6,57 @@
 
 with
 
+numbered as materialized (
+
+    {{ numbered_instants(instants) }}
+
+),
+
 merged as materialized (
 
     select
-        instants.customer_id,
-        instants.account_id,
-        instants.as_of,
+        numbered.instant_id,
+        numbered.customer_id,
+        numbered.account_id,
+        numbered.as_of,
         intermediate.jsonb_merge(changes.fields order by {{ version_order('changes') }}) as state,
         intermediate.jsonb_merge({{ safe_object("changes.fields -> 'custom'") }} order by {{ version_order('changes') }})
             as attributes,
         min(changes.event_id) filter (where changes.event_type = 'account.created') as created_event_id
 
-    from {{ instants }} as instants
+    from numbered
     inner join {{ ref('int_accounts_changed') }} as changes
         on
-            instants.customer_id = changes.customer_id
-            and instants.account_id = changes.account_id
-            and changes.recorded_at <= instants.as_of
+            numbered.customer_id = changes.customer_id
+            and numbered.account_id = changes.account_id
+            and changes.recorded_at <= numbered.as_of
 
-    group by instants.customer_id, instants.account_id, instants.as_of
+    group by numbered.instant_id, numbered.customer_id, numbered.account_id, numbered.as_of
 
 ),
 
 records as materialized (
 
     select
-        merged.*,
-        {{ safe_text("merged.state ->> 'name'") }} as name,
-        {{ safe_text("merged.state ->> 'domain'") }} as domain,
-        {{ safe_text("merged.state ->> 'industry'") }} as industry,
-        {{ safe_bigint("merged.state ->> 'employee_count'") }} as employee_count,
-        {{ safe_bigint("merged.state ->> 'annual_revenue_minor'") }} as annual_revenue_minor,
-        {{ safe_text("merged.state ->> 'country'") }} as country,
-        {{ safe_text("merged.state ->> 'owner_id'") }} as owner_id
+        facts.*,
+        {{ sizes_of('facts') }}
 
-    from merged
+    from (
+        select
+            merged.*,
+            {{ safe_text("merged.state ->> 'name'") }} as name,
+            {{ safe_text("merged.state ->> 'domain'") }} as domain,
+            {{ safe_text("merged.state ->> 'industry'") }} as industry,
+            {{ safe_bigint("merged.state ->> 'employee_count'") }} as employee_count,
+            {{ safe_bigint("merged.state ->> 'annual_revenue_minor'") }} as annual_revenue_minor,
+            {{ safe_text("merged.state ->> 'country'") }} as country,
+            {{ safe_text("merged.state ->> 'owner_id'") }} as owner_id
 
-    where merged.created_event_id is not null and not {{ is_deleted('merged.state') }}
+        from merged
+        {{ taken_for_many('merged') }}
+
+        where merged.created_event_id is not null and not {{ is_deleted('merged.state') }}
+    ) as facts
 
 ),
 
@@ -56,6 +70,7 @@ members as materialized (
 
     {% for entity, changes_of_entity in members.items() %}
     select
+        records.instant_id,
         records.customer_id,
         records.account_id,
         records.as_of,
@@ -74,12 +89,14 @@ members as materialized (
             account_links.customer_id = changes.customer_id
             and account_links.entity_id = changes.{{ entity }}_id
             and changes.recorded_at <= records.as_of
-    group by records.customer_id, records.account_id, records.as_of, changes.{{ entity }}_id
+    group by
+        records.instant_id, records.customer_id, records.account_id, records.as_of, changes.{{ entity }}_id
 
     union all
     {% endfor %}
 
     select
+        instant_id,
         customer_id,
         account_id,
         as_of,
@@ -102,9 +119,7 @@ current_members as materialized (
 member_counts as materialized (
 
     select
-        customer_id,
-        account_id,
-        as_of,
+        instant_id,
         count(*) filter (where entity_type = 'contact' and is_created) as contacts_total,
         count(*) filter (
             where
@@ -119,16 +134,15 @@ member_counts as materialized (
 
     from current_members
 
-    group by customer_id, account_id, as_of
+    group by instant_id
 
 ),
 
 -- One activity may reach the account by several ways: it counts once.
 touches as materialized (
 
-    select distinct on (members.customer_id, members.account_id, members.as_of, activities.event_id)
-        members.customer_id,
-        members.account_id as entity_id,
+    select distinct on (members.instant_id, activities.event_id)
+        members.instant_id,
         members.as_of,
         {{ touch_columns() }}
 
@@ -142,7 +156,7 @@ touches as materialized (
             and activities.occurred_at <= members.as_of
             and {{ is_in_force('activities', 'members.as_of') }}
 
-    order by members.customer_id, members.account_id, members.as_of, activities.event_id, activities.linked_via
+    order by members.instant_id, activities.event_id, activities.linked_via
 
 ),
 
@@ -192,23 +206,14 @@ features as (
         records.created_event_id
 
     from records
-    left join member_counts
-        on
-            records.customer_id = member_counts.customer_id
-            and records.account_id = member_counts.account_id
-            and records.as_of = member_counts.as_of
-    left join touch_summaries
-        on
-            records.customer_id = touch_summaries.customer_id
-            and records.account_id = touch_summaries.entity_id
-            and records.as_of = touch_summaries.as_of
+    left join member_counts on records.instant_id = member_counts.instant_id
+    left join touch_summaries on records.instant_id = touch_summaries.instant_id
     left join {{ ref('int_tenants_profiled') }} as profiles
         on records.customer_id = profiles.customer_id and {{ month_of('records.as_of') }} = profiles.as_of_day
-    left join touch_contacts
-        on
-            records.customer_id = touch_contacts.customer_id
-            and records.account_id = touch_contacts.entity_id
-            and records.as_of = touch_contacts.as_of
+    left join touch_contacts on records.instant_id = touch_contacts.instant_id
+
+    -- computed once: the hash would compute every column again
+    offset 0
 
 )
 

@@ -20,3 +20,18 @@
     {{ starts }}.recorded_at < {{ starts }}.started_at + {{ moments }}.since_start + interval '1 day'
     and {{ instant_of(starts, moments) }} <= {{ now_at() }}
 {%- endmacro %}
+
+{# Instants with a number each, which the steps of a computation carry instead of customer, entity and time: they sort and join
+   by it. -#}
+{% macro numbered_instants(instants) -%}
+    select
+        instants.*,
+        row_number() over () as instant_id
+    from {{ instants }} as instants
+{%- endmacro %}
+
+{# One row for each of a step, which the planner takes for a thousand. It takes what is left of a step for a row or two, and would
+   read the whole of each further step for every row of this one, which a refresh of many entities has no time for. -#}
+{% macro taken_for_many(step) -%}
+    cross join lateral generate_series(1, least(1, {{ step }}.instant_id)) as rows_of_one
+{%- endmacro %}

@@ -6,24 +6,32 @@
 
 with
 
+numbered as materialized (
+
+    {{ numbered_instants(instants) }}
+
+),
+
 changes as (
 
     select
-        instants.as_of,
-        instants.moment,
+        numbered.instant_id,
+        numbered.as_of,
+        numbered.moment,
         changes.*
-    from {{ instants }} as instants
+    from numbered
     inner join {{ ref('int_leads_changed') }} as changes
         on
-            instants.customer_id = changes.customer_id
-            and instants.lead_id = changes.lead_id
-            and changes.recorded_at <= instants.as_of
+            numbered.customer_id = changes.customer_id
+            and numbered.lead_id = changes.lead_id
+            and changes.recorded_at <= numbered.as_of
 
 ),
 
 merged as materialized (
 
     select
+        changes.instant_id,
         changes.customer_id,
         changes.lead_id,
         changes.as_of,
@@ -48,7 +56,7 @@ merged as materialized (
 
     from changes
 
-    group by changes.customer_id, changes.lead_id, changes.as_of, changes.moment
+    group by changes.instant_id, changes.customer_id, changes.lead_id, changes.as_of, changes.moment
 
 ),
 
@@ -56,9 +64,7 @@ merged as materialized (
 opportunities as materialized (
 
     select
-        merged.customer_id,
-        merged.lead_id,
-        merged.as_of,
+        merged.instant_id,
         links.opportunity_id,
         intermediate.jsonb_merge(opportunity_changes.fields order by {{ version_order('opportunity_changes') }}) as state,
         min(opportunity_changes.occurred_at) as opened_at,
@@ -76,7 +82,7 @@ opportunities as materialized (
             and links.opportunity_id = opportunity_changes.opportunity_id
             and opportunity_changes.recorded_at <= merged.as_of
 
-    group by merged.customer_id, merged.lead_id, merged.as_of, links.opportunity_id
+    group by merged.instant_id, links.opportunity_id
 
 ),
 
@@ -84,9 +90,7 @@ opportunities as materialized (
 conversions as materialized (
 
     select
-        customer_id,
-        lead_id,
-        as_of,
+        instant_id,
         min(opportunity_id) filter (where not {{ is_deleted('state') }}) as opportunity_id,
         min(opened_at) filter (where not {{ is_deleted('state') }}) as opened_at,
         max(last_change_at) as last_change_at,
@@ -100,7 +104,7 @@ conversions as materialized (
 
     from opportunities
 
-    group by customer_id, lead_id, as_of
+    group by instant_id
 
 ),
 
@@ -124,11 +128,8 @@ records as materialized (
         {{ safe_text("merged.state ->> 'currency'") }} as currency
 
     from merged
-    left join conversions
-        on
-            merged.customer_id = conversions.customer_id
-            and merged.lead_id = conversions.lead_id
-            and merged.as_of = conversions.as_of
+    {{ taken_for_many('merged') }}
+    left join conversions on merged.instant_id = conversions.instant_id
 
     where
         merged.created_at is not null
@@ -146,8 +147,7 @@ records as materialized (
 touches as materialized (
 
     select
-        records.customer_id,
-        records.lead_id as entity_id,
+        records.instant_id,
         records.as_of,
         {{ touch_columns() }}
 
@@ -183,7 +183,7 @@ touch_contacts as materialized (
 
 accounts as materialized (
 
-    {{ summarize_accounts('records', 'lead') }}
+    {{ summarize_accounts('records') }}
 
 ),
 
@@ -195,7 +195,7 @@ account_days as materialized (
 
 owner_records as materialized (
 
-    {{ summarize_owner_records('records', ref('int_leads_decided'), 'lead_id', 'known_at') }}
+    {{ summarize_owner_records('records', ref('int_leads_credited')) }}
 
 ),
 
@@ -292,26 +292,10 @@ features as (
         records.status_event_id
 
     from records
-    left join touch_summaries
-        on
-            records.customer_id = touch_summaries.customer_id
-            and records.lead_id = touch_summaries.entity_id
-            and records.as_of = touch_summaries.as_of
-    left join next_steps
-        on
-            records.customer_id = next_steps.customer_id
-            and records.lead_id = next_steps.entity_id
-            and records.as_of = next_steps.as_of
-    left join touch_contacts
-        on
-            records.customer_id = touch_contacts.customer_id
-            and records.lead_id = touch_contacts.entity_id
-            and records.as_of = touch_contacts.as_of
-    left join accounts
-        on
-            records.customer_id = accounts.customer_id
-            and records.lead_id = accounts.entity_id
-            and records.as_of = accounts.as_of
+    left join touch_summaries on records.instant_id = touch_summaries.instant_id
+    left join next_steps on records.instant_id = next_steps.instant_id
+    left join touch_contacts on records.instant_id = touch_contacts.instant_id
+    left join accounts on records.instant_id = accounts.instant_id
     left join account_days
         on
             records.customer_id = account_days.customer_id
@@ -324,6 +308,9 @@ features as (
             records.customer_id = owner_records.customer_id
             and records.owner_id = owner_records.owner_id
             and {{ day_start('records.as_of') }} = owner_records.as_of_day
+
+    -- computed once: the hash would compute every column again
+    offset 0
 
 )
 

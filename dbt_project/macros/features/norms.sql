@@ -25,6 +25,12 @@
     round(ln(1 + abs(cast({{ count }} as numeric))), 9)
 {%- endmacro %}
 
+{# The sizes that `icp_distance` compares, of facts that have the counts. -#}
+{% macro sizes_of(facts) -%}
+    cast({{ size_of(facts ~ '.employee_count') }} as double precision) as employees,
+    cast({{ size_of(facts ~ '.annual_revenue_minor') }} as double precision) as revenue
+{%- endmacro %}
+
 {# How far an account is from those that the tenant won: 0 for the most usual industry, country and sizes, 1 for what never
    was; the mean over what is known. Null before `icp_least_accounts` are won. -#}
 {% macro icp_distance(facts, profiles) -%}
@@ -35,10 +41,10 @@
             ~ profiles ~ "." ~ shares ~ " ->> " ~ facts ~ "." ~ column ~ " as double precision), 0) end"
         ) -%}
     {%- endfor -%}
-    {%- for column, size in {'employee_count': 'employees', 'annual_revenue_minor': 'revenue'}.items() -%}
+    {%- for size in ('employees', 'revenue') -%}
         {%- do parts.append(
-            "least(abs(cast(" ~ size_of(facts ~ "." ~ column) ~ " as double precision) - " ~ profiles ~ "." ~ size ~ "_mean) / (3 * "
-            ~ profiles ~ "." ~ size ~ "_spread), case when " ~ facts ~ "." ~ column ~ " is not null and " ~ profiles ~ "." ~ size
+            "least(abs(" ~ facts ~ "." ~ size ~ " - " ~ profiles ~ "." ~ size ~ "_mean) / (3 * "
+            ~ profiles ~ "." ~ size ~ "_spread), case when " ~ facts ~ "." ~ size ~ " is not null and " ~ profiles ~ "." ~ size
             ~ "_mean is not null then 1.0 end)"
         ) -%}
     {%- endfor -%}
@@ -50,43 +56,37 @@
     end
 {%- endmacro %}
 
-{# The owner's share won, drawn towards the tenant's by as many decisions as `owner_prior` says. -#}
-{% macro owner_win_rate(owner_records, profiles, entity) -%}
-    (
-        {{ owner_records }}.owner_won_180d
-        + {{ var('owner_prior') }} * coalesce({{ profiles }}.{{ entity }}_win_rate, 0.5)
-    ) / ({{ owner_records }}.owner_decided_180d + {{ var('owner_prior') }})::double precision
-{%- endmacro %}
-
-{# One row per record that names an account: what is known of the account. `entity` in the singular. -#}
-{% macro summarize_accounts(records, entity) -%}
+{# One row per instant of a record that names an account: what is known of the account. -#}
+{% macro summarize_accounts(records) -%}
     select
-        states.customer_id,
-        states.entity_id,
-        states.as_of,
-        {{ safe_text("states.state ->> 'industry'") }} as industry,
-        {{ safe_text("states.state ->> 'country'") }} as country,
-        {{ safe_bigint("states.state ->> 'employee_count'") }} as employee_count,
-        {{ safe_bigint("states.state ->> 'annual_revenue_minor'") }} as annual_revenue_minor
+        facts.*,
+        {{ sizes_of('facts') }}
 
     from (
         select
-            records.customer_id,
-            records.{{ entity }}_id as entity_id,
-            records.as_of,
-            intermediate.jsonb_merge(account_changes.fields order by {{ version_order('account_changes') }}) as state
+            states.instant_id,
+            {{ safe_text("states.state ->> 'industry'") }} as industry,
+            {{ safe_text("states.state ->> 'country'") }} as country,
+            {{ safe_bigint("states.state ->> 'employee_count'") }} as employee_count,
+            {{ safe_bigint("states.state ->> 'annual_revenue_minor'") }} as annual_revenue_minor
 
-        from {{ records }} as records
-        inner join {{ ref('int_accounts_changed') }} as account_changes
-            on
-                records.customer_id = account_changes.customer_id
-                and records.account_id = account_changes.account_id
-                and account_changes.recorded_at <= records.as_of
+        from (
+            select
+                records.instant_id,
+                intermediate.jsonb_merge(account_changes.fields order by {{ version_order('account_changes') }}) as state
 
-        group by records.customer_id, records.{{ entity }}_id, records.as_of
-    ) as states
+            from {{ records }} as records
+            inner join {{ ref('int_accounts_changed') }} as account_changes
+                on
+                    records.customer_id = account_changes.customer_id
+                    and records.account_id = account_changes.account_id
+                    and account_changes.recorded_at <= records.as_of
 
-    where not {{ is_deleted('states.state') }}
+            group by records.instant_id
+        ) as states
+
+        where not {{ is_deleted('states.state') }}
+    ) as facts
 {%- endmacro %}
 
 {# Contact → account: what came of the account and of the contacts that were known to be there. One row per account and day that

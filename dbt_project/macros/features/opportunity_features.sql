@@ -6,24 +6,32 @@
 
 with
 
+numbered as materialized (
+
+    {{ numbered_instants(instants) }}
+
+),
+
 changes as (
 
     select
-        instants.as_of,
-        instants.moment,
+        numbered.instant_id,
+        numbered.as_of,
+        numbered.moment,
         changes.*
-    from {{ instants }} as instants
+    from numbered
     inner join {{ ref('int_opportunities_changed') }} as changes
         on
-            instants.customer_id = changes.customer_id
-            and instants.opportunity_id = changes.opportunity_id
-            and changes.recorded_at <= instants.as_of
+            numbered.customer_id = changes.customer_id
+            and numbered.opportunity_id = changes.opportunity_id
+            and changes.recorded_at <= numbered.as_of
 
 ),
 
 merged as materialized (
 
     select
+        changes.instant_id,
         changes.customer_id,
         changes.opportunity_id,
         changes.as_of,
@@ -70,7 +78,7 @@ merged as materialized (
 
     from changes
 
-    group by changes.customer_id, changes.opportunity_id, changes.as_of, changes.moment
+    group by changes.instant_id, changes.customer_id, changes.opportunity_id, changes.as_of, changes.moment
 
 ),
 
@@ -89,6 +97,7 @@ records as materialized (
         {{ safe_date("merged.state ->> 'expected_close_date'") }} as expected_close_date
 
     from merged
+    {{ taken_for_many('merged') }}
 
     where
         merged.opened_at is not null
@@ -100,9 +109,7 @@ records as materialized (
 leads as materialized (
 
     select
-        records.customer_id,
-        records.opportunity_id,
-        records.as_of,
+        records.instant_id,
         min(links.lead_id) as lead_id,
         min(lead_changes.occurred_at) as lead_created_at
 
@@ -119,15 +126,14 @@ leads as materialized (
             and lead_changes.event_type = 'lead.created'
             and lead_changes.recorded_at <= records.as_of
 
-    group by records.customer_id, records.opportunity_id, records.as_of
+    group by records.instant_id
 
 ),
 
 activities as materialized (
 
     select
-        records.customer_id,
-        records.opportunity_id as entity_id,
+        records.instant_id,
         records.as_of,
         activities.linked_via = 'lead' and activities.occurred_at < records.opened_at as is_before_opening,
         {{ touch_columns() }}
@@ -148,9 +154,7 @@ activities as materialized (
 lead_activities as materialized (
 
     select
-        customer_id,
-        entity_id,
-        as_of,
+        instant_id,
         count(*) filter (where is_outbound) as lead_outbound_total,
         count(*) filter (where is_inbound) as lead_inbound_total,
         count(*) filter (where event_type = 'call.completed') as lead_calls_total,
@@ -163,7 +167,7 @@ lead_activities as materialized (
 
     where is_before_opening
 
-    group by customer_id, entity_id, as_of
+    group by instant_id
 
 ),
 
@@ -195,7 +199,7 @@ touch_contacts as materialized (
 
 accounts as materialized (
 
-    {{ summarize_accounts('records', 'opportunity') }}
+    {{ summarize_accounts('records') }}
 
 ),
 
@@ -208,9 +212,7 @@ account_days as materialized (
 account_contacts as materialized (
 
     select
-        records.customer_id,
-        records.opportunity_id,
-        records.as_of,
+        records.instant_id,
         array_agg(distinct contact_changes.contact_id) as contact_ids
 
     from records
@@ -227,13 +229,13 @@ account_contacts as materialized (
 
     where {{ is_in_force('hidden_contacts', 'records.as_of') }}
 
-    group by records.customer_id, records.opportunity_id, records.as_of
+    group by records.instant_id
 
 ),
 
 owner_records as materialized (
 
-    {{ summarize_owner_records('records', ref('int_opportunities_decided'), 'opportunity_id', 'recorded_at') }}
+    {{ summarize_owner_records('records', ref('int_opportunities_credited')) }}
 
 ),
 
@@ -351,36 +353,12 @@ features as (
         records.created_event_id
 
     from records
-    left join leads
-        on
-            records.customer_id = leads.customer_id
-            and records.opportunity_id = leads.opportunity_id
-            and records.as_of = leads.as_of
-    left join touch_summaries
-        on
-            records.customer_id = touch_summaries.customer_id
-            and records.opportunity_id = touch_summaries.entity_id
-            and records.as_of = touch_summaries.as_of
-    left join next_steps
-        on
-            records.customer_id = next_steps.customer_id
-            and records.opportunity_id = next_steps.entity_id
-            and records.as_of = next_steps.as_of
-    left join touch_contacts
-        on
-            records.customer_id = touch_contacts.customer_id
-            and records.opportunity_id = touch_contacts.entity_id
-            and records.as_of = touch_contacts.as_of
-    left join lead_activities
-        on
-            records.customer_id = lead_activities.customer_id
-            and records.opportunity_id = lead_activities.entity_id
-            and records.as_of = lead_activities.as_of
-    left join accounts
-        on
-            records.customer_id = accounts.customer_id
-            and records.opportunity_id = accounts.entity_id
-            and records.as_of = accounts.as_of
+    left join leads on records.instant_id = leads.instant_id
+    left join touch_summaries on records.instant_id = touch_summaries.instant_id
+    left join next_steps on records.instant_id = next_steps.instant_id
+    left join touch_contacts on records.instant_id = touch_contacts.instant_id
+    left join lead_activities on records.instant_id = lead_activities.instant_id
+    left join accounts on records.instant_id = accounts.instant_id
     left join account_days
         on
             records.customer_id = account_days.customer_id
@@ -394,16 +372,15 @@ features as (
             and records.stage = norms.stage
             and {{ month_of('records.as_of') }} = norms.as_of_day
             and norms.won_count >= {{ var('stage_least_wins') }}
-    left join account_contacts
-        on
-            records.customer_id = account_contacts.customer_id
-            and records.opportunity_id = account_contacts.opportunity_id
-            and records.as_of = account_contacts.as_of
+    left join account_contacts on records.instant_id = account_contacts.instant_id
     left join owner_records
         on
             records.customer_id = owner_records.customer_id
             and records.owner_id = owner_records.owner_id
             and {{ day_start('records.as_of') }} = owner_records.as_of_day
+
+    -- computed once: the hash would compute every column again
+    offset 0
 
 )
 

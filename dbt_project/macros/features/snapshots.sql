@@ -10,7 +10,7 @@ changes as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark([this.name]) }}
 
@@ -69,7 +69,7 @@ touched as not materialized (
 ),
 
 {% if is_incremental() %}
-    seen as (
+    seen as not materialized (
 
         {{ watermark([this.name]) }}
 
@@ -156,7 +156,7 @@ touched as not materialized (
 ),
 
 {% if is_incremental() %}
-    seen as (
+    seen as not materialized (
 
         {{ watermark([this.name]) }}
 

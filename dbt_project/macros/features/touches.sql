@@ -1,5 +1,5 @@
 {# Features of the activities of any entity. A touch is an activity that goes out to or comes in from the customer;
-   notes and tasks are none. `touches` has one row per (customer_id, entity_id, as_of) and activity known by as_of. -#}
+   notes and tasks are none. `touches` has one row per `instant_id` and activity known by its as_of. -#}
 {% macro touch_columns() -%}
     activities.event_id,
     activities.event_type,
@@ -26,13 +26,11 @@
     end
 {%- endmacro %}
 
-{# One row per (customer_id, entity_id, as_of) that has any activity. Sums of floating point numbers depend on the order of
+{# One row per instant that has any activity. Sums of floating point numbers depend on the order of
    rows: weights are summed as numeric, so that an incremental run equals a full one to the last bit. -#}
 {% macro summarize_touches(touches) -%}
     select
-        touches.customer_id,
-        touches.entity_id,
-        touches.as_of,
+        touches.instant_id,
         count(*) as activities_total,
         count(*) filter (where touches.is_outbound) as outbound_total,
         count(*) filter (where touches.is_inbound) as inbound_total,
@@ -107,23 +105,23 @@
 
     from (
         select
-            weighted.*,
+            turns.*,
             round(
                 cast(
-                    weighted.weight * power(0.5, weighted.age_days / {{ var('engagement_half_life_days') }}) as numeric
+                    turns.weight * power(0.5, turns.age_days / {{ var('engagement_half_life_days') }}) as numeric
                 ), 9
             ) as decayed_weight,
             case
                 when
-                    weighted.is_inbound
-                    and not weighted.is_outbound
-                    and weighted.event_type in ('email.received', 'proposal.replied', 'call.completed', 'form.submitted')
-                    and lag(weighted.is_outbound) over in_turn
-                    then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
+                    turns.is_inbound
+                    and not turns.is_outbound
+                    and turns.event_type in ('email.received', 'proposal.replied', 'call.completed', 'form.submitted')
+                    and turns.is_outbound_before
+                    then extract(epoch from turns.occurred_at - turns.occurred_before) / 3600
             end as reply_hours,
             case
-                when weighted.is_outbound and not weighted.is_inbound and lag(weighted.is_inbound) over in_turn
-                    then extract(epoch from weighted.occurred_at - lag(weighted.occurred_at) over in_turn) / 3600
+                when turns.is_outbound and not turns.is_inbound and turns.is_inbound_before
+                    then extract(epoch from turns.occurred_at - turns.occurred_before) / 3600
             end as response_hours
 
         from (
@@ -131,29 +129,29 @@
                 touches.*,
                 {{ days_between('touches.as_of', 'touches.occurred_at') }} as age_days,
                 cast({{ engagement_weight('touches') }} as numeric) as weight,
-                touches.is_inbound or touches.is_outbound as is_touch,
                 max(case when touches.is_inbound then touches.occurred_at end) over (
-                    partition by touches.customer_id, touches.entity_id, touches.as_of
-                ) as last_inbound_at
+                    partition by touches.instant_id
+                ) as last_inbound_at,
+                lag(touches.is_inbound) over in_turn as is_inbound_before,
+                lag(touches.is_outbound) over in_turn as is_outbound_before,
+                lag(touches.occurred_at) over in_turn as occurred_before
 
             from {{ touches }} as touches
-        ) as weighted
 
-        window in_turn as (
-            partition by weighted.customer_id, weighted.entity_id, weighted.as_of, weighted.is_touch
-            order by weighted.occurred_at, weighted.event_id
-        )
+            window in_turn as (
+                partition by touches.instant_id, touches.is_inbound or touches.is_outbound
+                order by touches.occurred_at, touches.event_id
+            )
+        ) as turns
     ) as touches
 
-    group by touches.customer_id, touches.entity_id, touches.as_of
+    group by touches.instant_id
 {%- endmacro %}
 
 {# Meetings, calls and tasks that lie ahead of as_of and were neither completed nor planned anew by then. -#}
 {% macro summarize_next_steps(touches) -%}
     select
-        planned.customer_id,
-        planned.entity_id,
-        planned.as_of,
+        planned.instant_id,
         min(planned.due_at) as next_step_at
 
     from {{ touches }} as planned
@@ -164,9 +162,7 @@
         and not exists (
             select 1 from {{ touches }} as later
             where
-                later.customer_id = planned.customer_id
-                and later.entity_id = planned.entity_id
-                and later.as_of = planned.as_of
+                later.instant_id = planned.instant_id
                 and later.activity_id = planned.activity_id
                 and (
                     later.event_type in ('meeting.completed', 'call.completed', 'task.completed')
@@ -177,15 +173,13 @@
                 )
         )
 
-    group by planned.customer_id, planned.entity_id, planned.as_of
+    group by planned.instant_id
 {%- endmacro %}
 
 {# Contacts who came back to us in the last 30 days. -#}
 {% macro summarize_contacts(touches) -%}
     select
-        touches.customer_id,
-        touches.entity_id,
-        touches.as_of,
+        touches.instant_id,
         array_agg(distinct people.contact_id) as contact_ids,
         count(distinct people.contact_id) filter (
             where touches.is_inbound and touches.occurred_at > touches.as_of - interval '30 days'
@@ -194,39 +188,7 @@
     from {{ touches }} as touches
     cross join unnest(touches.contact_ids) as people (contact_id)
 
-    group by touches.customer_id, touches.entity_id, touches.as_of
-{%- endmacro %}
-
-{# Decisions of an owner's records in the 180 days before the day of as_of. Whole days, so that what is decided during a day
-   leaves the rows of that day as they are. -#}
-{% macro summarize_owner_records(records, decisions, entity_id, known_at) -%}
-    select
-        owner_days.customer_id,
-        owner_days.owner_id,
-        owner_days.as_of_day,
-        count(distinct decisions.{{ entity_id }}) as owner_decided_180d,
-        count(distinct decisions.{{ entity_id }}) filter (where decisions.is_won) as owner_won_180d
-
-    from (
-        select distinct
-            records.customer_id,
-            records.owner_id,
-            {{ day_start('records.as_of') }} as as_of_day
-        from {{ records }} as records
-        where records.owner_id is not null
-    ) as owner_days
-
-    left join {{ decisions }} as decisions
-        on
-            owner_days.customer_id = decisions.customer_id
-            and owner_days.owner_id = decisions.owner_id
-            and decisions.{{ known_at }} < owner_days.as_of_day
-            and decisions.{{ known_at }} >= owner_days.as_of_day - interval '180 days'
-            and decisions.decided_at < owner_days.as_of_day
-            and decisions.decided_at >= owner_days.as_of_day - interval '180 days'
-            and {{ is_in_force('decisions', "owner_days.as_of_day - interval '1 microsecond'") }}
-
-    group by owner_days.customer_id, owner_days.owner_id, owner_days.as_of_day
+    group by touches.instant_id
 {%- endmacro %}
 
 {# Engagement of the last week against a week of the three before. One more touch on either side keeps it from jumping where
@@ -247,10 +209,12 @@
     cast({{ column }} as double precision)
 {%- endmacro %}
 
-{# What scorers compare to skip unchanged rows: every column but the instants themselves, of which the day counts. -#}
+{# What scorers compare to skip unchanged rows: every column but the instants themselves, of which the day counts. The columns are
+   those of the contract. -#}
 {% macro feature_hash(features) -%}
+    {%- set counted = model.columns.keys() | reject('in', ['as_of', 'last_event_at', 'feature_hash']) | list -%}
     md5(
-        cast(to_jsonb({{ features }}) - 'as_of' - 'last_event_at' as text)
+        cast(row({% for column in counted %}{{ features }}.{{ column }}{{ ', ' if not loop.last }}{% endfor %}) as text)
         || to_char({{ features }}.as_of at time zone 'UTC', 'YYYY-MM-DD')
     )
 {%- endmacro %}

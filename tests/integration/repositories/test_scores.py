@@ -52,7 +52,7 @@ def test_only_changed_features_or_models_make_a_new_row(connection: Connection, 
     again = write_scores(connection, frame(tenants, model))
     assert set(again.values()) == {0}
     changed = frame(tenants[:1], model, feature_hash="h2", probability=0.6)
-    assert write_scores(connection, changed) == {"restood": 0, "replaced": 1, "inserted": 1, "retired": 0}
+    assert write_scores(connection, changed) == {"replaced": 1, "inserted": 1}
     assert counts(connection) == (3, 2)
     now = current_scores(connection, [tenants[0].customer_id])
     assert now.select("probability", "feature_hash", "display").rows() == [(0.6, "h2", "probability")]
@@ -60,28 +60,10 @@ def test_only_changed_features_or_models_make_a_new_row(connection: Connection, 
     assert current_scores(connection, [tenants[1].customer_id])["feature_hash"].to_list() == ["h1"]
 
 
-def test_standing_among_others_follows_without_a_new_row(connection: Connection, tenants: Tenants, model: str) -> None:
-    write_scores(connection, frame(tenants, model))
-    assert write_scores(connection, frame(tenants, model, rank=7, band="C"))["restood"] == 2
-    assert counts(connection) == (2, 2)
-    assert current_scores(connection, [tenants[0].customer_id])["rank"].to_list() == [7]
-
-
 def test_an_older_run_that_arrives_late_changes_nothing(connection: Connection, tenants: Tenants, model: str) -> None:
     write_scores(connection, frame(tenants, model))
     old = frame(tenants, model, feature_hash="h0").with_columns(as_of=pl.col("as_of") - timedelta(days=1))
-    assert write_scores(connection, old) == {"restood": 0, "replaced": 0, "inserted": 0, "retired": 0}
-
-
-def test_decided_entities_lose_their_current_row_in_tenants_that_are_complete(
-    connection: Connection, tenants: Tenants, model: str
-) -> None:
-    write_scores(connection, frame(tenants, model))
-    north, south = tenants
-    gone = frame(tenants, model).with_columns(entity_id=pl.lit(new_id()))
-    assert write_scores(connection, gone, complete_for=[north.customer_id])["retired"] == 1
-    assert current_scores(connection, [north.customer_id]).height == 1
-    assert current_scores(connection, [south.customer_id]).height == 2
+    assert write_scores(connection, old) == {"replaced": 0, "inserted": 0}
 
 
 def test_one_champion_a_score_and_tenant_and_any_version_back(

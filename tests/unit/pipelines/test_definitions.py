@@ -15,6 +15,7 @@ INTERMEDIATE = (
     *("int_accounts_changed", "int_accounts_linked", "int_accounts_touched", "int_activities_linked"),
     *("int_activities_recorded", "int_activities_revised", "int_contacts_changed", "int_leads_changed"),
     "int_leads_created",
+    *("int_leads_credited", "int_opportunities_credited"),
     *("int_leads_decided", "int_leads_linked", "int_leads_touched", "int_opportunities_changed"),
     *("int_opportunities_decided", "int_opportunities_opened"),
     *("int_contacts_placed", "int_norms_due", "int_tenants_profiled"),

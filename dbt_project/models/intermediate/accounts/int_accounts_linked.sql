@@ -12,7 +12,7 @@
 
 with
 
-seen as (
+seen as not materialized (
 
     {{ watermark([this.name]) }}
 

@@ -14,7 +14,7 @@ account_links as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark(['account_features']) }}
 

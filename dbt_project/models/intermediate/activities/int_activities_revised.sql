@@ -22,7 +22,7 @@ activities as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark([this.name]) }}
 

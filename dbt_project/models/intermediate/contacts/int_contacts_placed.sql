@@ -18,7 +18,7 @@ changes as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark([this.name]) }}
 

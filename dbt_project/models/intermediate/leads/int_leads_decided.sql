@@ -32,7 +32,7 @@ opportunity_decisions as not materialized (
 ),
 
 {% if is_incremental() %}
-    seen as (
+    seen as not materialized (
 
         {{ watermark([this.name]) }}
 

@@ -26,7 +26,7 @@ opportunity_changes as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark([this.name]) }}
 

@@ -38,7 +38,7 @@ decisions as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark(['lead_features', 'lead_snapshots', 'lead_outcomes', 'lead_next_actions']) }}
 

@@ -44,7 +44,7 @@ lead_decisions as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {% if flags.FULL_REFRESH %}
         select

@@ -20,7 +20,7 @@ changes as not materialized (
 ),
 
 {% if is_incremental() %}
-    seen as (
+    seen as not materialized (
 
         {{ watermark([this.name]) }}
 

@@ -38,7 +38,7 @@ decisions as not materialized (
 
 ),
 
-seen as (
+seen as not materialized (
 
     {{ watermark([
         'opportunity_features', 'opportunity_snapshots', 'opportunity_outcomes', 'opportunity_next_actions',

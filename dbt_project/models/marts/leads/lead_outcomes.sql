@@ -39,6 +39,8 @@ touched as not materialized (
 
 ),
 
+-- Of several opportunities, one won is enough, and all must be lost. A change that is read once for each of them counts once:
+-- none of these aggregates knows repeats.
 merged as (
 
     select
@@ -50,7 +52,12 @@ merged as (
         (
             array_agg(changes.occurred_at order by {{ version_order('changes', 'desc') }})
             filter (where changes.is_status_change)
-        )[1] as status_since
+        )[1] as status_since,
+        bool_or(opportunity_outcomes.opportunity_id is not null) as has_opportunity,
+        bool_or(opportunity_outcomes.outcome = 'won') as is_any_won,
+        bool_and(opportunity_outcomes.outcome = 'lost') as is_every_lost,
+        min(opportunity_outcomes.decided_at) filter (where opportunity_outcomes.outcome = 'won') as won_at,
+        max(opportunity_outcomes.decided_at) filter (where opportunity_outcomes.outcome = 'lost') as lost_at
 
     from created
     {% if is_incremental() %}
@@ -59,6 +66,15 @@ merged as (
     {% endif %}
     inner join changes
         on created.customer_id = changes.customer_id and created.lead_id = changes.lead_id
+    left join links
+        on
+            created.customer_id = links.customer_id
+            and created.lead_id = links.lead_id
+            and links.linked_at <= {{ now_at() }}
+    left join opportunity_outcomes
+        on
+            links.customer_id = opportunity_outcomes.customer_id
+            and links.opportunity_id = opportunity_outcomes.opportunity_id
 
     where created.recorded_at <= {{ now_at() }} and changes.recorded_at <= {{ now_at() }}
 
@@ -66,61 +82,33 @@ merged as (
 
 ),
 
--- Of several opportunities, one won is enough, and all must be lost.
-opportunities as (
-
-    select
-        merged.customer_id,
-        merged.lead_id,
-        bool_or(opportunity_outcomes.outcome = 'won') as is_any_won,
-        bool_and(opportunity_outcomes.outcome = 'lost') as is_every_lost,
-        min(opportunity_outcomes.decided_at) filter (where opportunity_outcomes.outcome = 'won') as won_at,
-        max(opportunity_outcomes.decided_at) filter (where opportunity_outcomes.outcome = 'lost') as lost_at
-
-    from merged
-    inner join links
-        on
-            merged.customer_id = links.customer_id
-            and merged.lead_id = links.lead_id
-            and links.linked_at <= {{ now_at() }}
-    inner join opportunity_outcomes
-        on
-            links.customer_id = opportunity_outcomes.customer_id
-            and links.opportunity_id = opportunity_outcomes.opportunity_id
-
-    group by merged.customer_id, merged.lead_id
-
-),
-
 outcomes as (
 
     select
-        merged.customer_id,
-        merged.lead_id,
-        merged.created_at,
+        customer_id,
+        lead_id,
+        created_at,
         case
-            when opportunities.is_any_won then 'won'
-            when opportunities.is_every_lost then 'lost'
-            when opportunities.lead_id is not null then 'open'
-            when merged.converted_at is not null and merged.state ->> 'opportunity_id' is null then 'won'
-            when merged.converted_at is not null then 'open'
-            when merged.state ->> 'status' = 'disqualified' then 'lost'
+            when is_any_won then 'won'
+            when is_every_lost then 'lost'
+            when has_opportunity then 'open'
+            when converted_at is not null and state ->> 'opportunity_id' is null then 'won'
+            when converted_at is not null then 'open'
+            when state ->> 'status' = 'disqualified' then 'lost'
             else 'open'
         end as outcome,
         case
-            when opportunities.is_any_won then opportunities.won_at
-            when opportunities.is_every_lost then opportunities.lost_at
-            when opportunities.lead_id is not null then null
-            when merged.converted_at is not null and merged.state ->> 'opportunity_id' is null then merged.converted_at
-            when merged.converted_at is not null then null
-            when merged.state ->> 'status' = 'disqualified' then coalesce(merged.status_since, merged.created_at)
+            when is_any_won then won_at
+            when is_every_lost then lost_at
+            when has_opportunity then null
+            when converted_at is not null and state ->> 'opportunity_id' is null then converted_at
+            when converted_at is not null then null
+            when state ->> 'status' = 'disqualified' then coalesce(status_since, created_at)
         end as decided_at
 
     from merged
-    left join opportunities
-        on merged.customer_id = opportunities.customer_id and merged.lead_id = opportunities.lead_id
 
-    where not {{ is_deleted('merged.state') }}
+    where not {{ is_deleted('state') }}
 
 )
 
