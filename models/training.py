@@ -4,8 +4,8 @@ Belongs here: the order of the steps. Each step is a file of its own; what one s
 
 Per tenant: the pooled shape of the *other* tenants is the prior; the own shape, chosen by later folds, weighs in with
 the number of outcomes; an affine map, fitted to predictions on later rows than taught them, makes it a probability. The
-newest rows weigh no more than those before: a rate that was off lately says little of the next one (ADR 34). Tenants in
-`opted_out` neither give nor take.
+newest rows weigh more than those before only where that foretells the very newest better (`recency`, ADR 34). Tenants
+in `opted_out` neither give nor take.
 """
 
 from collections.abc import Collection
@@ -24,6 +24,7 @@ from models.heads import Facts, Head, coded
 from models.labels import Labelled, label
 from models.lending import Lender, Personal, lender_of, lender_of_nobody, personal
 from models.merging import Shape, flat, merged, shape_of
+from models.recency import recency
 from models.recipe import Recipe
 from models.schema import RECIPES
 from models.scoring import TrainedModel
@@ -206,7 +207,9 @@ def _calibrated(evidence: Evidence, own: Labelled, share: float) -> AffineCalibr
     """
     repeats = max(len(own.y) / max(own.entities, 1), 1.0)
     calibrator = AffineCalibrator(offset_sd=max(share, 1e-6), slope_sd=max(0.5 * share, 1e-6))
-    return calibrator.fit(evidence.raw, own.y, sample_weight=evidence.weight / repeats)
+    weight = evidence.weight / repeats
+    weight *= recency(calibrator, evidence.raw, own.y, weight=weight, created=own.created, later=evidence.later)
+    return calibrator.fit(evidence.raw, own.y, sample_weight=weight)
 
 
 def _norms(encoder: FrameEncoder, values: np.ndarray) -> np.ndarray:

@@ -104,4 +104,4 @@ class CustomFieldQuery(PageQuery):
     """Which custom fields."""
 
     object: Object | None = None
-    archived: StrictBool | None = None
+    archived: bool | None = None

@@ -22,7 +22,7 @@ from pipelines.scoring.readiness import tell_readiness
 from pipelines.scoring.shelf import Shelf
 from pipelines.scoring.training import train_score
 from tests.support.databases import Database
-from tests.unit.models.conftest import START, _marts
+from tests.support.marts import START, make_marts
 
 FIRST = START + timedelta(days=130)
 SHIFT = START + timedelta(days=125)
@@ -81,7 +81,7 @@ class World:
 
 def _part(tenant: str, *, seed: int, n: int, rate: float, start: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
     later = start - START
-    snapshots, outcomes = _marts("lead", tenant=tenant, n=n, seed=seed, effect=1.2, rate=rate, moments=(0,))
+    snapshots, outcomes = make_marts("lead", tenant=tenant, n=n, seed=seed, effect=1.2, rate=rate, moments=(0,))
     moved = pl.col("lead_id") + f"-{seed}"
     return (
         snapshots.with_columns(moved, pl.col("created_at", "as_of") + later),
