@@ -1,20 +1,19 @@
 """Models on the API's side: loaded when a question needs one, for one tenant, the last few kept.
 
-An artefact holds the heads of all tenants; what is kept is the head of the one who asked. What reads one is imported
-with the first (`service`).
+An artefact holds the heads of all tenants; what is kept is the head of the one who asked.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bevyly.objects import ObjectStore, find
+from models.artefacts import SUFFIX
 from models.errors import ArtefactChanged, ArtefactGone
-
-if TYPE_CHECKING:
-    from models.scoring import TrainedModel
+from models.reproduction import model_of
+from models.scoring import TrainedModel
 
 MAX_KEPT = 64
 
@@ -27,14 +26,11 @@ class Models:
         self._kept: OrderedDict[tuple[str, str], TrainedModel] = OrderedDict()
         self._lock = Lock()
 
-    def loaded(self, score: Mapping[str, Any]) -> "TrainedModel":
+    def loaded(self, score: Mapping[str, Any]) -> TrainedModel:
         """The model that made a stored score, read anew; raises ArtefactGone, ArtefactChanged."""
-        from models.artefacts import SUFFIX
-        from models.reproduction import model_of
-
         return model_of(find(self._store, score["artefact"] + SUFFIX), score)
 
-    def known(self, score: Mapping[str, Any]) -> "TrainedModel | None":
+    def known(self, score: Mapping[str, Any]) -> TrainedModel | None:
         """The model that made a stored score, from memory where it was asked for lately; None where it is gone."""
         tenant = score["customer_id"]
         key = (score["artefact"], tenant)

@@ -1,7 +1,4 @@
-"""What can be asked of a score beyond itself: why it changed, and whether it can be made again.
-
-What computes is imported when it is first asked: scikit-learn costs more time and memory than the rest of the API.
-"""
+"""What can be asked of a score beyond itself: why it changed, and whether it can be made again."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,7 +10,10 @@ from api.modules.scores.models import Models
 from api.records.repository import missing
 from bevyly.db.read import Reader
 from bevyly.ids import is_id
+from models.changes import changes, headline
+from models.counterfactuals import counterfactuals
 from models.errors import ArtefactChanged, ArtefactGone, InputsGone
+from models.reproduction import reproduce
 
 Row = dict[str, Any]
 MAX_EVENTS = 20
@@ -57,14 +57,10 @@ class ScoreService:
         return str(row[0])
 
     def _made_again(self, stored: Row) -> Row:
-        from models.reproduction import reproduce
-
         made = reproduce(self._models.loaded(stored), stored)
         return {"score_id": stored["id"], **{name: stored[name] for name in _ABOUT}, **made}
 
     def _moved(self, stored: Row) -> Row:
-        from models.counterfactuals import counterfactuals
-
         try:
             model = self._models.known(stored) or self._models.loaded(stored)
             return {"data": counterfactuals(model, stored), "unavailable": None}
@@ -72,8 +68,6 @@ class ScoreService:
             return {"data": [], "unavailable": gone.code}
 
     def _with_causes(self, row: Row) -> Row:
-        from models.changes import changes, headline
-
         before: Mapping[str, Any] | None = row["previous"]
         shown = {name: value for name, value in row.items() if name not in _INNER}
         if before is None:
