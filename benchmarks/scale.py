@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,8 @@ class Base:
             yield "train", self.train
             yield "score", self.score
         for number, events in enumerate([0, *new], start=1):
-            yield f"add {events}", lambda events=events, number=number: self.add(events, number)  # type: ignore[misc]
-            yield f"rebuild {events}", lambda number=number: self.build(number)  # type: ignore[misc]
+            yield f"add {events}", partial(self.add, events, number)
+            yield f"rebuild {events}", partial(self.build, number)
             if scored:
                 yield f"rescore {events}", self.score
 
