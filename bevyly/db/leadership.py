@@ -6,7 +6,7 @@ must speak at least twice a lease, and must not connect through a transaction po
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -24,11 +24,26 @@ _ALWAYS = ("idle_session_timeout", *_IN_TRANSACTION)
 def leadership(
     url: str, role: str, *, lease_seconds: float = LEASE_SECONDS
 ) -> Iterator[psycopg.Connection[tuple[Any, ...]] | None]:
-    """A connection, in autocommit, that leads in `role` while it lives; None where another process leads."""
+    """A connection, in autocommit, that leads in `role` while it lives; None where another process leads.
+
+    The lead is given up before the connection closes, so whoever asks next has it at once.
+    """
     with connect_for_long(url, name=f"bevyly-{role}") as connection:
         _limit(connection, _ALWAYS, lease_seconds)
         row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"bevyly:{role}",)).fetchone()
-        yield connection if row and row[0] else None
+        if not row or not row[0]:
+            yield None
+            return
+        try:
+            yield connection
+        finally:
+            _give_up(connection)
+
+
+def _give_up(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    # PostgreSQL frees the lock some time after a client closes; a connection that is lost frees it by its end alone
+    with suppress(psycopg.Error):
+        connection.execute("select pg_advisory_unlock_all()")
 
 
 def connect_for_long(url: str, *, name: str) -> psycopg.Connection[tuple[Any, ...]]:
