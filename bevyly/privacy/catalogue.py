@@ -56,6 +56,7 @@ STORES: tuple[Store, ...] = (
         texts=("payload", "title", "rationale", "reasons", "evidence", "feedback"),
         bump=_NEWER,
     ),
+    Store(table="recommendation_offers", about=("t.entity_id",)),
     Store(table="pattern_signals", nothing="two ids, which go with their pattern and signal"),
     Store(table="patterns", about=("t.entity_id",), texts=("title", "data")),
     Store(table="signals", about=("t.entity_id",), texts=("title", "data", "evidence")),

@@ -6,6 +6,7 @@ Belongs here: suppression, one item an entity and cause, what fits on a list. Va
 import polars as pl
 
 from models.ranking.catalogue import ADVANCE, RELEASE
+from models.ranking.exploration import HELD_BACK, TRIED, drawn
 from models.ranking.value import helps
 
 PER_OWNER_AND_ACTION = 15
@@ -22,8 +23,10 @@ BETTER_ACTION = "another action is worth more here"
 CAPACITY = "worth less than what is on the list"
 
 
-def with_fate(candidates: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
-    """`candidates` with `fate`: null for those chosen, else why not.
+def with_fate(candidates: pl.DataFrame, decisions: pl.DataFrame, tenants: pl.DataFrame) -> pl.DataFrame:
+    """`candidates` with `fate`: null for those chosen, else why not; and what `exploration.log` reads.
+
+    `tenants`: customer_id with the shares that may be held back and tried out (`exploration.SHARES_SCHEMA`).
 
     `decisions`: what people have decided, (customer_id, entity_type, entity_id, cause, dedupe_key, status) with status
     dismissed or completed (that item rests) or accepted or snoozed (nothing else of its cause is proposed meanwhile).
@@ -45,7 +48,7 @@ def with_fate(candidates: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame
         .then(pl.lit(EFFORT))
         .alias("fate")
     ).drop("resting", "in_hand")
-    return _limited(_one_each(rows))
+    return _limited(_one_each(rows, tenants))
 
 
 def _marked(rows: pl.DataFrame, keys: pl.DataFrame, name: str, on: list[str]) -> pl.DataFrame:
@@ -53,8 +56,8 @@ def _marked(rows: pl.DataFrame, keys: pl.DataFrame, name: str, on: list[str]) ->
     return rows.join(marks, on=on, how="left", maintain_order="left").with_columns(pl.col(name).fill_null(value=False))
 
 
-def _one_each(rows: pl.DataFrame) -> pl.DataFrame:
-    """At most one item an entity and cause; a deal to be closed is not also to be called."""
+def _one_each(rows: pl.DataFrame, tenants: pl.DataFrame) -> pl.DataFrame:
+    """At most one item an entity and cause, as it was drawn; a deal to be closed is not also to be called."""
     alive = pl.col("fate").is_null()
     closing = (alive & (pl.col("cause") == RELEASE)).any().over(_ENTITY)
     rows = rows.with_columns(
@@ -63,11 +66,18 @@ def _one_each(rows: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.col("fate"))
         .alias("fate")
     )
-    return rows.with_columns(
-        pl.when(alive & (_place([*_ENTITY, "cause"]) > 1))
+    rows = drawn(rows.with_columns(place=_place([*_ENTITY, "cause"])), tenants)
+    any_offered = pl.col("offered").any().over([*_ENTITY, "cause"])
+    best_offered = (pl.col("offered") & (pl.col("place") == 1)).any().over([*_ENTITY, "cause"])
+    passed_over = (
+        pl.when(~any_offered)
+        .then(pl.lit(HELD_BACK))
+        .when(best_offered)
         .then(pl.lit(BETTER_ACTION))
-        .otherwise(pl.col("fate"))
-        .alias("fate")
+        .otherwise(pl.lit(TRIED))
+    )
+    return rows.with_columns(
+        pl.when(alive & ~pl.col("offered")).then(passed_over).otherwise(pl.col("fate")).alias("fate")
     )
 
 

@@ -1,16 +1,16 @@
 """How much an action moves the chance to win, on the log-odds, with interval and an honest label.
 
-Belongs here: priors and their update from a tenant's history. Not: what an effect is worth in money (`value`).
+Belongs here: priors, and what a tenant's history makes of them. What history says is `doubly_robust`'s business, what
+an effect is worth in money `value`'s.
 
-The estimate is a logistic regression of the outcome on what was done in the seven days after a snapshot, with the
-score of the snapshot as offset (so that it says what the action added to what was already likely) and the prior of
-each action as a Gaussian penalty (so that few cases move little). It is associative: people choose whom they call.
-Snapshots that were decided within those seven days are left out, since a deal that is over cannot be called, and an
-entity's snapshots share one vote.
+A case is a past snapshot: what was known of it, what was done in the seven days after, how it ended. Snapshots that
+were decided within those seven days are left out, since a deal that is over cannot be called, and an entity's snapshots
+share one vote. What history says is weighed with the prior by how sure each is.
 
 Priors are judgement, not data: published associations of touches with wins are inflated by that same selection, so we
 start at a fraction of them (a call lifts the odds by a fifth, an email by an eighth) with deviations as wide as the
-means, and no single action is ever credited with more than MAX_EFFECT.
+means. An effect beyond MAX_EFFECT is not believed: it says that the action is a step of the process, or that people act
+where they know more than is recorded; the prior stands.
 """
 
 from datetime import datetime
@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from models.ranking.catalogue import ACTIONS, Action
+from models.ranking.doubly_robust import Cases, average_effect, standardised
 from models.signals.detector import LEAD, OPPORTUNITY
 
 MAX_EFFECT = 0.8
@@ -40,7 +40,14 @@ SCHEMA: dict[str, pl.DataType] = {
     "n_with": pl.Int64(),
     "n_without": pl.Int64(),
 }
-_Array = NDArray[np.float64]
+# What may have decided both whom people acted on and how it ended, as known at the snapshot.
+CONFOUNDERS = (
+    *("stage", "status", "source", "age_days", "days_in_stage", "days_in_status", "value_minor", "employee_count"),
+    *("days_since_last_outbound", "days_since_last_inbound", "days_since_last_call", "has_next_step"),
+    *("outbound_total", "inbound_total", "outbound_7d", "inbound_7d", "calls_7d", "meetings_total", "emails_total"),
+    *("engagement_decayed", "engagement_surge", "contacts_engaged_30d", "outbound_since_last_inbound"),
+    *("proposals_sent", "proposals_replied", "owner_win_rate_180d"),
+)
 
 
 class Estimate(NamedTuple):
@@ -60,11 +67,12 @@ def treatments(
     entity_type: str,
     *,
     as_of: datetime,
+    snapshots: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Past snapshots with score, what was done next and how it ended, as of `as_of`.
 
     `snapshot_scores`: scores frame over the snapshots (win for opportunities, conversion for leads);
-    `next_actions` and `outcomes`: the marts of `entity_type`.
+    `snapshots` (for what may have decided on either), `next_actions` and `outcomes`: the marts of `entity_type`.
     """
     name = f"{entity_type}_id"
     decided = outcomes.filter(pl.col("outcome").is_in(["won", "lost"]) & (pl.col("decided_at") <= as_of)).select(
@@ -76,6 +84,10 @@ def treatments(
     )
     rows = scored.join(done, on=["customer_id", "entity_id", "as_of"], how="inner")
     rows = rows.join(decided, on=["customer_id", "entity_id"], how="inner")
+    if snapshots is not None:
+        known = [column for column in CONFOUNDERS if column in snapshots.columns]
+        at = snapshots.select("customer_id", pl.col(name).alias("entity_id"), "as_of", *known)
+        rows = rows.join(at, on=["customer_id", "entity_id", "as_of"], how="left")
     survived = pl.col("decided_at") > pl.col("as_of") + pl.duration(days=WINDOW_DAYS)
     return rows.filter(survived).sort("customer_id", "entity_id", "as_of")
 
@@ -102,43 +114,35 @@ def estimate(history: pl.DataFrame, tenants: list[str]) -> pl.DataFrame:
     return pl.concat([learned, known.join(learned, on=keys, how="anti")]).sort(keys)
 
 
-def _tenant_rows(tenant: str, kind: str, cases: pl.DataFrame) -> list[dict[str, object]]:
-    actions = [action for action in ACTIONS if kind in action.entity_types and action.flag in cases.columns]
+def _tenant_rows(tenant: str, kind: str, history: pl.DataFrame) -> list[dict[str, object]]:
+    actions = [action for action in ACTIONS if kind in action.entity_types and action.flag in history.columns]
     if not actions or kind not in (OPPORTUNITY, LEAD):
         return []
-    flags = cases.select(pl.col(str(action.flag)).fill_null(value=False).cast(pl.Float64) for action in actions)
-    votes = (1 / cases.select(pl.len().over("entity_id")).to_series()).to_numpy().astype(np.float64)
-    design = np.column_stack([np.ones(cases.height), flags.to_numpy()])
-    centre = np.array([0.0, *(action.prior[0] for action in actions)])
-    spread = np.array([1.0, *(action.prior[1] for action in actions)])
-    outcome = cases["won"].to_numpy().astype(np.float64)
-    offset = cases["logit"].to_numpy().astype(np.float64)
-    mean, sd = penalised_logistic(design, outcome, offset=offset, votes=votes, centre=centre, spread=spread)
-    with_it = (design[:, 1:] * votes[:, None]).sum(axis=0)
-    rows = []
-    for i, action in enumerate(actions):
-        learned = Estimate(mean[i + 1], sd[i + 1], "associative", float(with_it[i]), float(votes.sum() - with_it[i]))
-        enough = min(learned.votes_with, learned.votes_without) >= MIN_CASES
-        rows.append(_row(tenant, kind, action, learned) if enough else _prior_row(tenant, kind, action))
-    return rows
+    return [_learned(tenant, kind, action, history) for action in actions]
 
 
-def penalised_logistic(
-    design: _Array, outcome: _Array, *, offset: _Array, votes: _Array, centre: _Array, spread: _Array
-) -> tuple[_Array, _Array]:
-    """Posterior mode and standard deviations (Laplace) of logistic coefficients under independent Gaussian priors."""
-    beta = centre.copy()
-    precision = np.diag(1 / spread**2)
-    hessian = precision
-    for _ in range(50):
-        probability = 1 / (1 + np.exp(-np.clip(offset + design @ beta, -30, 30)))
-        gradient = design.T @ (votes * (outcome - probability)) - precision @ (beta - centre)
-        hessian = (design * (votes * probability * (1 - probability))[:, None]).T @ design + precision
-        step = np.linalg.solve(hessian, gradient)
-        beta = beta + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return beta, np.sqrt(np.diag(np.linalg.inv(hessian)))
+def _learned(tenant: str, kind: str, action: Action, history: pl.DataFrame) -> dict[str, object]:
+    """The prior, moved by what the tenant's cases say; what else was done in those days is held as it was."""
+    others = {str(other.flag) for other in ACTIONS if other.flag} - {action.flag}
+    held = [name for name in (*CONFOUNDERS, *sorted(others)) if name in history.columns]
+    cases = Cases(
+        treated=history[str(action.flag)].fill_null(value=False).cast(pl.Float64).to_numpy(),
+        won=history["won"].cast(pl.Float64).to_numpy(),
+        logit=history["logit"].to_numpy().astype(np.float64),
+        confounders=standardised(history.select(held)),
+        entity=history["entity_id"].rank("dense").cast(pl.Int64).to_numpy() - 1,
+        votes=history.select(1 / pl.len().over("entity_id")).to_series().to_numpy(),
+    )
+    found = average_effect(cases, least=MIN_CASES)
+    if found is None:
+        return _prior_row(tenant, kind, action)
+    centre, spread = action.prior
+    trust = spread**2 / (spread**2 + found.log_odds_error**2)
+    mean = centre + trust * (found.log_odds - centre)
+    sd = float(np.sqrt(trust)) * found.log_odds_error
+    if abs(mean) > MAX_EFFECT:
+        return _prior_row(tenant, kind, action)
+    return _row(tenant, kind, action, Estimate(mean, sd, "associative", found.votes_with, found.votes_without))
 
 
 def _prior_row(tenant: str, kind: str, action: Action) -> dict[str, object]:
@@ -146,13 +150,10 @@ def _prior_row(tenant: str, kind: str, action: Action) -> dict[str, object]:
 
 
 def _row(tenant: str, kind: str, action: Action, estimate: Estimate) -> dict[str, object]:
-    middle = float(np.clip(estimate.mean, -MAX_EFFECT, MAX_EFFECT))
-    # Beyond the cap we do not believe the estimate, so its narrow interval is not believed either.
-    sd = max(estimate.sd, action.prior[1]) if middle != estimate.mean else estimate.sd
-    low, high = middle - Z * sd, min(middle + Z * sd, MAX_EFFECT)
+    low, high = estimate.mean - Z * estimate.sd, min(estimate.mean + Z * estimate.sd, MAX_EFFECT)
     return {
-        "customer_id": tenant, "entity_type": kind, "action_type": action.action_type, "effect": middle,
-        "effect_low": float(low), "effect_high": float(high), "effect_sd": float(sd), "basis": estimate.basis,
+        "customer_id": tenant, "entity_type": kind, "action_type": action.action_type, "effect": float(estimate.mean),
+        "effect_low": float(low), "effect_high": float(high), "effect_sd": float(estimate.sd), "basis": estimate.basis,
         "n_with": round(estimate.votes_with), "n_without": round(estimate.votes_without),
     }  # fmt: skip
 

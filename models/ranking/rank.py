@@ -10,7 +10,9 @@ import polars as pl
 from models.ranking.candidates import candidates, reasons
 from models.ranking.catalogue import BY_EFFECT
 from models.ranking.choose import with_fate
+from models.ranking.exploration import LOG_SCHEMA, SHARES_SCHEMA, log
 from models.ranking.findings import called_for, findings, zombies
+from models.ranking.momentum import SCHEMA as MOVES_SCHEMA
 from models.ranking.value import with_value
 from models.ranking.wording import rationale, title
 from models.signals.frames import Frames
@@ -60,10 +62,12 @@ DECISIONS_SCHEMA: dict[str, pl.DataType] = dict.fromkeys(
 
 
 class Ranked(NamedTuple):
-    """Recommendations in order of worth within each tenant; what was left out, by owner and reason."""
+    """Recommendations in order of worth within each tenant; what was left out, by owner and reason; what was offered of
+    what could have been, and how likely (`exploration.LOG_SCHEMA`)."""
 
     recommendations: pl.DataFrame
     left_out: pl.DataFrame
+    offers: pl.DataFrame
 
 
 def rank(
@@ -75,27 +79,44 @@ def rank(
     effects: pl.DataFrame,
     tenants: pl.DataFrame,
     decisions: pl.DataFrame | None = None,
+    moves: pl.DataFrame | None = None,
 ) -> Ranked:
     """Rank what the open findings call for.
 
     `signals`, `patterns`, `members`: as `detect` and `find` give them, or read back from the tables. `frames`: all
     undecided entities of the tenants, with current scores (and their `display`). `effects`: from `effects.estimate`.
     `tenants`: from `norms.tenant_norms`. `decisions`: see `choose.with_fate`.
+    `moves`: from `momentum.momentum`, where it is known.
     """
     found = findings(signals, patterns, members)
     rows = candidates(called_for(found), frames, zombies(found), tenants)
     if rows.is_empty():
-        return Ranked(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=LEFT_OUT_SCHEMA))
+        return Ranked(*(pl.DataFrame(schema=schema) for schema in (SCHEMA, LEFT_OUT_SCHEMA, LOG_SCHEMA)))
     key = pl.format("{}:{}:{}", "action_type", "entity_type", "entity_id").alias("dedupe_key")
     rows = rows.join(effects, on=["customer_id", "entity_type", "action_type"], how="inner", maintain_order="left")
+    rows = _urgent(rows, pl.DataFrame(schema=MOVES_SCHEMA) if moves is None else moves)
     judged = with_fate(
-        with_value(rows.with_columns(key)), pl.DataFrame(schema=DECISIONS_SCHEMA) if decisions is None else decisions
+        with_value(rows.with_columns(key)),
+        pl.DataFrame(schema=DECISIONS_SCHEMA) if decisions is None else decisions,
+        tenants.select(list(SHARES_SCHEMA)),
     )
     left_out = judged.filter(pl.col("fate").is_not_null()).group_by(
         "customer_id", "owner_id", pl.col("fate").alias("reason")
     )
     counted = left_out.agg(pl.len().cast(pl.Int64).alias("count")).sort("customer_id", "owner_id", "reason")
-    return Ranked(_finished(judged.filter(pl.col("fate").is_null())), counted)
+    return Ranked(_finished(judged.filter(pl.col("fate").is_null())), counted, log(judged))
+
+
+def _urgent(rows: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
+    """What is left of the value: less with the age of what was found, and where little moves any more.
+
+    What nothing is known of moves as what else the tenant has; where nothing is known at all, only age counts.
+    """
+    usual = moves.group_by("customer_id").agg(usual=pl.col("moves").mean())
+    known = rows.join(moves, on=["customer_id", "entity_type", "entity_id"], how="left", maintain_order="left")
+    known = known.join(usual, on="customer_id", how="left", maintain_order="left")
+    moving = pl.coalesce("moves", "usual").fill_null(1.0)
+    return known.with_columns(urgency=pl.col("urgency") * moving).drop("moves", "usual")
 
 
 def _finished(chosen: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,7 @@ Belongs here: reads of marts and current scores, as frames. Decisions belong to 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 from threadpoolctl import threadpool_limits
@@ -13,15 +13,19 @@ from threadpoolctl import threadpool_limits
 from models.contracts import without_leaking_fields
 from models.patterns.history import history
 from models.ranking.effects import treatments
+from models.ranking.momentum import SCHEMA as MOVES
+from models.ranking.momentum import momentum
 from models.schema import SCORES
 from models.signals.detector import LEAD, OPPORTUNITY
 from models.signals.frames import Frames, habits
+from pipelines.activation.aftermath import HORIZON, outcomes_of
 from pipelines.repositories.briefing_inputs import tenants, thresholds_of
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import current_scores
 from pipelines.resources import Warehouse
 from pipelines.scoring.shelf import Shelf
 
+_YOUNG = timedelta(days=180)
 # whose score says how likely an entity was to be won
 _CHANCE = {OPPORTUNITY: "win", LEAD: "conversion"}
 
@@ -77,18 +81,39 @@ def past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> dict[str
     }
 
 
+def moves(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> pl.DataFrame:
+    """How likely each undecided deal and lead is to move at all (`models.ranking.momentum`), by half a year of past."""
+    parts = []
+    for kind in (OPPORTUNITY, LEAD):
+        now = picture.frames.of(kind)
+        if now is None:
+            continue
+        query = f"select * from marts.{kind}_snapshots where customer_id = any($1) and as_of > $2 and as_of <= $3"
+        seen = warehouse.read(query, [picture.customers, as_of - _YOUNG, as_of - HORIZON])
+        asked = seen.select(
+            "customer_id", pl.lit(kind).alias("entity_type"), entity_id=f"{kind}_id", day="as_of", amount_minor=None
+        )
+        came = outcomes_of(warehouse, asked, at=as_of).select("customer_id", "entity_id", "day", moved="good").unique()
+        past = seen.rename({f"{kind}_id": "entity_id", "as_of": "day"})
+        past = past.join(came, on=["customer_id", "entity_id", "day"], how="inner", maintain_order="left")
+        parts.append(momentum(past, now.rename({f"{kind}_id": "entity_id"}), kind))
+    return pl.concat([pl.DataFrame(schema=MOVES), *parts])
+
+
 def past_actions(warehouse: Warehouse, shelf: Shelf, picture: Picture, *, as_of: datetime) -> pl.DataFrame:
     """Past snapshots with their score, what was done in the days after, and how it ended."""
-    parts = [
-        treatments(
-            _snapshot_scores(warehouse, shelf, kind, picture.customers),
+    parts = []
+    for kind in (OPPORTUNITY, LEAD):
+        snapshots = without_leaking_fields(_mart(warehouse, f"{kind}_snapshots", picture.customers))
+        rows = treatments(
+            _snapshot_scores(warehouse, shelf, kind, picture.customers, snapshots),
             _mart(warehouse, f"{kind}_next_actions", picture.customers),
             outcomes(warehouse, kind, picture.customers),
             kind,
             as_of=as_of,
+            snapshots=snapshots,
         )
-        for kind in (OPPORTUNITY, LEAD)
-    ]
+        parts.append(rows)
     return pl.concat(parts, how="diagonal_relaxed")
 
 
@@ -97,9 +122,10 @@ def outcomes(warehouse: Warehouse, kind: str, customers: Sequence[str]) -> pl.Da
     return _mart(warehouse, f"{kind}_outcomes", customers)
 
 
-def _snapshot_scores(warehouse: Warehouse, shelf: Shelf, kind: str, customers: list[str]) -> pl.DataFrame:
+def _snapshot_scores(
+    warehouse: Warehouse, shelf: Shelf, kind: str, customers: list[str], snapshots: pl.DataFrame
+) -> pl.DataFrame:
     """Scores of past snapshots by the versions in use, without reasons."""
-    snapshots = without_leaking_fields(_mart(warehouse, f"{kind}_snapshots", customers))
     with warehouse.connect() as connection:
         versions = champions(connection, customers).filter(pl.col("score_type") == _CHANCE[kind])
     if versions.is_empty() or snapshots.is_empty():

@@ -15,10 +15,11 @@ from models.ranking.norms import tenant_norms
 from models.ranking.rank import rank
 from models.signals.detect import detect
 from models.signals.detector import LEAD, OPPORTUNITY
-from pipelines.activation.picture import Picture, outcomes, past, past_actions
+from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions
 from pipelines.briefing.compose import compose
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import publish
+from pipelines.repositories.offers import keep_offers
 from pipelines.repositories.patterns import open_patterns, pattern_members, replace_patterns
 from pipelines.repositories.recommendations import (
     complete_done,
@@ -57,6 +58,7 @@ def write_recommendations(
 ) -> tuple[Counts, pl.DataFrame]:
     """Rank what the findings call for; counts, and what was left out by owner and reason."""
     effects = estimate(past_actions(warehouse, shelf, picture, as_of=at), picture.customers)
+    moving = moves(warehouse, picture, as_of=at)
     norms = tenant_norms(picture.settings, outcomes(warehouse, OPPORTUNITY, picture.customers), as_of=at)
     ended = {
         "lost": _ended(warehouse, OPPORTUNITY, "lost", picture),
@@ -74,8 +76,10 @@ def write_recommendations(
             effects=effects,
             tenants=norms,
             decisions=decisions(connection, picture.customers, at=at),
+            moves=moving,
         )
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
+        counts["offers"] = keep_offers(connection, ranked.offers)
     return counts | {"completed": completed}, ranked.left_out
 
 

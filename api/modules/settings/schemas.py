@@ -34,6 +34,14 @@ Overrides = Annotated[
 ]
 
 
+class Exploration(Input):
+    """What share of recommendations is held back, and where another action than the best is tried, so that the worth of
+    recommendations can be measured instead of believed. Each entity is drawn once in 28 days."""
+
+    holdout: Annotated[float, Field(ge=0, le=0.2, allow_inf_nan=False)] = 0.0
+    explored: Annotated[float, Field(ge=0, le=0.3, allow_inf_nan=False)] = 0.0
+
+
 class SettingsChange(Input):
     """What to change; `signal_thresholds` are replaced as a whole."""
 
@@ -49,6 +57,7 @@ class SettingsChange(Input):
     strict_custom_fields: StrictBool = Field(default=False, description="whether undeclared custom fields are refused")
     attention_budget: AttentionBudget | None = None
     signal_thresholds: Overrides = Field(default_factory=dict)
+    exploration: Exploration = Field(default_factory=Exploration)
     pooling: StrictBool = Field(default=True, description="whether outcomes may inform what all tenants start from")
 
 
@@ -65,5 +74,6 @@ class Settings(Output):
     strict_custom_fields: bool
     attention_budget: int | None
     signal_thresholds: dict[str, float]
+    exploration: Exploration
     pooling: bool
     version: int

@@ -15,9 +15,15 @@ KEYS = {
     "strict_custom_fields": "strict_custom_fields",
     "attention_budget": "attention_budget",
     "signal_thresholds": "signals",
+    "exploration": "exploration",
 }
 """Fields of the API that live in `customers.settings`, and under which key; the column holds other things as well."""
-DEFAULTS: Values = {"fiscal_year_start_month": 1, "strict_custom_fields": False, "signal_thresholds": {}}
+DEFAULTS: Values = {
+    "fiscal_year_start_month": 1,
+    "strict_custom_fields": False,
+    "signal_thresholds": {},
+    "exploration": {"holdout": 0.0, "explored": 0.0},
+}
 
 
 class SettingsService:

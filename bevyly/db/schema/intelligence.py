@@ -4,6 +4,7 @@ Writer: `pipelines`. The exceptions: people answer recommendations through the A
 `bevyly.intent.recommendations`, and put model versions in use, by way of `bevyly.intent.versions`.
 """
 
+from datetime import date
 from typing import Any
 
 from sqlalchemy import REAL, CheckConstraint, Double, ForeignKey, Index, String, UniqueConstraint, text
@@ -333,6 +334,30 @@ class Recommendation(TenantRow, Base):
     as_of: Mapped[Instant]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
+
+
+class RecommendationOffer(Base):
+    """Which action was offered for an entity and cause in a period, of which options, and how likely that was.
+
+    What another ranking would have been worth follows from it (`models.ranking.off_policy`). Written by the pipeline,
+    once: a second look within the period changes nothing.
+    """
+
+    __tablename__ = "recommendation_offers"
+    __table_args__ = (CheckConstraint("propensity > 0 and propensity <= 1", name="propensity"),)
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    entity_type: Mapped[Code] = mapped_column(primary_key=True)
+    entity_id: Mapped[Id] = mapped_column(primary_key=True)
+    cause: Mapped[Code] = mapped_column(primary_key=True)
+    period: Mapped[date] = mapped_column(primary_key=True)
+    action_type: Mapped[Code | None] = mapped_column(comment="null: held back to measure")
+    propensity: Mapped[float] = mapped_column(Double)
+    options: Mapped[JsonList] = mapped_column(
+        comment="what could have been offered, each with its propensity and worth"
+    )
+    as_of: Mapped[Instant]
+    created_at: Mapped[CreatedAt]
 
 
 class Briefing(Base):

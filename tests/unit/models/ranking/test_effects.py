@@ -56,10 +56,10 @@ def test_little_history_stays_near_the_prior_and_few_cases_are_not_used() -> Non
     assert (few["basis"], few["effect"]) == ("prior", prior)
 
 
-def test_no_action_is_credited_with_more_than_the_cap_and_keeps_a_wide_interval() -> None:
-    row = of_call(estimate(history(6000, 3.0), ["t1"]))
-    assert row["effect"] == MAX_EFFECT
-    assert row["effect_low"] < 0.6
+@pytest.mark.parametrize("effect", [3.0, -3.0])
+def test_an_effect_beyond_belief_is_not_believed(effect: float) -> None:
+    row = of_call(estimate(history(6000, effect), ["t1"]))
+    assert (row["effect"], row["basis"]) == (BY_TYPE["call"].prior[0], "prior")
 
 
 def test_an_entity_has_one_vote_however_many_snapshots() -> None:
