@@ -42,46 +42,47 @@ class Worth(NamedTuple):
     cases: int
 
 
-def worth(offers: pl.DataFrame, chances: pl.DataFrame, possible: pl.DataFrame) -> Worth | None:
-    """The worth of the ranking `chances` (`CHANCES_SCHEMA`) by `offers`; None without cases.
+def worth(offers: pl.DataFrame, chances: pl.DataFrame, live: pl.DataFrame) -> Worth | None:
+    """The worth of the ranking `chances` by `offers`, which the ranking `live` made (both `CHANCES_SCHEMA`).
 
-    possible: case, action of everything that the live ranking may have offered, each once.
+    None where there are no cases, or the live ranking could have made none of its offers. Both are estimated alike, so
+    that luck of the draw is no difference between them.
     """
-    if offers.is_empty():
+    possible = live.filter(pl.col("chance") > 0).select("case", "action")
+    inside = chances.join(possible, on=["case", "action"], how="semi")
+    ours, theirs = _estimated(offers, inside), _estimated(offers, live)
+    if ours is None or theirs is None:
         return None
-    key = ["case", "action"]
-    made = offers.rename({"offered": "action"})
-    expected = made.group_by("action").agg(guess=pl.col("reward").mean())
-    wanted = chances.join(possible.select(key).unique().with_columns(known=True), on=key, how="left")
-    wanted = wanted.join(expected, on="action", how="left").with_columns(
-        pl.col("known").fill_null(value=False), pl.col("guess").fill_null(offers["reward"].mean())
-    )
-    chance = wanted["chance"].to_numpy()
-    support = float(chance @ wanted["known"].to_numpy() / chance.sum())
-    inside = wanted.filter("known")
-    told = inside.group_by("case").agg(model=(pl.col("chance") * pl.col("guess")).sum(), mass=pl.col("chance").sum())
-    rows = (
-        made.join(told, on="case", how="inner", maintain_order="left")
-        .join(inside.select(*key, "chance"), on=key, how="left", maintain_order="left")
-        .join(expected, on="action", how="left", maintain_order="left")
-    )
-    if rows.is_empty():
-        return None
-    weight = (rows["chance"].fill_null(0.0) / rows["propensity"]).to_numpy()
-    reward, guess = rows["reward"].to_numpy(), rows["guess"].to_numpy()
-    mean, parts = _normalised(rows["model"].to_numpy(), rows["mass"].to_numpy(), weight, reward - guess)
-    ahead = parts - (reward - reward.mean())
-    error, ahead_error = _error(parts), _error(ahead)
-    difference = mean - float(reward.mean())
+    (mean, parts), (base, usual) = ours, theirs
+    error, ahead_error = _error(parts), _error(parts - usual)
+    ahead = mean - base
+    support = float(inside["chance"].sum()) / float(chances["chance"].sum())
     return Worth(
-        mean, mean - Z * error, mean + Z * error,
-        difference, difference - Z * ahead_error, difference + Z * ahead_error,
-        support, rows.height,
+        mean, mean - Z * error, mean + Z * error, ahead, ahead - Z * ahead_error, ahead + Z * ahead_error,
+        round(support, 9), offers.height,
     )  # fmt: skip
 
 
+def _estimated(offers: pl.DataFrame, chances: pl.DataFrame) -> tuple[float, _Array] | None:
+    """The mean reward of a case under `chances`, and what each case of `offers` adds to it: deviations of mean 0."""
+    if offers.is_empty() or chances.is_empty():
+        return None
+    made = offers.rename({"offered": "action"})
+    expected = made.group_by("action").agg(guess=pl.col("reward").mean())
+    known = chances.join(expected, on="action", how="left")
+    known = known.with_columns(pl.col("guess").fill_null(made["reward"].mean()))
+    told = known.group_by("case").agg(model=(pl.col("chance") * pl.col("guess")).sum(), mass=pl.col("chance").sum())
+    rows = (
+        made.join(told, on="case", how="left", maintain_order="left")
+        .join(known.select("case", "action", "chance"), on=["case", "action"], how="left", maintain_order="left")
+        .join(expected, on="action", how="left", maintain_order="left")
+    )
+    model, mass, chance = (rows[name].fill_null(0.0).to_numpy() for name in ("model", "mass", "chance"))
+    surprise = (rows["reward"] - rows["guess"]).to_numpy()
+    return _normalised(model, mass, chance / rows["propensity"].to_numpy(), surprise)
+
+
 def _normalised(model: _Array, mass: _Array, weight: _Array, surprise: _Array) -> tuple[float, _Array]:
-    """The estimate, and what each case adds to it: deviations from it, whose mean is 0."""
     level = model.sum() / mass.sum()
     total = weight.sum()
     correction = float((weight * surprise).sum() / total) if total > 0 else 0.0

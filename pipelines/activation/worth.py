@@ -50,10 +50,11 @@ def rankings(warehouse: Warehouse, shelf: Shelf, customer_id: str, *, at: dateti
     options = _options(rows)
     effects = estimate(past_actions(warehouse, shelf, take(warehouse, [customer_id]), as_of=at), [customer_id])
     chances = {"live": _live(options), "no advice": _nothing(rows), "today's effects": _anew(options, effects)}
-    possible = chances["live"].select("case", "action")
     return Rankings(
-        good={name: worth(_rewarded(rows, pl.col("good")), one, possible) for name, one in chances.items()},
-        value={name: worth(_rewarded(rows, pl.col("value_minor")), one, possible) for name, one in chances.items()},
+        good={name: worth(_rewarded(rows, pl.col("good")), one, chances["live"]) for name, one in chances.items()},
+        value={
+            name: worth(_rewarded(rows, pl.col("value_minor")), one, chances["live"]) for name, one in chances.items()
+        },
     )
 
 

@@ -32,11 +32,11 @@ TENANTS = pl.DataFrame(
 )  # fmt: skip
 
 
-def ranked(frames: Frames, *, effects: pl.DataFrame | None = None, decisions: pl.DataFrame | None = None) -> Ranked:
+def ranked(frames: Frames, *, effects: pl.DataFrame | None = None, **more: pl.DataFrame) -> Ranked:
     signals = detect(frames, as_of=AS_OF)
     patterns, members = find(signals, frames, nothing_learned())
     known = priors(["t1", "t2"]) if effects is None else effects
-    return rank(signals, patterns, members, frames, effects=known, tenants=TENANTS, decisions=decisions)
+    return rank(signals, patterns, members, frames, effects=known, tenants=TENANTS, **more)
 
 
 def actions(frames: Frames, **more: Any) -> list[str]:
@@ -63,6 +63,23 @@ def test_an_unanswered_offer_is_a_call_with_words_value_and_proof() -> None:
     assert json.loads(item["evidence"]) == ["e-last_outbound", "e-last_inbound"]
     assert [reason["code"] for reason in json.loads(item["reasons"])] == ["replied", "silence", "ghosted"]
     assert json.loads(item["payload"]) == {"type": "call", "contact_id": "c1", "baseline": {"calls_total": 0.0}}
+
+
+def test_what_hardly_moves_is_worth_less_and_the_unknown_is_as_the_usual() -> None:
+    frames = deals(*(OFFER | {"opportunity_id": name} for name in ("still", "lively", "unknown")))
+    alike = _by_entity(ranked(frames))
+    assert len({item["expected_value_minor"] for item in alike.values()}) == 1
+    moves = pl.DataFrame(
+        {"customer_id": "t1", "entity_type": "opportunity", "entity_id": ["still", "lively"], "moves": [0.1, 0.9]}
+    )
+    items = _by_entity(ranked(frames, moves=moves))
+    assert [items[name]["rank"] for name in ("lively", "unknown", "still")] == [1, 2, 3]
+    for name, share in (("still", 0.1), ("lively", 0.9), ("unknown", 0.5)):
+        assert items[name]["urgency"] == pytest.approx(share * alike[name]["urgency"], abs=1e-3)
+
+
+def _by_entity(result: Ranked) -> dict[str, dict[str, Any]]:
+    return {item["entity_id"]: item for item in result.recommendations.to_dicts()}
 
 
 def test_without_findings_nothing_is_proposed() -> None:
