@@ -7,13 +7,9 @@ from datetime import datetime
 
 import polars as pl
 
-from models.ranking.exploration import shares
-
 
 def tenant_norms(tenants: pl.DataFrame, outcomes: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
-    """`tenants` (customer_id, currency, settings as JSON text) as ranking reads them: currency; median_won_minor, of
-    deals won in that currency, else of all its deals; holdout and explored, the shares of `exploration`.
-    """
+    """`tenants` (customer_id, currency) with median_won_minor: of deals won in that currency, else of all its deals."""
     priced = outcomes.filter(pl.col("value_minor").is_not_null() & (pl.col("opened_at") <= as_of)).join(
         tenants.select("customer_id", pl.col("currency").alias("own")), on="customer_id", how="inner"
     )
@@ -23,5 +19,4 @@ def tenant_norms(tenants: pl.DataFrame, outcomes: pl.DataFrame, *, as_of: dateti
     medians = same.group_by("customer_id").agg(
         pl.coalesce(value.filter(won).median(), value.median()).alias("median_won_minor")
     )
-    known = tenants.select("customer_id", "currency").join(medians, on="customer_id", how="left", maintain_order="left")
-    return known.join(shares(tenants), on="customer_id", how="left", maintain_order="left")
+    return tenants.select("customer_id", "currency").join(medians, on="customer_id", how="left", maintain_order="left")

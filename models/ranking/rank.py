@@ -80,13 +80,15 @@ def rank(
     tenants: pl.DataFrame,
     decisions: pl.DataFrame | None = None,
     moves: pl.DataFrame | None = None,
+    shares: pl.DataFrame | None = None,
 ) -> Ranked:
     """Rank what the open findings call for.
 
     `signals`, `patterns`, `members`: as `detect` and `find` give them, or read back from the tables. `frames`: all
     undecided entities of the tenants, with current scores (and their `display`). `effects`: from `effects.estimate`.
     `tenants`: from `norms.tenant_norms`. `decisions`: see `choose.with_fate`.
-    `moves`: from `momentum.momentum`, where it is known.
+    `moves`: from `momentum.momentum`, where it is known. `shares`: from `exploration.shares`; without it nothing is
+    tried.
     """
     found = findings(signals, patterns, members)
     rows = candidates(called_for(found), frames, zombies(found), tenants)
@@ -98,7 +100,7 @@ def rank(
     judged = with_fate(
         with_value(rows.with_columns(key)),
         pl.DataFrame(schema=DECISIONS_SCHEMA) if decisions is None else decisions,
-        tenants.select(list(SHARES_SCHEMA)),
+        pl.DataFrame(schema=SHARES_SCHEMA) if shares is None else shares,
     )
     left_out = judged.filter(pl.col("fate").is_not_null()).group_by(
         "customer_id", "owner_id", pl.col("fate").alias("reason")

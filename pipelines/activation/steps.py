@@ -11,6 +11,7 @@ from models.patterns.find import find
 from models.patterns.learn import learn
 from models.ranking.done import done
 from models.ranking.effects import estimate
+from models.ranking.exploration import shares
 from models.ranking.norms import tenant_norms
 from models.ranking.rank import rank
 from models.signals.detect import detect
@@ -77,6 +78,7 @@ def write_recommendations(
             tenants=norms,
             decisions=decisions(connection, picture.customers, at=at),
             moves=moving,
+            shares=shares(picture.settings),
         )
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
         counts["offers"] = keep_offers(connection, ranked.offers)

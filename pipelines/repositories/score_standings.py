@@ -3,6 +3,8 @@
 Belongs here: what compares the scores of a type with the marts, set-based. Writing given rows is `scores`.
 """
 
+from collections.abc import Collection
+
 from pipelines.repositories.staging import Connection
 
 # The version in use is the tenant's own, else that of all. A row is due where its features or its version are new.
@@ -24,13 +26,14 @@ update scores s set is_current = false
 where s.score_type = %(type)s and s.is_current and not exists (
   select from marts.{mart} f where f.customer_id = s.customer_id and f.{entity}_id = s.entity_id
 )
+returning s.customer_id
 """
 _STAND = """
 update scores s set rank = placed.place
 from (
   select customer_id, id,
          row_number() over (partition by customer_id order by logit desc, entity_id collate "C") as place
-  from scores where score_type = %(type)s and is_current
+  from scores where customer_id = any(%(customers)s) and score_type = %(type)s and is_current
 ) placed
 where s.customer_id = placed.customer_id and s.id = placed.id and s.rank is distinct from placed.place
 """
@@ -41,11 +44,15 @@ def due(mart: str, entity: str) -> str:
     return _DUE.format(mart=mart, entity=entity)
 
 
-def retire_gone(connection: Connection, score_type: str, mart: str, entity: str) -> int:
-    """Take the current row from entities that the mart no longer has (they are decided); how many. The series stays."""
-    return connection.execute(_RETIRE_GONE.format(mart=mart, entity=entity).encode(), {"type": score_type}).rowcount
+def retire_gone(connection: Connection, score_type: str, mart: str, entity: str) -> list[str]:
+    """Take the current row from entities that the mart no longer has (they are decided). The series stays.
+
+    Returns the tenant of each such row.
+    """
+    gone = connection.execute(_RETIRE_GONE.format(mart=mart, entity=entity).encode(), {"type": score_type})
+    return [row[0] for row in gone]
 
 
-def stand(connection: Connection, score_type: str) -> int:
-    """Rank the current rows of each tenant anew, by logit and then by id as a model does; how many moved."""
-    return connection.execute(_STAND, {"type": score_type}).rowcount
+def stand(connection: Connection, score_type: str, customers: Collection[str]) -> int:
+    """Rank the current rows of each of `customers` anew, by logit and then by id as a model does; how many moved."""
+    return connection.execute(_STAND, {"type": score_type, "customers": list(customers)}).rowcount

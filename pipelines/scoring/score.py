@@ -33,9 +33,10 @@ def score_all(warehouse: Warehouse, shelf: Shelf, score_type: str) -> dict[str, 
         versions = champions(connection, tenants).filter(pl.col("score_type") == score_type)
         scores = _scores(features, versions, shelf)
         counts = write_scores(connection, scores) if scores.height else {}
-        counts["retired"] = retire_gone(connection, score_type, mart, entity)
-        if scores.height or counts["retired"]:
-            counts["restood"] = stand(connection, score_type)
+        gone = retire_gone(connection, score_type, mart, entity)
+        moved = {*gone, *scores["customer_id"].unique()}
+        counts["retired"] = len(gone)
+        counts["restood"] = stand(connection, score_type, moved) if moved else 0
         counts["inputs"] = _keep_inputs(connection, features, score_type, tenants)
         if score_type in _LEAD_COLUMNS:
             counts["leads"] = connection.execute(_show_on_leads(score_type)).rowcount

@@ -58,15 +58,16 @@ def test_all_are_due_for_a_new_version_of_all_and_for_one_of_the_tenants_own(
 
 
 def test_ranks_are_by_logit_and_then_by_id(connection: Connection, tenant: str) -> None:
-    assert stand(connection, "win") == 2
+    assert stand(connection, "win", ["another"]) == 0
+    assert stand(connection, "win", [tenant]) == 2
     ranks = connection.execute("select entity_id, rank from scores order by entity_id").fetchall()
     assert ranks == [("a", 3), ("b", 1), ("c", 2)]
-    assert stand(connection, "win") == 0
+    assert stand(connection, "win", [tenant]) == 0
 
 
 def test_what_was_decided_has_no_current_score(connection: Connection, tenant: str) -> None:
     connection.execute(f"delete from marts.{MART} where opportunity_id = 'a'")
-    assert retire_gone(connection, "win", MART, "opportunity") == 1
-    assert retire_gone(connection, "win", MART, "opportunity") == 0
+    assert retire_gone(connection, "win", MART, "opportunity") == [tenant]
+    assert retire_gone(connection, "win", MART, "opportunity") == []
     gone = connection.execute("select entity_id from scores where not is_current").fetchall()
     assert gone == [("a",)]

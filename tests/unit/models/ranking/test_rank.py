@@ -24,12 +24,7 @@ OFFER = {
     "proposals_sent": 1.0, "outbound_since_last_inbound": 1.0, "days_since_last_inbound": 9.0,
     "days_since_last_outbound": 9.0, "median_reply_hours": 110.0,
 }  # fmt: skip
-TENANTS = pl.DataFrame(
-    {
-        "customer_id": ["t1", "t2"], "currency": ["EUR", "USD"], "median_won_minor": [1_000_000.0] * 2,
-        "holdout": [0.0] * 2, "explored": [0.0] * 2,
-    }
-)  # fmt: skip
+TENANTS = pl.DataFrame({"customer_id": ["t1", "t2"], "currency": ["EUR", "USD"], "median_won_minor": [1_000_000.0] * 2})
 
 
 def ranked(frames: Frames, *, effects: pl.DataFrame | None = None, **more: pl.DataFrame) -> Ranked:
