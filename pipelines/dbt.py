@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
-
-import orjson
 
 from bevyly.errors import BevylyError
 
@@ -37,21 +35,21 @@ def connection_environment(url: str) -> dict[str, str]:
     }
 
 
-def run_dbt(
-    arguments: Sequence[str], *, target: Path, url: str | None = None, variables: Mapping[str, Any] | None = None
-) -> None:
-    """Run one dbt command, against the database at `url` where it needs one; raises `DbtFailed`."""
+def run_dbt(arguments: Sequence[str], *, target: Path, url: str | None = None, now: datetime | None = None) -> None:
+    """Run one dbt command, against the database at `url` where it needs one, as of `now`; raises `DbtFailed`."""
     command = [
         str(DBT),
         *("--no-use-colors", "--no-send-anonymous-usage-stats"),
         *arguments,
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
         *("--target-path", str(target), "--log-path", str(target)),
-        *("--vars", orjson.dumps(dict(variables or {})).decode()),
     ]
     done = subprocess.run(
         command,
-        env=os.environ | (connection_environment(url) if url else {}),
+        # a variable of dbt would make it parse the project anew
+        env=os.environ
+        | (connection_environment(url) if url else {})
+        | ({"BEVYLY_NOW": now.isoformat()} if now else {}),
         capture_output=True,
         text=True,
         check=False,

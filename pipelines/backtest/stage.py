@@ -59,12 +59,7 @@ class Stage:
                 )
             )
         self._until = day
-        run_dbt(
-            ["run", "--select", *MODELS],
-            url=self.warehouse.address,
-            variables={"now": day.isoformat()},
-            target=self._target,
-        )
+        run_dbt(["run", "--select", *MODELS], url=self.warehouse.address, now=day, target=self._target)
         return new.height
 
     def _found(self) -> None:

@@ -57,7 +57,7 @@ def build_marts(owner_url: str, *, now: datetime, target: Path) -> None:
     run_dbt(
         ["run", "--select", "+lead_snapshots", "+lead_outcomes", "+opportunity_snapshots", "+opportunity_outcomes"],
         url=as_role(owner_url, "bevyly_pipeline"),
-        variables={"now": now.isoformat()},
+        now=now,
         target=target,
     )
 
