@@ -7,10 +7,10 @@ A null test: nothing known before a deal closes says how it will close, so a con
 - A deal begins when it is engaged (`engage_date`), in stage `qualification`. Deals in `Prospecting` have no date: they
   enter on the last day of the data, the only day on which we know that they existed.
 - The amount of a deal is the list price of its product, known when it is engaged. What was paid (`close_value`) is the
-  amount in the event that wins the deal, `close_date` when the deal closes; neither shows anywhere before. Of lost deals
-  `close_value` is zero and not read.
-- Two thirds of the open deals name no account; they belong to one called "Account not recorded".
-- Spelling that splits one thing into two, or looks like our mistake, is corrected: see `_SPELLING`.
+  amount in the event that wins the deal, `close_date` when the deal closes; neither shows anywhere before. Of lost
+  deals `close_value` is zero and not read. - Two thirds of the open deals name no account; they belong to one called
+  "Account not recorded". - Spelling that splits one thing into two, or looks like our mistake, is corrected: see
+  `_SPELLING`.
 """
 
 from datetime import date, datetime

@@ -1,8 +1,8 @@
 """For how much a deal is won: the amount at the close over the amount now, learned from how amounts changed.
 
-Belongs here: distributions of that ratio on a grid of logarithms, with an exact place for no change. By tenant, stage and
-age each is (counts + K · the one above) / (n + K), the mean of a hierarchical Dirichlet process; above the pool stands a wide
-guess. A deal without an amount has no distribution, and is told apart.
+Belongs here: distributions of that ratio on a grid of logarithms, with an exact place for no change. By tenant, stage
+and age each is (counts + K · the one above) / (n + K), the mean of a hierarchical Dirichlet process; above the pool
+stands a wide guess. A deal without an amount has no distribution, and is told apart.
 """
 
 from collections.abc import Collection, Mapping
@@ -53,7 +53,9 @@ def _shrunk(counted: np.ndarray, above: np.ndarray, strength: float) -> np.ndarr
 
 @dataclass(frozen=True, kw_only=True)
 class Amounts:
-    """Laws of the ratio by tenant, (1 + cells, grid), the first of any cell; a cell is a stage of young or older deals."""
+    """Laws of the ratio by tenant, (1 + cells, grid), the first of any cell; a cell is a stage of young or older
+    deals.
+    """
 
     newcomer: np.ndarray
     tenants: dict[str, np.ndarray]
@@ -65,7 +67,10 @@ class Amounts:
         won = rows.filter(pl.col("closed_minor").is_not_null() & (pl.col("value_minor") > 0)).with_columns(
             _cell=cell(rows.filter(pl.col("closed_minor").is_not_null() & (pl.col("value_minor") > 0)))
         )
-        own = {str(tenant): part for (tenant,), part in won.sort("customer_id").group_by("customer_id", maintain_order=True)}
+        own = {
+            str(tenant): part
+            for (tenant,), part in won.sort("customer_id").group_by("customer_id", maintain_order=True)
+        }
         mine = {tenant: _counts(part) for tenant, part in own.items()}
         lent = {tenant: one for tenant, one in mine.items() if tenant not in opted_out}
         pool = np.sum([*lent.values(), np.zeros(len(CENTRES))], axis=0)
@@ -76,7 +81,9 @@ class Amounts:
             anywhere = _shrunk(mine[tenant], others, strength)
             parts = {str(name): one for (name,), one in part.sort("_cell").group_by("_cell", maintain_order=True)}
             cells[tenant] = tuple(parts)
-            tenants[tenant] = np.stack([anywhere, *(_shrunk(_counts(one), anywhere, STRENGTH) for one in parts.values())])
+            tenants[tenant] = np.stack(
+                [anywhere, *(_shrunk(_counts(one), anywhere, STRENGTH) for one in parts.values())]
+            )
         return cls(newcomer=_shrunk(pool, guess(), GUESS)[None], tenants=tenants, cells=cells)
 
     def laws(self, frame: pl.DataFrame) -> np.ndarray:

@@ -4,6 +4,7 @@ Belongs here: replaying forecasts. At each past instant the model is trained on 
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from models.forecast.landmarks import WON, standing
 from models.forecast.model import ForecastModel, train
 from models.forecast.sums import Deals, expected, interval
 
-ROWS = {
+ROWS: dict[str, Any] = {
     "customer_id": pl.String,
     "owner_id": pl.String,
     "at": pl.Datetime("us", "UTC"),
@@ -57,7 +58,9 @@ def _sums(model: ForecastModel, rows: pl.DataFrame, at: datetime, days: int) -> 
     told = told.filter(pl.col("amounts_minor").is_not_null())
     found = []
     for (tenant, currency), whole in told.group_by("customer_id", "currency", maintain_order=True):
-        owners = [part for _, part in whole.filter(pl.col("owner_id").is_not_null()).group_by("owner_id", maintain_order=True)]
+        owners = [
+            part for _, part in whole.filter(pl.col("owner_id").is_not_null()).group_by("owner_id", maintain_order=True)
+        ]
         for part, owner in [(whole, None), *((one, one["owner_id"][0]) for one in owners)]:
             deals = deals_of(part)
             start, end = np.zeros(part.height), np.full(part.height, float(days))

@@ -1,7 +1,7 @@
 """Which time-to-close model is used, and how good single forecasts are: both on later deals than taught.
 
-Belongs here: the forward comparison. Both are judged with the same chance to be won, so that it is about days alone. The
-simple one stays unless the other is better by more than its noise and by a hundredth.
+Belongs here: the forward comparison. Both are judged with the same chance to be won, so that it is about days alone.
+The simple one stays unless the other is better by more than its noise and by a hundredth.
 """
 
 from collections.abc import Collection
@@ -48,7 +48,9 @@ def choose(
     pooled = ~pl.col("customer_id").is_in(list(opted_out))
     if min(one.filter(pooled)["opportunity_id"].n_unique() for one in (taught, judged)) < _LEAST:
         few = f"fewer than {_LEAST} deals to compare on"
-        return Choice(name=SIMPLE, reason=few, beside=None, by_tenant=_figures_of_tenants(taught, judged, None, as_of, opted_out))
+        return Choice(
+            name=SIMPLE, reason=few, beside=None, by_tenant=_figures_of_tenants(taught, judged, None, as_of, opted_out)
+        )
     closing = Closing.fit(taught, opted_out=opted_out)
     rich = Hazards.fit(taught.filter(pooled), closing, seed=seed)
     ours = judged.filter(pooled)
@@ -68,13 +70,14 @@ def split(snapshots: pl.DataFrame, outcomes: pl.DataFrame, *, as_of: datetime) -
     everything = landmarks(snapshots, outcomes, as_of=as_of)
     if everything.is_empty():
         return everything, everything
-    cut = everything["as_of"].quantile(SHARE, interpolation="lower")
-    assert isinstance(cut, datetime)
+    cut: datetime = everything["as_of"].sort()[int(SHARE * everything.height)]
     return landmarks(snapshots, outcomes, as_of=cut), everything.filter(pl.col("as_of") > cut)
 
 
-def compare_days(rows: pl.DataFrame, first: np.ndarray, second: np.ndarray, *, as_of: datetime, seed: int = 0) -> Beside:
-    """CRPS in days of two sets of chances to be won (rows, PERIODS + 1), the second at the first's chance altogether."""
+def compare_days(
+    rows: pl.DataFrame, first: np.ndarray, second: np.ndarray, *, as_of: datetime, seed: int = 0
+) -> Beside:
+    """CRPS in days of two sets of chances to be won (rows, PERIODS + 1), the second at the first's whole chance."""
     facts = rows["cause"].to_numpy(), rows["elapsed"].to_numpy(), follow_up(rows, as_of=as_of)
     same = conditional(second) * first[:, -1:]
     deal = rows["opportunity_id"].rank("dense").to_numpy()

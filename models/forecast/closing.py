@@ -1,8 +1,9 @@
 """When a deal ends, won or lost: Aalen–Johansen by stage and age, each cell shrunk towards the one above it.
 
-Belongs here: competing hazards of a tenant's stages and ages. Censored deals count while they were open. A period's hazard
-is (events + K · hazard above) / (at risk + K): from the pool's age band, less this tenant, to the tenant's, to the tenant's
-stage; above the pool stands a wide guess. So there is a distribution from the first deal on, and no threshold to pass.
+Belongs here: competing hazards of a tenant's stages and ages. Censored deals count while they were open. A period's
+hazard is (events + K · hazard above) / (at risk + K): from the pool's age band, less this tenant, to the tenant's, to
+the tenant's stage; above the pool stands a wide guess. So there is a distribution from the first deal on, and no
+threshold to pass.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,7 +27,7 @@ Cells = np.ndarray  # (…, 2, PERIODS): hazards of being won and lost
 
 @dataclass(frozen=True)
 class Counts:
-    """Deals at risk (bands, PERIODS) and events (bands, 2, PERIODS); a deal censored within a period is half at risk."""
+    """Deals at risk (bands, PERIODS), events (bands, 2, PERIODS); a deal censored within a period is half at risk."""
 
     risk: np.ndarray
     events: np.ndarray
@@ -54,7 +55,7 @@ def counts(rows: pl.DataFrame) -> Counts:
         one: np.bincount(at[cause == one] * PERIODS + ends[cause == one], minlength=shape[0] * PERIODS).reshape(shape)
         for one in (OPEN, WON, LOST)
     }
-    leaving = sum(ended.values())
+    leaving = ended[OPEN] + ended[WON] + ended[LOST]
     entering = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
     return Counts(entering - ended[OPEN] / 2, np.stack([ended[WON], ended[LOST]], axis=1).astype(np.float64))
 
@@ -78,7 +79,10 @@ class Closing:
     @classmethod
     def fit(cls, rows: pl.DataFrame, *, opted_out: Collection[str] = ()) -> Self:
         """From landmarks of all tenants. Who opted out neither gives nor takes."""
-        own = {str(tenant): part for (tenant,), part in rows.sort("customer_id").group_by("customer_id", maintain_order=True)}
+        own = {
+            str(tenant): part
+            for (tenant,), part in rows.sort("customer_id").group_by("customer_id", maintain_order=True)
+        }
         mine = {tenant: _counted(part) for tenant, part in own.items()}
         lent = {
             tenant: {stage: one.scaled(_share(part)) for stage, one in mine[tenant].items() if stage in ("", *_STAGES)}
@@ -104,8 +108,8 @@ class Closing:
         hazards = np.empty((frame.height, 2, PERIODS))
         age = frame["age_days"].to_numpy()
         at = band(age)
-        for (tenant, stage), place in frame.select("customer_id", "stage").with_row_index("_place").group_by(
-            "customer_id", "stage"
+        for (tenant, stage), place in (
+            frame.select("customer_id", "stage").with_row_index("_place").group_by("customer_id", "stage")
         ):
             places = place["_place"].to_numpy()
             hazards[places] = self._cells(str(tenant), stage)[at[places]]
@@ -114,7 +118,7 @@ class Closing:
     def _cells(self, tenant: str, stage: Any) -> Cells:
         table = self.tenants.get(tenant, self.newcomer)
         stages = self.stages.get(tenant, _STAGES)
-        return table[1 + stages.index(stage) if stage in stages else 0]
+        return np.asarray(table[1 + stages.index(stage) if stage in stages else 0])
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""
@@ -168,7 +172,9 @@ def _added(parts: list[Counts]) -> Counts:
 def _counted(rows: pl.DataFrame) -> dict[str, Counts]:
     """Counts by stage, and of all stages under ''."""
     found = {"": counts(rows)}
-    for (stage,), part in rows.filter(pl.col("stage").is_not_null()).sort("stage").group_by("stage", maintain_order=True):
+    for (stage,), part in (
+        rows.filter(pl.col("stage").is_not_null()).sort("stage").group_by("stage", maintain_order=True)
+    ):
         found[str(stage)] = counts(part)
     return found
 
@@ -182,7 +188,7 @@ def _without(pool: Mapping[str, Counts], mine: Mapping[str, Counts]) -> dict[str
 
 
 def _tenant(mine: Mapping[str, Counts], pool: Mapping[str, Counts]) -> np.ndarray:
-    """Hazards (1 + stages, bands, 2, PERIODS); a stage begins as the tenant does, times what the stage does to others."""
+    """Hazards (1 + stages, bands, 2, PERIODS); a stage begins as the tenant does, times what it does to others."""
     above = pool[""].shrunk(guess()) if pool else guess()
     anywhere = mine[""].shrunk(above)
     tables = [anywhere]

@@ -1,9 +1,10 @@
 """How far deals of a tenant go together, from what past forecasts would have said and what came.
 
-Belongs here: the correlation behind a sum's interval. Every four weeks of the past, the model as it would have been then says
-how many open deals are won within the next four weeks. What came differs by more than chance where the market, or an error of
-the model, moves all deals at once. To first order the variance grows with the correlation by `slope`, so a month's likelihood is
-that of a normal law; few months leave the correlation near what was thought before, and in doubt.
+Belongs here: the correlation behind a sum's interval. Every four weeks of the past, the model as it would have been
+then says how many open deals are won within the next four weeks. What came differs by more than chance where the
+market, or an error of the model, moves all deals at once. To first order the variance grows with the correlation by
+`slope`, so a month's likelihood is that of a normal law; few months leave the correlation near what was thought
+before, and in doubt.
 """
 
 from collections.abc import Collection
@@ -19,7 +20,10 @@ from models.forecast.landmarks import OPEN, WON, landmarks, standing
 
 STEP = timedelta(days=28)
 _MONTHS = 13
-GUESS, _GUESS_SPREAD = 0.04, 1.0  # before any month: a correlation nine times in ten between a fifth and five times of this
+GUESS, _GUESS_SPREAD = (
+    0.04,
+    1.0,
+)  # before any month: a correlation nine times in ten between a fifth and five times of this
 _GRID = np.geomspace(5e-4, 0.5, 80)
 _LEVEL_DOUBT = 0.18  # correlation of deals of a tenant whose level is unknown: 0.8 logits, as tenants differ
 _LEVEL_HALF = 10.0  # outcomes that halve that doubt
@@ -40,7 +44,9 @@ def replays(
         if first is None or at < first + STEP:  # type: ignore[operator]  # a column of instants
             break
         taught = landmarks(snapshots, outcomes, as_of=at)
-        rows = standing(snapshots, outcomes, at=at, as_of=at + STEP).join(_knowing(taught), on="customer_id", how="semi")
+        rows = standing(snapshots, outcomes, at=at, as_of=at + STEP).join(
+            _knowing(taught), on="customer_id", how="semi"
+        )
         then = Closing.fit(taught, opted_out=opted_out)
         won, _ = then.remaining(rows)
         chance = np.clip(read(won, np.full(rows.height, STEP.days)), 1e-9, 1 - 1e-9)
@@ -70,7 +76,7 @@ _SCHEMA = {"customer_id": pl.String} | dict.fromkeys(("observed", "expected", "v
 
 
 def correlation(months: pl.DataFrame, *, guess: float = GUESS) -> float:
-    """The posterior mean of the correlation that `months` of `replays` show, where `guess` is what was thought before."""
+    """The posterior mean of the correlation that `months` of `replays` show; `guess` is what was thought before."""
     told = months.filter(pl.col("slope") > 1e-6)
     variance, slope = (told[name].to_numpy()[:, None] for name in ("variance", "slope"))
     total = variance + _GRID * slope

@@ -7,7 +7,8 @@ import numpy as np
 
 EDGES = np.concatenate([np.arange(0, 14), np.arange(14, 182, 7), np.arange(182, 729, 42), [728]]).astype(np.float64)
 EDGES = np.unique(EDGES)
-"""Days from now at which periods end: daily for two weeks, weekly for half a year, then every six weeks for two years."""
+"""Days from now at which periods end: daily for two weeks, weekly for half a year, then every six weeks for two years.
+"""
 PERIODS = len(EDGES) - 1
 AGES = np.array([0.0, 7.0, 14.0, 28.0, 56.0, 84.0, 140.0, 252.0])
 """Days since opening at which past deals are looked at; dbt makes a snapshot of each."""
@@ -42,7 +43,9 @@ def quantiles(cumulative: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 def crossed(reached: np.ndarray, values: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """`values` (rows, n), straight between their places, where each row's rising `reached` (rows, n) comes to `levels`."""
+    """`values` (rows, n), straight between their places, where each row's rising `reached` (rows, n) comes to
+    `levels`.
+    """
     right = (reached[:, :, None] < levels[None, None, :]).sum(axis=1).clip(1, reached.shape[1] - 1)
     start, end = (np.take_along_axis(reached, right - step, axis=1) for step in (1, 0))
     low, high = (np.take_along_axis(values, right - step, axis=1) for step in (1, 0))

@@ -1,7 +1,7 @@
 """When a deal ends, from what is known of it: an additive discrete-time hazard on top of `closing`.
 
-Belongs here: person-period rows of landmarks, and the two classifiers (won, lost) that move the hazards of `closing` by what
-a deal looks like. Used only where it foretells later deals better (`choice`).
+Belongs here: person-period rows of landmarks, and the two classifiers (won, lost) that move the hazards of `closing`
+by what a deal looks like. Used only where it foretells later deals better (`choice`).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,13 @@ from models.tables import Tables
 NUMBERS = (
     *("age_days", "days_in_stage", "days_to_close", "close_date_slips", "value_minor", "stage_changes"),
     *("days_since_last_activity", "days_since_last_inbound", "inbound_30d", "outbound_30d", "engagement_decayed"),
-    *("proposals_replied", "days_since_last_proposal_reply", "has_next_step", "next_step_in_days", "owner_win_rate_180d"),
+    *(
+        "proposals_replied",
+        "days_since_last_proposal_reply",
+        "has_next_step",
+        "next_step_in_days",
+        "owner_win_rate_180d",
+    ),
 )
 _ROWS = 150_000  # person-periods that are learned from; those in which nothing ends are thinned, and weigh more
 _LEAST = 1e-5
@@ -29,7 +35,7 @@ _LEAST = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class Hazards:
-    """Bins and worth of features for both ways to end; the last two features are the day and the hazard of `closing`."""
+    """Bins and worth of features for both ways to end; the last two are the day and the hazard of `closing`."""
 
     edges: list[np.ndarray]
     won: Tables

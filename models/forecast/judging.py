@@ -1,8 +1,8 @@
 """How good a forecast of single deals is on later rows than taught it.
 
-Belongs here: the continuous ranked probability score of the day of winning, pinball losses and coverage. The score of a deal
-that is still open counts up to the day until which it was followed, which is known whatever became of it, so that
-censoring favours nobody.
+Belongs here: the continuous ranked probability score of the day of winning, pinball losses and coverage. The score of
+a deal that is still open counts up to the day until which it was followed, which is known whatever became of it, so
+that censoring favours nobody.
 """
 
 from dataclasses import dataclass

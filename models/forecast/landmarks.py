@@ -1,4 +1,5 @@
-"""Landmarks: past deals at ages of `grid.AGES`, with what became of them afterwards as far as it was known at an instant.
+"""Landmarks: past deals at ages of `grid.AGES`, with what became of them afterwards as far as it was known at an
+instant.
 
 Belongs here: that join. A deal that was open then is censored, not left out: to leave it out would teach that deals
 close fast.
@@ -41,7 +42,9 @@ def standing(snapshots: pl.DataFrame, outcomes: pl.DataFrame, *, at: datetime, a
         .unique(key, keep="last", maintain_order=True)
         .with_columns(age_days=pl.col("age_days") + since, as_of=pl.lit(at).cast(snapshots.schema["as_of"]))
     )
-    return _followed(last.with_columns(band=pl.Series(band(last["age_days"].to_numpy()), dtype=pl.Int64)), outcomes, as_of)
+    return _followed(
+        last.with_columns(band=pl.Series(band(last["age_days"].to_numpy()), dtype=pl.Int64)), outcomes, as_of
+    )
 
 
 def follow_up(rows: pl.DataFrame, *, as_of: datetime) -> np.ndarray:

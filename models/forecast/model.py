@@ -1,7 +1,7 @@
 """The forecast of open deals: training it for all tenants, and what it says of each deal.
 
-Belongs here: putting the parts together. The chance to be won is the win score's where that may be shown as a probability;
-else that of the tenant's history at this stage and age, which every deal has.
+Belongs here: putting the parts together. The chance to be won is the win score's where that may be shown as a
+probability; else that of the tenant's history at this stage and age, which every deal has.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,9 +23,9 @@ from models.forecast.hazards import Hazards
 from models.forecast.judging import LEVELS, Beside
 from models.forecast.landmarks import OPEN, landmarks
 from models.forecast.sums import SHARES
+from models.schema import FORECAST
 from models.scoring import digest
 
-FORECAST = "forecast"
 CONTRACT = CONTRACTS["opportunity"]
 BY_SCORE, BY_HISTORY = "score", "history"
 FORECASTS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -47,8 +47,9 @@ FORECASTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "amount_high_minor": pl.Int64,
     "amounts_minor": pl.List(pl.Int64),
 }
-"""What is said of a deal; `close_days` at `sums.SHARES`, `amounts_minor` of equal chance. Without an amount, amounts are
-null."""
+"""What is said of a deal; `close_days` at `sums.SHARES`, `amounts_minor` of equal chance. Without an amount, amounts
+are null.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class ForecastModel:
     as_of: datetime
     seed: int
     version_id: str = field(default="")
+    score_type = FORECAST
 
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Forecasts (`FORECASTS`) of a features frame of open deals, in its order.
@@ -74,7 +76,7 @@ class ForecastModel:
         be shown as one. Raises as `contracts.check`.
         """
         check(frame, CONTRACT)
-        won = self._won(frame)
+        won = self.won(frame)
         shares = conditional(won)
         days = grid.quantiles(shares, SHARES)
         said, given = won[:, -1], frame["win_probability"]
@@ -88,16 +90,22 @@ class ForecastModel:
         dependence = [self.dependence.get(tenant, self.newcomer_dependence) for tenant in frame["customer_id"]]
         columns = {
             "win_probability": given.fill_null(pl.Series(said)),
-            "basis": pl.select(pl.when(given.is_null()).then(pl.lit(BY_HISTORY)).otherwise(pl.lit(BY_SCORE))).to_series(),
+            "basis": pl.select(
+                pl.when(given.is_null()).then(pl.lit(BY_HISTORY)).otherwise(pl.lit(BY_SCORE))
+            ).to_series(),
             "dependence": pl.Series(dependence, dtype=pl.Float64),
             "close_days": pl.Series(days.tolist(), dtype=pl.List(pl.Float64)),
             "amounts_minor": pl.Series(atoms.tolist(), dtype=pl.List(pl.Int64)),
         }
-        made = frame.select("customer_id", "opportunity_id", "as_of", "feature_hash", "currency", "value_minor").with_columns(
+        made = frame.select(
+            "customer_id", "opportunity_id", "as_of", "feature_hash", "currency", "value_minor"
+        ).with_columns(
             **{name: values.alias(name) for name, values in columns.items()},
             **{f"amount_{name}_minor": pl.Series(told[:, place]) for place, name in enumerate(_NAMES)},
             **{
-                f"close_{name}": (pl.col("as_of") + pl.duration(seconds=pl.Series(np.rint(at[:, place] * 86_400)))).dt.date()
+                f"close_{name}": (
+                    pl.col("as_of") + pl.duration(seconds=pl.lit(pl.Series(np.rint(at[:, place] * 86_400))))
+                ).dt.date()
                 for place, name in enumerate(_NAMES)
             },
             _valued=pl.Series(valued),
@@ -105,7 +113,7 @@ class ForecastModel:
         without = [pl.when("_valued").then(name).alias(name) for name in FORECASTS if name.startswith("amount")]
         return made.with_columns(without).select(pl.col(name).cast(dtype) for name, dtype in FORECASTS.items())
 
-    def _won(self, frame: pl.DataFrame) -> np.ndarray:
+    def won(self, frame: pl.DataFrame) -> np.ndarray:
         """Chances to be won by each edge, (rows, PERIODS + 1)."""
         won, _ = self.closing.remaining(frame)
         pooled = ~frame["customer_id"].is_in(list(self.opted_out)).to_numpy()

@@ -1,13 +1,13 @@
 """What many deals come to in a period: a mean that adds up to the last minor unit, and an interval of the sum.
 
-Belongs here: deals as distributions, and their sum. The mean of a deal by a day is its probability times its mean amount
-times the share of its close days until then, rounded; a period is the difference of two such numbers. So whatever deals
-and periods are put together, the parts are the whole.
+Belongs here: deals as distributions, and their sum. The mean of a deal by a day is its probability times its mean
+amount times the share of its close days until then, rounded; a period is the difference of two such numbers. So
+whatever deals and periods are put together, the parts are the whole.
 
-The interval is of the joint distribution: whether a deal is won in the period, at which of its amounts. Deals go together
-by one shared factor (a Gaussian copula, as in Vasicek's model of a loan book): given the factor they are independent, and a
-deal's own chance stays what it is. `dependence` is the correlation that the tenant's history shows (`dispersion`). Amounts
-are taken to be independent of each other and of the factor.
+The interval is of the joint distribution: whether a deal is won in the period, at which of its amounts. Deals go
+together by one shared factor (a Gaussian copula, as in Vasicek's model of a loan book): given the factor they are
+independent, and a deal's own chance stays what it is. `dependence` is the correlation that the tenant's history shows
+(`dispersion`). Amounts are taken to be independent of each other and of the factor.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,9 @@ _NODES = 65
 
 @dataclass(frozen=True, kw_only=True)
 class Deals:
-    """Deals of one currency: `probability` (n,), `days` (n, len(SHARES)) from now, `amounts` (n, atoms) in minor units."""
+    """Deals of one currency: `probability` (n,), `days` (n, len(SHARES)) from now, `amounts` (n, atoms) in minor
+    units.
+    """
 
     probability: np.ndarray
     days: np.ndarray
@@ -36,9 +38,7 @@ class Deals:
 
     def of(self, places: np.ndarray) -> Self:
         """Some of them."""
-        return type(self)(
-            probability=self.probability[places], days=self.days[places], amounts=self.amounts[places]
-        )
+        return type(self)(probability=self.probability[places], days=self.days[places], amounts=self.amounts[places])
 
     def won_by(self, day: np.ndarray) -> np.ndarray:
         """Chance (n,) that each is won until its `day` (n,) from now; infinite days are allowed."""
@@ -54,7 +54,7 @@ class Deals:
 
     def expected_by(self, day: np.ndarray) -> np.ndarray:
         """int64 (n,): what each is expected to bring until its `day` (n,)."""
-        return np.rint(self.won_by(day) * self.amounts.mean(axis=1)).astype(np.int64)
+        return np.asarray(np.rint(self.won_by(day) * self.amounts.mean(axis=1)).astype(np.int64))
 
 
 def expected(deals: Deals, start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -62,9 +62,7 @@ def expected(deals: Deals, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.asarray(deals.expected_by(end) - deals.expected_by(start))
 
 
-def interval(
-    deals: Deals, start: np.ndarray, end: np.ndarray, *, dependence: float, seed: int = 0
-) -> tuple[int, int]:
+def interval(deals: Deals, start: np.ndarray, end: np.ndarray, *, dependence: float, seed: int = 0) -> tuple[int, int]:
     """Between which sums the deals come to in the period, `LEVEL` of the time; the same answer to the same question."""
     drawn = sums(deals, deals.won_by(end) - deals.won_by(start), dependence=dependence, seed=seed)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
