@@ -29,13 +29,17 @@ NUMBERS = (
         "owner_win_rate_180d",
     ),
 )
+_DUE = NUMBERS.index("days_to_close")
 _ROWS = 150_000  # person-periods that are learned from; those in which nothing ends are thinned, and weigh more
 _LEAST = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hazards:
-    """Bins and worth of features for both ways to end; the last two are the day and the hazard of `closing`."""
+    """Bins and worth of features for both ways to end.
+
+    Behind `NUMBERS` stand the day, the days by which it is past the expected close date, and the hazard of `closing`.
+    """
 
     edges: list[np.ndarray]
     won: Tables
@@ -57,7 +61,8 @@ class Hazards:
         edges, tables = [], []
         for which, one in enumerate((WON, LOST)):
             chances = _conditional(base)[:, which][row, at]
-            matrix = np.column_stack([values[row], EDGES[at], np.log(np.maximum(chances, _LEAST))])
+            lent = np.log(np.maximum(chances, _LEAST))
+            matrix = np.column_stack([values[row], EDGES[at], EDGES[at] - values[row, _DUE], lent])
             model = AdditiveClassifier(learner="spline", random_state=seed)
             model.fit(matrix, cause == one, sample_weight=weight)
             tables.append(model.tables_)
@@ -67,15 +72,14 @@ class Hazards:
     def remaining(self, frame: pl.DataFrame, closing: Closing) -> tuple[np.ndarray, np.ndarray]:
         """As `Closing.remaining`, for frames that have the columns of the features mart besides."""
         base = _conditional(np.diff(np.stack(closing.remaining(frame), axis=1), axis=2))
-        codes = np.stack(
-            [code(column, edges) for column, edges in zip(_matrix(frame).T, self.edges, strict=False)], axis=1
-        )
+        values = _matrix(frame)
+        codes = np.stack([code(column, edges) for column, edges in zip(values.T, self.edges, strict=False)], axis=1)
         row, at = np.repeat(np.arange(frame.height), PERIODS), np.tile(np.arange(PERIODS), frame.height)
         hazards = np.empty_like(base)
-        days = code(EDGES[at], self.edges[-3])
+        days, past = code(EDGES[at], self.edges[-4]), code(EDGES[at] - values[row, _DUE], self.edges[-3])
         for which, (tables, edges) in enumerate(((self.won, self.edges[-2]), (self.lost, self.edges[-1]))):
             lent = code(np.log(np.maximum(base[:, which].ravel(), _LEAST)), edges)
-            logit = tables.logit(np.column_stack([codes[row], days, lent]))
+            logit = tables.logit(np.column_stack([codes[row], days, past, lent]))
             hazards[:, which] = sigmoid(logit).reshape(frame.height, PERIODS)
         return cumulated(hazards)
 
