@@ -95,9 +95,29 @@ def render(told: Mapping[str, Any]) -> str:
             f"{one['outcomes']} deals have ended; correlation of deals {one['dependence']:.3f}.",
         ]
         lines += _later(one["later"])
+    if "judged" in told:
+        lines += _judged(told["judged"])
     if not told["tenants"]:
         lines += ["", "It serves those who have no ended deals of their own, and says so with wide intervals."]
     return "\n".join(lines) + "\n"
+
+
+def _judged(report: Mapping[str, Any]) -> list[str]:
+    """Figures of a report on a data set."""
+    days = [
+        f"| {row['model']} | {row['crps']:.3f} | {_figure(row['days_pinball'])} | {_figure(row['days_covered'])} |"
+        for row in report["days"]
+    ]
+    sums = [f"| {row['days']} days, {row['of']} | {row['sums']} | {row['covered']:.3f} |" for row in report["sums"]]
+    return [
+        "", "## Judged on newer deals", "",
+        "| days to a win by | CRPS | pinball | held by the 80 % interval |", "|---|---|---|---|", *days, "",
+        "| sum | number | held by the 80 % interval |", "|---|---|---|", *sums,
+    ]  # fmt: skip
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 _WORDS = {

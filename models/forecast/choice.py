@@ -89,17 +89,29 @@ def conditional(won: np.ndarray) -> np.ndarray:
     return np.asarray(won / np.maximum(won[:, -1:], 1e-12))
 
 
-def figures(rows: pl.DataFrame, won: np.ndarray, laws: np.ndarray, *, as_of: datetime) -> dict[str, float]:
-    """Pinball loss and coverage of days and amounts on landmarks that were won and could be followed long enough."""
-    days = grid.quantiles(conditional(won), np.array([*LEVELS, 0.95]))
-    seen = ((rows["cause"] == WON).to_numpy()) & (follow_up(rows, as_of=as_of) >= days[:, -1])
+def reach_of(won: np.ndarray) -> np.ndarray:
+    """Days (rows,) in which nineteen of twenty wins come."""
+    return np.asarray(grid.quantiles(conditional(won), np.array([0.95]))[:, 0])
+
+
+def figures(
+    rows: pl.DataFrame, won: np.ndarray, laws: np.ndarray, *, as_of: datetime, reach: np.ndarray | None = None
+) -> dict[str, float]:
+    """Pinball loss and coverage of days and amounts on landmarks that were won.
+
+    reach: days (rows,) for which a landmark must have been followed to count, so that slow deals are among those that
+    do; unless said otherwise those in which nineteen of twenty wins come.
+    """
+    days = grid.quantiles(conditional(won), LEVELS)
+    least = reach_of(won) if reach is None else reach
+    seen = (rows["cause"] == WON).to_numpy() & (follow_up(rows, as_of=as_of) >= least)
     paid = rows["closed_minor"].is_not_null().to_numpy() & (rows["value_minor"].fill_null(0) > 0).to_numpy()
     found: dict[str, float] = {"won": float(seen.sum()), "won_with_amount": float(paid.sum())}
     if seen.any():
         elapsed = rows["elapsed"].to_numpy()[seen]
         found |= {
-            "days_pinball": float(pinball(days[seen, :3], elapsed).mean()),
-            "days_covered": float(covered(days[seen, :3], elapsed).mean()),
+            "days_pinball": float(pinball(days[seen], elapsed).mean()),
+            "days_covered": float(covered(days[seen], elapsed).mean()),
         }
     if paid.any():
         ratio = rows.select(pl.col("closed_minor") / pl.col("value_minor")).to_series().to_numpy()[paid]

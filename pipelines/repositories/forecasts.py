@@ -91,9 +91,6 @@ def retire_gone(connection: Connection) -> int:
 
 
 def _array(name: str) -> pl.Expr:
-    """A list as the text of a PostgreSQL array."""
-    return (
-        pl.when(pl.col(name).is_not_null())
-        .then(pl.format("{{}}", pl.col(name).cast(pl.List(pl.String)).list.join(",")))
-        .alias(name)
-    )
+    """A list as the text of a PostgreSQL array; null stays null."""
+    inside = pl.col(name).cast(pl.List(pl.String)).list.join(",")
+    return pl.concat_str(pl.lit("{"), inside, pl.lit("}")).alias(name)

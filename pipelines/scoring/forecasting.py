@@ -46,14 +46,15 @@ def train_forecast(warehouse: Warehouse, shelf: Forecasts, *, instant: datetime,
     with warehouse.connect() as connection:
         tenants = sorted(model.outcomes)
         in_use, waiting = (_by_tenant(read(connection, tenants)) for read in (champions, challengers))
-        rows = []
+        told, rows = card(model), []
+        parts = {tenant: part for (tenant,), part in taught.group_by("customer_id")}
         for tenant in (None, *tenants):
             status = _standing(in_use.get(tenant), waiting.get(tenant), shelf, reason=reason, instant=instant)
             if status is not None:
-                own = taught if tenant is None else taught.filter(pl.col("customer_id") == tenant)
+                own = taught if tenant is None else parts[tenant]
                 number = sum(decided.values()) if tenant is None else decided.get(tenant, 0)
                 rows.append(
-                    _version(model, tenant, own, number)
+                    _version(told, tenant, own, number)
                     | status
                     | {"artefact": artefact, "artefact_sha256": digest, "created_at": instant}
                 )
@@ -111,12 +112,12 @@ def _by_tenant(versions: pl.DataFrame) -> dict[str | None, Row]:
     return {row["customer_id"]: row for row in versions.filter(pl.col("score_type") == FORECAST).iter_rows(named=True)}
 
 
-def _version(model: ForecastModel, tenant: str | None, taught: pl.DataFrame, decided: int) -> dict[str, Any]:
-    told = of_tenant(card(model), tenant)
+def _version(whole: Mapping[str, Any], tenant: str | None, taught: pl.DataFrame, decided: int) -> dict[str, Any]:
+    told = of_tenant(whole, tenant)
     own = told["tenants"].get(tenant, {"outcomes": taught["opportunity_id"].n_unique(), "later": {}})
-    figures = own["later"] | {"dependence": own.get("dependence"), "days_by": model.choice.name, "decided": decided}
+    figures = own["later"] | {"dependence": own.get("dependence"), "days_by": told["days_by"], "decided": decided}
     return {
-        "id": derived_id("model_version", model.version_id, tenant or ""),
+        "id": derived_id("model_version", told["version_id"], tenant or ""),
         "customer_id": tenant,
         "score_type": FORECAST,
         "display": PROBABILITY,

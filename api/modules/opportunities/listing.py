@@ -36,10 +36,13 @@ WIN_PROBABILITY = computed("win_probability", Type.NUMBER, f"(select s.probabili
 """What the model says, where it may be shown as a probability: none after its calibration broke."""
 _FORECAST = (
     "from opportunity_forecasts f where f.customer_id = {row}.customer_id and f.opportunity_id = {row}.id "
-    "and f.is_current)"
+    "and f.is_current"
 )
+_SAME_CURRENCY = "and f.currency = {row}.currency"
 FORECASTS = tuple(
-    computed(name, kind, f"(select f.{column} {_FORECAST}", shown=False)
+    computed(
+        name, kind, f"(select f.{column} {_FORECAST} {_SAME_CURRENCY if kind is Type.INTEGER else ''})", shown=False
+    )
     for name, kind, column in (
         ("forecast_close_low", Type.DAY, "close_low"),
         ("forecast_close_date", Type.DAY, "close_median"),
