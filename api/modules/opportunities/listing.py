@@ -54,9 +54,7 @@ FORECASTS = tuple(
         ("forecast_basis", Type.TEXT, "basis"),
     )
 )
-"""When an open deal will be won, and for how much, if it is: 10, 50 and 90 %; and the probability that sums are made
-with.
-"""
+"""When an open deal will be won and for how much, if it is (10, 50, 90 %), and the probability that sums go by."""
 
 OPPORTUNITIES = Listing(
     name="opportunities",

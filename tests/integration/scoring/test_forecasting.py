@@ -169,6 +169,8 @@ def test_what_is_said_is_made_again_from_the_artefact(world: World) -> None:
     features = world.at(FIRST)
     train_forecast(world.warehouse, world.shelf(), instant=FIRST, reason="first model")
     forecast_all(world.warehouse, world.shelf())
+    exported = world.warehouse.read("select * from public.opportunity_forecasts")
+    assert exported.height == features.height, "lists are read as the export reads them"
     stored = world.rows("select opportunity_id, close_days, amounts_minor from opportunity_forecasts order by 1")
     ((artefact, digest),) = world.rows("select distinct artefact, artefact_sha256 from model_versions")
     model = world.shelf().load({"artefact": artefact, "artefact_sha256": digest})
