@@ -21,8 +21,8 @@ from models.forecast.grid import EDGES, crossed
 SHARES = np.linspace(0.0, 1.0, 21)
 """Of a deal's chances to be won, the parts whose days are kept."""
 LEVEL = 0.8
-_DRAWS = 2_000
-_ONE_BY_ONE = 300  # deals that are drawn; what is beside the largest is nearly normal, given the factor
+_DRAWS = 1_000
+_ONE_BY_ONE = 100  # deals that are drawn; what is beside the largest is nearly normal, given the factor
 _NODES = 65
 
 
@@ -79,9 +79,9 @@ def sums(deals: Deals, chance: np.ndarray, *, dependence: float, seed: int = 0, 
     random, factor = np.random.default_rng(seed), ndtri((np.arange(draws) + 0.5) / draws)
     order = np.argsort(-chance * (amounts**2).mean(axis=1), kind="stable")
     large, small = order[:_ONE_BY_ONE], order[_ONE_BY_ONE:]
-    for deal in large:
-        won = random.random(draws) < given(chance[deal], factor, dependence)
-        total += won * amounts[deal][random.integers(amounts.shape[1], size=draws)]
+    won = random.random((len(large), draws)) < given(chance[large][:, None], factor, dependence)
+    which = random.integers(amounts.shape[1], size=(len(large), draws))
+    total += (won * np.take_along_axis(amounts[large], which, axis=1)).sum(axis=0)
     if len(small):
         nodes = np.linspace(factor[0], factor[-1], _NODES)
         then = given(chance[small][:, None], nodes, dependence)

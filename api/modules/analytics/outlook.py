@@ -75,15 +75,17 @@ def outlook(
         groups.setdefault((deal["currency"], deal["owner_id"] if by_owner else None), []).append(deal)
     done = {(row["start"], row["currency"], row["owner"]): row for row in won}
     for key in sorted({*groups, *((row["currency"], row["owner"]) for row in won)}, key=_order):
-        deals = groups.get(key, [])
+        rows = groups.get(key, [])
+        deals = _Told.of(rows) if rows else None
+        link = open_deals.also(*_whose(key, by_owner=by_owner), filled("forecast_amount_minor")).link
+        amount = sum(row["value_minor"] for row in rows)
         for period in periods:
             so_far = done.get((period.first.isoformat(), *key), {"count": 0, "amount": 0})
-            figures = _figures(won_deals, period, key, so_far, by_owner=by_owner)
-            link = open_deals.also(*_whose(key, by_owner=by_owner), filled("forecast_amount_minor")).link
-            figures["open"] = {
-                "count": len(deals), "amount_minor": sum(deal["value_minor"] for deal in deals), "drill": link,
-            }  # fmt: skip
-            yield figures | _sums(deals, period, so_far["amount"], current=period.start <= now)
+            yield {
+                **_figures(won_deals, period, key, so_far, by_owner=by_owner),
+                "open": {"count": len(rows), "amount_minor": amount, "drill": link},
+                **_sums(deals, period, so_far["amount"], current=period.start <= now),
+            }
 
 
 def _first(unit: str, day: date) -> date:
@@ -112,21 +114,38 @@ def _figures(won: Rows, period: Span, key: Group, so_far: Mapping[str, Any], *, 
     }
 
 
-def _sums(told: list[Document], period: Span, won: int, *, current: bool) -> Document:
+@dataclass(frozen=True)
+class _Told:
+    """Deals that can be added up, and when each was known so, in seconds since the epoch."""
+
+    deals: Deals
+    known: np.ndarray
+    dependence: float
+
+    @classmethod
+    def of(cls, rows: list[Document]) -> "_Told":
+        return cls(
+            deals=Deals(
+                probability=np.array([row["win_probability"] for row in rows]),
+                days=np.array([row["close_days"] for row in rows], dtype=np.float64),
+                amounts=np.array([row["amounts_minor"] for row in rows], dtype=np.int64),
+            ),
+            known=np.array([datetime.fromisoformat(row["as_of"]).timestamp() for row in rows]),
+            dependence=max(row["dependence"] for row in rows),
+        )
+
+    def days_until(self, instant: datetime) -> np.ndarray:
+        return np.asarray((instant.timestamp() - self.known) / _SECONDS_A_DAY)
+
+
+def _sums(told: _Told | None, period: Span, won: int, *, current: bool) -> Document:
     """What the deals are expected to bring. What was due before the present period is open still: it counts there."""
     total, low, high = 0, 0, 0
-    if told:
-        deals = Deals(
-            probability=np.array([deal["win_probability"] for deal in told]),
-            days=np.array([deal["close_days"] for deal in told], dtype=np.float64),
-            amounts=np.array([deal["amounts_minor"] for deal in told], dtype=np.int64),
-        )
-        known = [datetime.fromisoformat(deal["as_of"]) for deal in told]
-        end = np.array([(period.end - at).total_seconds() / _SECONDS_A_DAY for at in known])
-        start = np.array([(period.start - at).total_seconds() / _SECONDS_A_DAY for at in known])
-        start = np.full(len(told), -np.inf) if current else start
-        total = int(expected(deals, start, end).sum())
-        low, high = interval(deals, start, end, dependence=max(deal["dependence"] for deal in told))
+    if told is not None:
+        end = told.days_until(period.end)
+        start = np.full(len(end), -np.inf) if current else told.days_until(period.start)
+        total = int(expected(told.deals, start, end).sum())
+        low, high = interval(told.deals, start, end, dependence=told.dependence)
     return {
         "expected_minor": total,
         "expected_low_minor": low,
