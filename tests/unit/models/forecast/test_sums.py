@@ -68,7 +68,7 @@ def test_the_shared_factor_leaves_each_chance_and_widens_the_sum() -> None:
     square = (deals.amounts.astype(float) ** 2).mean(axis=1)
     spread = np.sqrt((deals.probability / 2 * square - (deals.probability / 2 * deals.amounts.mean(axis=1)) ** 2).sum())
     assert alone.std() == pytest.approx(spread, rel=0.05), "also of deals beyond those that are drawn one by one"
-    assert together.std() > 2 * alone.std()
+    assert together.std() > 1.7 * alone.std()
 
 
 def test_an_interval_is_the_same_twice_and_that_of_the_exact_law() -> None:
