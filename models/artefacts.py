@@ -25,7 +25,12 @@ SUFFIX = ".skops"
 
 def dumps(model: TrainedModel) -> bytes:
     """`model` and its card as the bytes of an artefact."""
-    return bytes(skops.io.dumps({"format": FORMAT, "card": card(model), "model": model.state()}))
+    return pack(card(model), model.state())
+
+
+def pack(told: dict[str, Any], state: dict[str, Any]) -> bytes:
+    """A card and the state of a model, plain values and arrays, as the bytes of an artefact."""
+    return bytes(skops.io.dumps({"format": FORMAT, "card": told, "model": state}))
 
 
 def loads(data: bytes, *, any_contract: bool = False) -> TrainedModel:
@@ -34,7 +39,7 @@ def loads(data: bytes, *, any_contract: bool = False) -> TrainedModel:
     `any_contract` is for scoring what was scored then: a model of an earlier contract reads inputs of its own time.
     Raises UntrustedArtefact, ContractChanged.
     """
-    state = _content(data)["model"]
+    state = content(data)["model"]
     if not any_contract:
         _check_contract(state)
     return TrainedModel.from_state(state)
@@ -56,15 +61,20 @@ def load(path: Path, *, any_contract: bool = False) -> TrainedModel:
 
 def load_card(path: Path) -> dict[str, Any]:
     """Only the card of the artefact at `path`."""
-    return dict(_content(_read(path))["card"])
+    return dict(content(_read(path))["card"])
 
 
 def card(model: TrainedModel) -> dict[str, Any]:
     """The card of `model`, with the versions of what made it."""
     return card_of(
         model,
-        versions={name: _version(name) for name in ("bevyly", "scikit-learn", "numpy", "skops", "polars")},
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a model is made with."""
+    return {name: _version(name) for name in ("bevyly", "scikit-learn", "numpy", "skops", "polars")}
 
 
 def _read(path: Path) -> bytes:
@@ -73,16 +83,17 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _content(data: bytes) -> dict[str, Any]:
+def content(data: bytes) -> dict[str, Any]:
+    """What `pack` put into an artefact's bytes: `card` and `model`; raises UntrustedArtefact."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise UntrustedArtefact("The artefact is not a skops file.")
     foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
     if foreign:
         raise UntrustedArtefact(f"The artefact names types that are not ours: {', '.join(foreign)}", types=foreign)
-    content = skops.io.load(io.BytesIO(data), trusted=list(TRUSTED))
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    packed = skops.io.load(io.BytesIO(data), trusted=list(TRUSTED))
+    if not isinstance(packed, dict) or packed.get("format") != FORMAT:
         raise UntrustedArtefact("The artefact is not in a format that this code writes.")
-    return content
+    return packed
 
 
 def _check_contract(state: dict[str, Any]) -> None:

@@ -211,3 +211,15 @@ def _lift(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         top = weights @ (member * y) / (weights @ member)
         return np.asarray(top / (weights @ y / weights.sum(axis=1)))
+
+
+def mean_difference(
+    first: np.ndarray, second: np.ndarray, *, groups: np.ndarray, seed: int = 0, draws: int = _DRAWS
+) -> Estimate:
+    """Mean of `second - first` over rows, (rows,) each; rows of one group are resampled together."""
+    names, group = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(group, weights=second - first), np.bincount(group)
+    random = np.random.default_rng(seed)
+    drawn = random.integers(len(names), size=(draws, len(names)))
+    values = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    return _estimate(np.concatenate([[sums.sum() / sizes.sum()], values]))

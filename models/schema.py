@@ -10,6 +10,8 @@ from models.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {module.RECIPE.score_type: module.RECIPE for module in (fit, intent, conversion, win)}
 SCORE_TYPES = tuple(RECIPES)
+FORECAST = "forecast"
+"""Beside the scores in the register of versions; see `models.forecast`."""
 
 SNAPSHOT_MARTS = {"lead": "lead_snapshots", "opportunity": "opportunity_snapshots"}
 FEATURE_MARTS = {"lead": "lead_features", "opportunity": "opportunity_features"}
@@ -48,6 +50,6 @@ SCORES: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def inputs(score_type: str) -> tuple[str, str, str]:
-    """Marts of a score type: (snapshots, features, outcomes)."""
-    entity = RECIPES[score_type].entity
+    """Marts of a score type, or of the forecast: (snapshots, features, outcomes)."""
+    entity = "opportunity" if score_type == FORECAST else RECIPES[score_type].entity
     return SNAPSHOT_MARTS[entity], FEATURE_MARTS[entity], OUTCOME_MARTS[entity]

@@ -66,7 +66,7 @@ class TrainedModel:
             rows=len(labelled.y),
             seed=seed,
         )
-        content = _digest({name: head.state() for name, head in sorted(heads.items())} | {"": newcomer.state()})
+        content = digest({name: head.state() for name, head in sorted(heads.items())} | {"": newcomer.state()})
         version = derived_id("model", recipe.score_type, as_of.isoformat(), content)
         return cls(recipe=recipe, heads=heads, newcomer=newcomer, window=window, version_id=version)
 
@@ -159,7 +159,7 @@ class TrainedModel:
 _TIMES = ("as_of", "trained_from", "trained_to")
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
     """SHA-256 over nested plain values and arrays, to the last bit."""
     total = sha256()
     _feed(total, value)

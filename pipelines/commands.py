@@ -59,8 +59,8 @@ def report(
     from bevyly.runtime.session import runtime_session
     from bevyly.settings import load_settings
     from pipelines.console import Steps, make_console
-    from pipelines.report.files import write_report
-    from pipelines.report.render import table
+    from pipelines.report.files import write_forecast, write_report
+    from pipelines.report.render import forecast_tables, table
     from pipelines.report.run import report as judge
     from pipelines.report.strong import MISSING, strong_models
     from pipelines.report.tasks import ALIASES
@@ -68,7 +68,7 @@ def report(
     console, name = make_console(stderr=True), ALIASES.get(dataset, dataset)
     with runtime_session(("postgres",)), Steps(console).step(f"Report on {name}") as step:
         settings = load_settings()
-        found = judge(
+        found, forecast = judge(
             name,
             owner_url=settings.require_database(),
             target=settings.home / "dbt-report",
@@ -78,12 +78,13 @@ def report(
     if not strong_models():
         console.print(MISSING)
     if out is not None:
-        files = write_report(out, name, found)
+        files = write_report(out, name, found) + (write_forecast(out, name, forecast) if forecast else [])
         console.print(f"{len(files)} files in {out / name}")
     if as_json:
-        sys.stdout.write(json.dumps({"rows": [row for one in found for row in one.rows]}) + "\n")
+        told = {"forecast": forecast.plain()} if forecast else {}
+        sys.stdout.write(json.dumps({"rows": [row for one in found for row in one.rows]} | told) + "\n")
     else:
-        make_console(width=170).print(table(name, found))
+        make_console(width=170).print(table(name, found), *(forecast_tables(forecast) if forecast else ()))
 
 
 def reproduce(

@@ -21,7 +21,7 @@ refresh = dg.define_asset_job(
 
 retrain = dg.define_asset_job(
     "retrain",
-    selection=dg.AssetSelection.assets("model_versions", "model_monitors", "scores"),
+    selection=dg.AssetSelection.assets("model_versions", "model_monitors", "scores", "opportunity_forecasts"),
     description="Trains every score on the features at hand, judges challengers, and scores with what is in use.",
     tags={"dagster/max_runtime": 3600},
 )

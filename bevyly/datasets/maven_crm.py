@@ -6,10 +6,11 @@ A null test: nothing known before a deal closes says how it will close, so a con
   engage, close.
 - A deal begins when it is engaged (`engage_date`), in stage `qualification`. Deals in `Prospecting` have no date: they
   enter on the last day of the data, the only day on which we know that they existed.
-- The amount of a deal is the list price of its product, known when it is engaged. `close_value` is never read: it is
-  zero for lost deals. `close_date` is read for the event that closes the deal and shows nowhere before.
-- Two thirds of the open deals name no account; they belong to one called "Account not recorded".
-- Spelling that splits one thing into two, or looks like our mistake, is corrected: see `_SPELLING`.
+- The amount of a deal is the list price of its product, known when it is engaged. What was paid (`close_value`) is the
+  amount in the event that wins the deal, `close_date` when the deal closes; neither shows anywhere before. Of lost
+  deals `close_value` is zero and not read. - Two thirds of the open deals name no account; they belong to one called
+  "Account not recorded". - Spelling that splits one thing into two, or looks like our mistake, is corrected: see
+  `_SPELLING`.
 """
 
 from datetime import date, datetime
@@ -54,7 +55,8 @@ def read(
 def _read_deals(folder: Path) -> pl.DataFrame:
     """Deals with product, price and team; `opened_at` and `decided_at` in the calendar of the data."""
     texts = ("opportunity_id", "sales_agent", "product", "account", "deal_stage", "engage_date", "close_date")
-    raw = read_csv(folder / "sales_pipeline.csv", {name: pl.String() for name in texts})
+    types = {name: pl.String() for name in texts} | {"close_value": pl.Float64()}
+    raw = read_csv(folder / "sales_pipeline.csv", types)
     products = read_csv(
         folder / "products.csv", {"product": pl.String(), "series": pl.String(), "sales_price": pl.Int64()}
     )
@@ -156,6 +158,9 @@ def _opened(deals: pl.DataFrame, tenant: Tenant) -> pl.DataFrame:
         created_at="opened_at",
         order=1_000 + pl.col("line").cast(pl.Int64) * 10,
         decided_at="decided_at",
+        paid=pl.when((pl.col("deal_stage") == "Won") & pl.col("decided_at").is_not_null()).then(
+            (pl.col("close_value") * 100).round().cast(pl.Int64)
+        ),
         final_stage=pl.when(pl.col("decided_at").is_not_null()).then(
             pl.col("deal_stage").replace_strict(_CLOSED, default=None, return_dtype=pl.String)
         ),
@@ -167,6 +172,7 @@ def _closings(opened: pl.DataFrame) -> pl.DataFrame:
         from_stage="stage",
         to_stage="final_stage",
         status="final_stage",
+        value=pl.coalesce("paid", "value"),
         occurred_at="decided_at",
         key=pl.col("id") + "/closed",
         order=pl.col("order") + 5,
@@ -177,6 +183,7 @@ def _final(opened: pl.DataFrame) -> pl.DataFrame:
     return opened.with_columns(
         stage=pl.coalesce("final_stage", "stage"),
         status=pl.coalesce("final_stage", "status"),
+        value=pl.coalesce("paid", "value"),
         stage_entered_at=pl.coalesce("decided_at", "created_at"),
         closed_at="decided_at",
     )
@@ -200,4 +207,9 @@ def _value_changes(opened: pl.DataFrame, closed: pl.DataFrame) -> pl.DataFrame:
         new_value="to_stage",
         valid_from="occurred_at",
     )
-    return pl.concat([first, amount, last.select(first.columns)])
+    paid = (
+        closed.filter(pl.col("paid").is_not_null())
+        .rename({"id": "opportunity_id", "occurred_at": "valid_from"})
+        .with_columns(field=pl.lit("value"), new_value=pl.col("paid").cast(pl.String))
+    )
+    return pl.concat([first, amount, last.select(first.columns), paid.select(first.columns)])

@@ -67,6 +67,7 @@ STORES: tuple[Store, ...] = (
         whole=True,
         texts=("document",),
     ),
+    Store(table="opportunity_forecasts", nothing="days and amounts of deals; they go with their deal"),
     Store(table="scores", about=("t.entity_id",), texts=("reasons",)),
     Store(table="enrichments", about=("t.entity_id",), texts=("fields", "error")),
     Store(table="model_versions", nothing="figures over many"),

@@ -19,6 +19,7 @@ TABLES = {
     "stage_norms": "marts.stage_norms",
     "model_versions": "public.model_versions",
     "scores": "public.scores",
+    "opportunity_forecasts": "public.opportunity_forecasts",
     "signals": "public.signals",
     "patterns": "public.patterns",
     "recommendations": "public.recommendations",
@@ -38,7 +39,11 @@ def export_table(warehouse: Warehouse, relation: str, target: Path) -> int:
     group_name="export",
     owners=["team:data"],
     kinds={"parquet", "duckdb"},
-    deps=["briefings", *[name for name, relation in TABLES.items() if relation.startswith("marts.")]],
+    deps=[
+        "briefings",
+        "opportunity_forecasts",
+        *[name for name, relation in TABLES.items() if relation.startswith("marts.")],
+    ],
 )
 def parquet_export(warehouse: Warehouse, exports: Folder) -> dg.MaterializeResult[Any]:
     """All tables of the export, each as one Parquet file that replaces the last one in one step."""

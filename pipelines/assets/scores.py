@@ -1,13 +1,14 @@
-"""Model versions and scores: fit, intent, conversion, win; calibrated, explained, versioned."""
+"""Model versions, scores (fit, intent, conversion, win) and the forecast of open deals."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from models.schema import SCORE_TYPES, inputs
+from models.schema import FORECAST, SCORE_TYPES, inputs
 from pipelines.resources import TRAIN_TAG, Artefacts, Warehouse, run_instant, seconds_and_rows
 from pipelines.scoring.due import reason_to_train
+from pipelines.scoring.forecasting import forecast_all, judge_forecasts, train_forecast
 from pipelines.scoring.judging import judge_challengers
 from pipelines.scoring.monitoring import watch_versions
 from pipelines.scoring.readiness import tell_readiness
@@ -31,6 +32,12 @@ def model_versions(
         if reason:
             context.log.info(f"training {score_type}: {reason}")
             trained[score_type] = train_score(warehouse, shelf, score_type, instant=instant, reason=reason)
+    forecasts = shelf.forecasts()
+    judged[FORECAST] = judge_forecasts(warehouse, forecasts, instant)
+    reason = context.run.tags.get(TRAIN_TAG) or reason_to_train(warehouse, forecasts, FORECAST, instant)
+    if reason:
+        context.log.info(f"training the forecast: {reason}")
+        trained[FORECAST] = train_forecast(warehouse, forecasts, instant=instant, reason=reason)
     return dg.MaterializeResult(metadata=seconds_and_rows(len(trained), started, trained=trained, judged=judged))
 
 
@@ -54,3 +61,16 @@ def scores(warehouse: Warehouse, artefacts: Artefacts) -> dg.MaterializeResult[A
     counts = {score_type: score_all(warehouse, shelf, score_type) for score_type in SCORE_TYPES}
     written = sum(count.get("inserted", 0) for count in counts.values())
     return dg.MaterializeResult(metadata=seconds_and_rows(written, started, by_score=counts))
+
+
+@dg.asset(
+    group_name="scores",
+    owners=["team:models"],
+    kinds={"scikitlearn", "postgres"},
+    deps=["scores", inputs(FORECAST)[1]],
+)
+def opportunity_forecasts(warehouse: Warehouse, artefacts: Artefacts) -> dg.MaterializeResult[Any]:
+    """When each open deal will be won and for how much, so that it can be added up."""
+    started = datetime.now(UTC)
+    counts = forecast_all(warehouse, artefacts.shelf().forecasts())
+    return dg.MaterializeResult(metadata=seconds_and_rows(counts.get("inserted", 0), started, counts=counts))

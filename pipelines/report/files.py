@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 from models import artefacts
 from models.card import judged_card, render
 from models.evaluation import Judgement
+from models.forecast.artefact import card
+from models.forecast.artefact import render as render_forecast
+from models.forecast.evaluation import ForecastReport
 from pipelines.report.plots import PLOTS
 
 FIGURES = "report.json"
@@ -31,6 +34,17 @@ def write_report(folder: Path, name: str, judgements: Sequence[Judgement]) -> li
     told = [{"folder": slug(one), "moment": one.moment, "rows": one.rows, "curves": one.curves} for one in judgements]
     files[0].write_text(json.dumps({"dataset": name, "judged": told}, indent=1) + "\n")
     return files
+
+
+def write_forecast(folder: Path, name: str, report: ForecastReport) -> list[Path]:
+    """Write `folder`/`name`/forecast: card.md, and card.json with the figures on later deals."""
+    top = folder / name / "forecast"
+    top.mkdir(parents=True, exist_ok=True)
+    told = card(report.model) | {"judged": report.plain()}
+    text, values = top / "card.md", top / "card.json"
+    text.write_text(render_forecast(told))
+    values.write_text(json.dumps(told, indent=1) + "\n")
+    return [text, values]
 
 
 def slug(judgement: Judgement) -> str:

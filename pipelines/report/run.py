@@ -14,10 +14,11 @@ from bevyly.datasets.source import find_folder
 from bevyly.datasets.tenants import tenant_of
 from bevyly.errors import NotFound
 from models.evaluation import Judgement, evaluate_dataset
-from models.schema import inputs
+from models.forecast.evaluation import ForecastReport, evaluate
+from models.schema import FORECAST, inputs
 from pipelines.report.scratch import build_marts, fill, read_mart, scratch_database
 from pipelines.report.strong import strong_models
-from pipelines.report.tasks import TASKS, Task
+from pipelines.report.tasks import FORECASTS, TASKS, Task
 
 Say = Callable[[str], None]
 
@@ -32,8 +33,10 @@ def read_dataset(name: str, *, now: datetime) -> Dataset:
     return {"bpic2012": bpic2012.read, "maven_crm": maven_crm.read}[name](folder, tenant=tenant, now=now)
 
 
-def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) -> list[Judgement]:
-    """Judgements of `models.evaluation.evaluate_dataset` for all tasks of the data set `name`."""
+def report(
+    name: str, *, owner_url: str, target: Path, now: datetime, say: Say
+) -> tuple[list[Judgement], ForecastReport | None]:
+    """Judgements of `models.evaluation.evaluate_dataset` for all tasks of the data set `name`; the forecast's, too."""
     dataset = read_dataset(name, now=now)
     with scratch_database(owner_url) as url:
         say("loading the events")
@@ -44,7 +47,20 @@ def report(name: str, *, owner_url: str, target: Path, now: datetime, say: Say) 
         for task in TASKS[name]:
             say(f"judging the {task.score_type} score")
             found += _judge(task, url, now)
-    return found
+        if name not in FORECASTS:
+            return found, None
+        say("judging the forecast")
+        return found, _forecast(url)
+
+
+def _forecast(url: str) -> ForecastReport:
+    """As of the last decision in the data: nothing happens after it."""
+    snapshots, _, outcomes = inputs(FORECAST)
+    known, ended = read_mart(url, snapshots), read_mart(url, outcomes)
+    last = ended["decided_at"].max()
+    assert isinstance(last, datetime)
+    with threadpool_limits(limits=1):
+        return evaluate(known, ended, as_of=last)
 
 
 def _judge(task: Task, url: str, now: datetime) -> list[Judgement]:

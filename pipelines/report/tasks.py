@@ -41,4 +41,7 @@ TASKS: dict[str, tuple[Task, ...]] = {
     "maven_crm": (Task(score_type="win", moments=("opened+0d",)),),
 }
 
+FORECASTS = ("bpic2012", "maven_crm")
+"""Data sets with deals whose days and amounts can be judged."""
+
 ALIASES = {"maven": "maven_crm"}

@@ -32,7 +32,8 @@ where v.customer_id = %s and v.status = 'champion' order by 1, 4
 
 @app.command("list")
 def list_versions(
-    tenant: Tenant = "Demo", score: Annotated[str | None, typer.Option(help="fit, intent, conversion or win.")] = None
+    tenant: Tenant = "Demo",
+    score: Annotated[str | None, typer.Option(help="fit, intent, conversion, win or forecast.")] = None,
 ) -> None:
     """Versions of a tenant, the newest first."""
     with _connection() as connection:
@@ -61,7 +62,7 @@ def promote_version(
 
 @app.command()
 def rollback(
-    score: Annotated[str, typer.Argument(help="fit, intent, conversion or win.")],
+    score: Annotated[str, typer.Argument(help="fit, intent, conversion, win or forecast.")],
     tenant: Tenant = "Demo",
     reason: Reason = "rolled back",
 ) -> None:

@@ -1,18 +1,19 @@
 """When a score is trained again: no model yet, too old, much more is known, or a monitor says that it is off."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from models.schema import inputs
 from pipelines.repositories.model_versions import champions
 from pipelines.resources import Warehouse
-from pipelines.scoring.shelf import Shelf
+from pipelines.scoring.shelf import ShelfOf
 from pipelines.scoring.training import unreadable
 
 MAX_AGE = timedelta(days=7)
 GROWTH = 1.2
 
 
-def reason_to_train(warehouse: Warehouse, shelf: Shelf, score_type: str, instant: datetime) -> str | None:
+def reason_to_train(warehouse: Warehouse, shelf: ShelfOf[Any], score_type: str, instant: datetime) -> str | None:
     """Why `score_type` is due for training at `instant`, in words for the register; None where it is not.
 
     The words go to every tenant's version, so that they tell nothing of any one tenant.

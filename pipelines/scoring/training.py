@@ -25,7 +25,7 @@ from models.training import train
 from pipelines.repositories.model_versions import challengers, champions, write_model_versions
 from pipelines.repositories.monitors import alarms
 from pipelines.resources import Warehouse
-from pipelines.scoring.shelf import Shelf
+from pipelines.scoring.shelf import Shelf, ShelfOf
 
 WAIT = timedelta(days=56)  # for the outcomes that a challenger is judged on, before a newer one takes its place
 _INSTANT = pl.Datetime("us", "UTC")
@@ -87,7 +87,7 @@ def train_score(
     }
 
 
-def unreadable(versions: pl.DataFrame, shelf: Shelf, score_type: str) -> frozenset[str]:
+def unreadable(versions: pl.DataFrame, shelf: ShelfOf[Any], score_type: str) -> frozenset[str]:
     """Artefacts in use that are gone, or were trained on other columns than this code reads."""
     rows = versions.filter(pl.col("score_type") == score_type).unique("artefact").iter_rows(named=True)
     return frozenset(row["artefact"] for row in rows if not shelf.readable(row))

@@ -97,6 +97,20 @@ class FigureRepository:
         )
         return found
 
+    async def forecasts(self, rows: Rows, limit: int) -> Figures:
+        """Of each deal whose forecast is of its currency of now: owner, amount of now, and what sums are made of."""
+        arguments = Arguments()
+        found: Figures = await self._ask(
+            "select coalesce(json_agg(g), '[]') from (select r.owner_id, f.currency, "
+            "coalesce(r.value, 0) as value_minor, f.as_of, f.win_probability, f.close_days, f.amounts_minor, "
+            "f.dependence "
+            f"from (select r.id, r.owner_id, r.value, r.currency {self._source(rows, arguments)} offset 0) r "
+            "join opportunity_forecasts f on f.customer_id = $1 and f.opportunity_id = r.id and f.is_current "
+            f"where f.amounts_minor is not null and f.currency = r.currency order by r.id limit {limit}) g",
+            arguments,
+        )
+        return found
+
     async def stages(self, pipeline_id: str | None) -> Figures:
         """Stages of a pipeline, or of the default one: open ones in their order, won, lost."""
         arguments = Arguments()

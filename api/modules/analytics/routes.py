@@ -60,7 +60,7 @@ async def get_activity_heat_map(request: Request, query: Annotated[ActivityQuery
 @costs("bulk")
 @requires("analytics:read")
 async def get_forecast(request: Request, query: Annotated[ForecastQuery, Query()]) -> Response:
-    """What open deals may bring: amounts by month and currency, weighted by their probability to be won."""
+    """What open deals may bring: by the month they should close in, and by the period in which they may be won."""
     return _answer(await (await _analytics(request)).forecast(query))
 
 

@@ -1,5 +1,6 @@
 """Figures of sales: funnel, conversion, activity, forecast. Each row of an answer is the figures and their links."""
 
+import asyncio
 from datetime import date, datetime
 from typing import Any
 
@@ -19,15 +20,18 @@ from api.modules.analytics.definitions import (
     owned,
     period,
 )
+from api.modules.analytics.outlook import Span, outlook, spans
 from api.modules.analytics.repository import FigureRepository
 from api.modules.analytics.schemas import ActivityQuery, ConversionQuery, ForecastQuery, FunnelQuery
 from api.modules.opportunities.listing import WIN_PROBABILITY
+from api.query.errors import QueryTooExpensive
 from api.query.listing import ZONE
 from api.query.times import Asker
-from api.query.tree import Day, Instant
+from api.query.tree import Day, Expression, Instant
 from bevyly.db.read import Reader
 
 MAX_GROUPS = 200
+MAX_DEALS = 20_000  # of which one forecast is made
 _SECONDS_A_DAY = 86_400
 _STAGE_PROBABILITY = (
     "(select s.probability from pipeline_stages s where s.customer_id = {row}.customer_id and s.key = {row}.stage)"
@@ -103,7 +107,49 @@ class Analytics:
             order="1, 2",
             limit=MAX_GROUPS + 1,
         )
-        return {"data": [_forecast(deals, row) for row in found[:MAX_GROUPS]], "complete": len(found) <= MAX_GROUPS}
+        return {
+            "data": [_forecast(deals, row) for row in found[:MAX_GROUPS]],
+            "complete": len(found) <= MAX_GROUPS,
+            **await self._periods(asked, pipeline),
+        }
+
+    async def _periods(self, asked: ForecastQuery, pipeline: list[Expression]) -> Document:
+        """What is won and expected of all open deals, by the period in which they may be won."""
+        zone = self._asker.zone
+        periods = spans(asked.by, self._asker.now, zone, period(asked.since, asked.until, self._asker))
+        all_open = DEALS.also(equals("status", "open"), *pipeline, *owned(asked))
+        all_won = DEALS.also(equals("status", "won"), *pipeline, *owned(asked))
+        told = await self._figures.forecasts(all_open, MAX_DEALS + 1)
+        if len(told) > MAX_DEALS:
+            raise QueryTooExpensive("Too many open deals: ask for one owner, team or pipeline.", parameter="owner_id")
+        missing = all_open.also(equals("forecast_amount_minor", None))
+        lacking = await self._figures.grouped(missing, {"none": "1"}, {"count": "count(*)"}, order="1", limit=1)
+        by_owner = asked.group_by == "owner"
+        won = await self._won(all_won, periods, asked.by, by_owner=by_owner) if periods else []
+        # hundreds of sums take a while, and nobody else should wait for them
+        figures = await asyncio.to_thread(
+            lambda: list(outlook(all_open, all_won, periods, told, won, by_owner=by_owner, now=self._asker.now))
+        )
+        return {
+            "periods": figures,
+            "left_out": _counted(missing, lacking[0]["count"] if lacking else 0),
+            "known_at": min((deal["as_of"] for deal in told), default=None),
+        }
+
+    async def _won(self, won: Rows, periods: list[Span], unit: str, *, by_owner: bool) -> list[Document]:
+        """Won deals with an amount by the first day of their period, currency and owner."""
+        closed = between("closed_at", Instant(periods[0].start), Instant(periods[-1].end))
+        return await self._figures.grouped(
+            won.also(*closed, filled("currency")),
+            {
+                "start": f"date_trunc('{unit}', r.closed_at at time zone {ZONE})::date",
+                "currency": "r.currency",
+                "owner": "r.owner_id" if by_owner else "null::text",
+            },
+            {"count": "count(*)", "amount": "coalesce(sum(r.value), 0)"},
+            order="1, 2, 3",
+            limit=MAX_DEALS,
+        )
 
 
 def _counted(rows: Rows, count: int) -> Document:

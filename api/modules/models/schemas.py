@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 
 from api.schemas import Id, Input, Output, PageInfo, PageQuery
 
-ScoreType = Literal["fit", "intent", "conversion", "win"]
+ScoreType = Literal["fit", "intent", "conversion", "win", "forecast"]
 Status = Literal["champion", "challenger", "retired", "refused"]
 Display = Literal["probability", "band", "rules"]
 

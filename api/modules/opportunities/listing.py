@@ -34,6 +34,27 @@ WIN_SCORE = computed("win_score_id", Type.ID, f"(select s.id {_WIN}", shown=Fals
 """The score that `win_probability` is of."""
 WIN_PROBABILITY = computed("win_probability", Type.NUMBER, f"(select s.probability {_WIN}", shown=False)
 """What the model says, where it may be shown as a probability: none after its calibration broke."""
+_FORECAST = (
+    "from opportunity_forecasts f where f.customer_id = {row}.customer_id and f.opportunity_id = {row}.id "
+    "and f.is_current"
+)
+_SAME_CURRENCY = "and f.currency = {row}.currency"
+FORECASTS = tuple(
+    computed(
+        name, kind, f"(select f.{column} {_FORECAST} {_SAME_CURRENCY if kind is Type.INTEGER else ''})", shown=False
+    )
+    for name, kind, column in (
+        ("forecast_close_low", Type.DAY, "close_low"),
+        ("forecast_close_date", Type.DAY, "close_median"),
+        ("forecast_close_high", Type.DAY, "close_high"),
+        ("forecast_amount_low_minor", Type.INTEGER, "amount_low_minor"),
+        ("forecast_amount_minor", Type.INTEGER, "amount_median_minor"),
+        ("forecast_amount_high_minor", Type.INTEGER, "amount_high_minor"),
+        ("forecast_probability", Type.NUMBER, "win_probability"),
+        ("forecast_basis", Type.TEXT, "basis"),
+    )
+)
+"""When an open deal will be won and for how much, if it is (10, 50, 90 %), and the probability that sums go by."""
 
 OPPORTUNITIES = Listing(
     name="opportunities",
@@ -53,6 +74,7 @@ OPPORTUNITIES = Listing(
         "id", "account_id", "contact_id", "lead_id", "name", "stage", "status", "value_minor", "currency",
         "expected_close_date", "stage_entered_at", "closed_at", "owner_id", "tags", "version", "external_id", "custom",
         "created_at", "updated_at", "deleted_at", PIPELINE, STAGES, WIN_PROBABILITY, WIN_SCORE, OWNER_TEAMS,
+        *FORECASTS,
     ),
     relations=(
         Relation("account", "account_id", ACCOUNTS),

@@ -7,7 +7,18 @@ Writer: `pipelines`. The exceptions: people answer recommendations through the A
 from datetime import date
 from typing import Any
 
-from sqlalchemy import REAL, CheckConstraint, Double, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,7 +56,7 @@ class ModelVersion(Base):
             postgresql_where=text("status = 'champion'"),
             postgresql_nulls_not_distinct=True,
         ),
-        CheckConstraint("score_type in ('fit','intent','conversion','win')", name="score_type"),
+        CheckConstraint("score_type in ('fit','intent','conversion','win','forecast')", name="score_type"),
         CheckConstraint("status in ('champion','challenger','retired','refused')", name="status"),
         Index("ix_model_versions_lookup", "score_type", "customer_id", "status"),
     )
@@ -160,6 +171,58 @@ class Score(TenantRow, Base):
     rank: Mapped[int]
     band: Mapped[str] = mapped_column(String(8))
     reasons: Mapped[JsonList]
+    model_version_id: Mapped[Id] = mapped_column(ForeignKey("model_versions.id"))
+    feature_hash: Mapped[str] = mapped_column(String(64))
+    is_current: Mapped[bool] = mapped_column(server_default="true", default=True)
+    computed_at: Mapped[CreatedAt]
+
+
+class OpportunityForecast(TenantRow, Base):
+    """When an open deal will be won and for how much, as of one instant. A row stays but for `is_current`."""
+
+    __tablename__ = "opportunity_forecasts"
+    __table_args__ = (
+        tenant_fk("opportunity_id", "opportunities", ondelete="CASCADE"),
+        CheckConstraint("basis in ('score','history')", name="basis"),
+        CheckConstraint(
+            "num_nulls(amount_low_minor, amount_median_minor, amount_high_minor, amounts_minor) in (0, 4) "
+            "and (amounts_minor is null or currency is not null)",
+            name="amounts",
+        ),
+        Index(
+            "uq_opportunity_forecasts_current",
+            "customer_id",
+            "opportunity_id",
+            unique=True,
+            postgresql_where=text("is_current"),
+        ),
+        Index("ix_opportunity_forecasts_series", "customer_id", "opportunity_id", "as_of"),
+    )
+
+    opportunity_id: Mapped[Id]
+    as_of: Mapped[Instant]
+    win_probability: Mapped[float] = mapped_column(Double)
+    basis: Mapped[Code] = mapped_column(
+        comment="where the probability is from: the win score, or what became of deals at this stage and age"
+    )
+    score_id: Mapped[Id | None]
+    dependence: Mapped[float] = mapped_column(
+        Double, comment="correlation of deals of the tenant, for intervals of sums"
+    )
+    close_low: Mapped[date]
+    close_median: Mapped[date]
+    close_high: Mapped[date]
+    close_days: Mapped[list[float]] = mapped_column(
+        ARRAY(Double), comment="days after as_of at which each twentieth of the chance to be won is reached"
+    )
+    currency: Mapped[Currency | None]
+    value_minor: Mapped[Minor | None] = mapped_column(comment="the amount as it was known")
+    amount_low_minor: Mapped[Minor | None]
+    amount_median_minor: Mapped[Minor | None]
+    amount_high_minor: Mapped[Minor | None]
+    amounts_minor: Mapped[list[int] | None] = mapped_column(
+        ARRAY(BigInteger), comment="twenty amounts of equal chance; null without an amount"
+    )
     model_version_id: Mapped[Id] = mapped_column(ForeignKey("model_versions.id"))
     feature_hash: Mapped[str] = mapped_column(String(64))
     is_current: Mapped[bool] = mapped_column(server_default="true", default=True)

@@ -43,6 +43,7 @@ from bevyly.db.schema import (
     OneTimeToken,
     Opportunity,
     OpportunityChange,
+    OpportunityForecast,
     OutboxEvent,
     Pattern,
     PatternSignal,
@@ -300,6 +301,13 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             ),
         ],
         [
+            OpportunityForecast(
+                **t, id=new_id(), opportunity_id=ids["opportunity_id"], as_of=NOW, win_probability=0.5, basis="history",
+                dependence=0.1, close_low=NOW.date(), close_median=NOW.date(), close_high=NOW.date(),
+                close_days=[float(day) for day in range(21)], currency="EUR", value_minor=100, amount_low_minor=90,
+                amount_median_minor=100, amount_high_minor=110, amounts_minor=[100] * 20, model_version_id=model,
+                feature_hash="h",
+            ),
             OpportunityChange(
                 **t, id=new_id(), opportunity_id=ids["opportunity_id"], field="stage", new_value="proposal",
                 valid_from=NOW,

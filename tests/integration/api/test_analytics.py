@@ -25,6 +25,7 @@ QUERIES: list[tuple[str, dict[str, str]]] = [
     ("activity", {}),
     ("activity", {"since": "-4w", "owner_id": "owner", "team_id": "team"}),
     ("forecast", {}),
+    ("forecast", {"by": "quarter", "group_by": "owner"}),
     ("forecast", {"since": "today", "until": "+90d", "pipeline_id": "pipeline", "owner_id": "owner"}),
 ]
 Row = dict[str, Any]
@@ -70,6 +71,18 @@ class World:
             "scores", entity_type="opportunity", entity_id=deal, score_type="win", as_of=NOW, band="B", reasons="[]",
             model_version_id=self.model, feature_hash="h", **numbers,
         )  # fmt: skip
+
+    def forecast(self, deal: str, *, value: int, currency: str, probability: float = 0.5, **more: Any) -> None:
+        """That it is won, if at all, on any of the next 200 days alike, for half or one and a half of its amount."""
+        day = NOW.date()
+        values = {
+            "opportunity_id": deal, "as_of": NOW, "win_probability": probability, "basis": "history", "dependence": 0.1,
+            "close_low": day, "close_median": day, "close_high": day, "close_days": [10.0 * n for n in range(21)],
+            "currency": currency, "value_minor": value, "amount_low_minor": value, "amount_median_minor": value,
+            "amount_high_minor": value, "amounts_minor": [value // 2] * 10 + [value + value // 2] * 10,
+            "model_version_id": self.model, "feature_hash": "h",
+        }  # fmt: skip
+        self.insert("opportunity_forecasts", **(values | more))
 
 
 @pytest.fixture
@@ -200,6 +213,79 @@ async def test_a_forecast_says_what_it_is_weighted_by_and_mixes_no_currencies(wo
     assert (first["by_score"]["count"], first["by_stage"]["count"]) == (0, 2), "what may not be shown does not weigh"
 
 
+def whole(found: Row, *names: str) -> dict[tuple[Any, ...], int]:
+    """Sums over owners of each figure, by period and currency."""
+    sums: dict[tuple[Any, ...], int] = {}
+    for row in found["periods"]:
+        for name in names:
+            key = (row["starts_on"], row["currency"], name)
+            sums[key] = sums.get(key, 0) + (row[name] if name.endswith("minor") else row[name]["amount_minor"])
+    return sums
+
+
+async def test_what_is_won_and_what_is_expected_is_the_forecast_of_owners_and_of_all(world: World) -> None:
+    dice = random.Random(7)
+    crowd(world, dice)
+    names = ("won", "open", "expected_minor", "forecast_minor")
+    for unit, periods in (("week", 13), ("month", 12), ("quarter", 4)):
+        everybody = await asked(world.api, "forecast", by=unit)
+        owners = await asked(world.api, "forecast", by=unit, group_by="owner")
+        assert len({row["starts_on"] for row in everybody["periods"]}) == periods
+        assert len({row["owner_id"] for row in owners["periods"]}) > 2
+        assert whole(everybody, *names) == whole(owners, *names)
+        for row in everybody["periods"] + owners["periods"]:
+            assert row["won"]["amount_minor"] + row["expected_minor"] == row["forecast_minor"]
+            assert row["won"]["amount_minor"] <= row["forecast_low_minor"] <= row["forecast_high_minor"]
+    months, quarters = [
+        await asked(world.api, "forecast", by=unit, until="this_quarter") for unit in ("month", "quarter")
+    ]
+    for currency in ("EUR", "USD"):
+        told = [
+            sum(row["expected_minor"] for row in one["periods"] if row["currency"] == currency)
+            for one in (months, quarters)
+        ]
+        assert told[0] == told[1] > 0, "the months of a quarter are the quarter, to the last cent"
+
+
+async def test_a_forecast_of_one_deal_is_its_chance_times_its_amount(world: World) -> None:
+    deal = world.deal(("proposal", 1), value=1000, currency="EUR")
+    world.forecast(deal, value=1000, currency="EUR", probability=0.5)
+    found = await asked(world.api, "forecast", by="quarter")
+    assert sum(row["expected_minor"] for row in found["periods"]) == 500
+    assert {(row["expected_low_minor"], row["expected_high_minor"]) for row in found["periods"]} <= {
+        (0, 0),
+        (0, 500),
+        (0, 1500),
+    }
+    assert found["periods"][0]["open"] == {
+        "count": 1, "amount_minor": 1000,
+        "drill": "/api/v1/opportunities?filter=status+eq+%22open%22+and+currency+eq+%22EUR%22+and+not+"
+        "forecast_amount_minor+is+null",
+    }  # fmt: skip
+    async with world.api.client(world.api.a, "owner") as client:
+        answer = await client.get(
+            f'/api/v1/opportunities?fields=id,forecast_close_date,forecast_amount_minor&filter=id eq "{deal}"'
+        )
+    assert answer.json()["data"][0]["forecast_amount_minor"] == 1000
+
+
+async def test_what_is_in_no_sum_is_counted_and_listed(world: World) -> None:
+    """Without an amount, without a forecast yet, and in another currency than when it was made."""
+    world.forecast(
+        world.deal(("proposal", 1)), value=0, currency="EUR", amounts_minor=None, amount_low_minor=None,
+        amount_median_minor=None, amount_high_minor=None,
+    )  # fmt: skip
+    world.deal(("proposal", 1), value=700, currency="EUR")
+    changed = world.deal(("proposal", 1), value=900, currency="USD")
+    world.forecast(changed, value=900, currency="EUR")
+    found = await asked(world.api, "forecast")
+    assert found["periods"] == []
+    assert found["left_out"]["count"] == 3
+    async with world.api.client(world.api.a, "owner") as client:
+        rows = (await client.get(found["left_out"]["drill"])).json()["data"]
+    assert changed in {row["id"] for row in rows}
+
+
 def crowd(world: World, dice: random.Random) -> dict[str, str]:
     """Deals, leads and activities of everybody at random; ids by the names that queries give them."""
     api = world.api
@@ -220,6 +306,9 @@ def crowd(world: World, dice: random.Random) -> dict[str, str]:
         )  # fmt: skip
         if dice.random() < 0.5:
             world.score(deal, dice.random())
+        if value and dice.random() < 0.8:
+            currency = api.sql("select currency from opportunities where id = %s", deal)[0][0]
+            world.forecast(deal, value=value, currency=currency, probability=dice.random())
     for number in range(30):
         created = NOW - timedelta(days=dice.uniform(1, 80))
         status = dice.choice(["new", "converted", "disqualified"])

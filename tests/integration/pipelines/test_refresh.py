@@ -106,7 +106,15 @@ def _ids(chapter: Chapter, customer_id: str) -> set[str]:
 def test_a_second_refresh_with_nothing_new_writes_nothing(present: Chapter, again: Chapter) -> None:
     assert again.tables == present.tables
     assert again.features == present.features
-    for asset in ("scores", "signals", "patterns", "recommendations", "briefings", "model_versions"):
+    for asset in (
+        "scores",
+        "opportunity_forecasts",
+        "signals",
+        "patterns",
+        "recommendations",
+        "briefings",
+        "model_versions",
+    ):
         assert again.metadata(asset)["rows"] == 0, asset
         assert asset == "model_versions" or present.metadata(asset)["rows"] > 0, asset
 

@@ -38,11 +38,15 @@ def test_deals_without_a_date_enter_on_the_last_day(folder: Path) -> None:
     assert row(dataset, "opportunities", "ENGAGING")["stage"] == "qualification"
 
 
-def test_the_amount_is_the_list_price_and_never_what_was_paid(folder: Path) -> None:
-    dataset = read(folder)
-    won = row(dataset, "opportunities", "WON00001")
+def test_the_amount_is_the_list_price_until_the_deal_is_won_for_what_was_paid(folder: Path) -> None:
+    dataset, before = read(folder), read(folder, date(2017, 2, 28))
+    won = row(before, "opportunities", "WON00001")
     assert (won["value"], won["currency"]) == (482_100, "USD")
-    assert "91919" not in everything(dataset)
+    assert "91919" not in everything(before)
+    assert row(dataset, "opportunities", "WON00001")["value"] == 9_191_900
+    (paid,) = (e for e in events_of(dataset) if "9191900" in str(e["data"]))
+    assert (paid["type"], paid["data"]["status"]) == ("opportunity.stage_changed", "won")
+    assert row(dataset, "opportunities", "LOST0001")["value"] == 5_500, "what was never paid is not the amount"
     assert "close_value" not in everything(dataset)
 
 

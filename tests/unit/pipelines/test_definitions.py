@@ -28,7 +28,7 @@ MARTS = (
 )
 OURS = (
     *("raw_events", "enrichments", "model_versions", "model_monitors", "scores", "signals", "patterns"),
-    *("recommendations", "briefings", "parquet_export"),
+    *("opportunity_forecasts", "recommendations", "briefings", "parquet_export"),
 )
 
 
