@@ -64,6 +64,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "settings:read": EVERYONE,
     "settings:write": MANAGERS,
     "audit:read": MANAGERS,
+    "decisions:read": MANAGERS,
     "pipelines:read": EVERYONE,
     "pipelines:write": MANAGERS,
     "invitations:read": MANAGERS,

@@ -72,6 +72,17 @@ STORES: tuple[Store, ...] = (
     Store(table="model_monitors", nothing="figures over many"),
     Store(table="display_changes", nothing="what became of models, and by which login"),
     Store(table="score_readiness", nothing="figures over many"),
+    # the decision log
+    Store(
+        # redacted, it would no longer be what the log has the hash of
+        table="decision_details",
+        whole=True,
+        texts=("document",),
+        secret=("salt",),
+    ),
+    Store(table="decisions", nothing="ids, codes and salted hashes of what is in the details"),
+    Store(table="decision_heads", nothing="where the log ends"),
+    Store(table="decisions_pending", nothing="empty when a transaction has ended"),
     # agents
     Store(
         table="approval_items",
