@@ -2,15 +2,19 @@
 
 from typing import Annotated
 
+import orjson
 from fastapi import Query, Request, Response
 
 from api.dependencies.work import Write
 from api.modules.intent.briefings import Published
+from api.modules.intent.differences import Differences
 from api.modules.intent.listing import PATTERNS, RECOMMENDATIONS, SIGNALS
 from api.modules.intent.schemas import (
     Answer,
     Briefing,
+    BriefingDiff,
     BriefingQuery,
+    DiffQuery,
     PatternPage,
     PatternQuery,
     Recommendation,
@@ -25,6 +29,7 @@ from api.modules.intent.schemas import (
 from api.modules.intent.service import IntentService
 from api.query.reading import listed, read_list
 from api.records.reads import JSON, one, written
+from api.resources import resources_of
 from api.routing import answers, area, problems, read, requires
 from bevyly.intent.recommendations import ACCEPT, COMPLETE, DISMISS, SNOOZE, Transition
 
@@ -55,6 +60,17 @@ async def get_briefing(request: Request, query: Annotated[BriefingQuery, Query()
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(published.body, media_type=JSON, headers=headers)
+
+
+@read(router, "/briefing/diff", BriefingDiff, responses=problems(404))
+@requires("intent:read")
+async def get_briefing_diff(request: Request, query: Annotated[DiffQuery, Query()]) -> Response:
+    """What changed in the briefing of the one who asks between two instants, each change with its recorded cause."""
+    principal, app = request.scope["state"]["principal"], request.scope["app"]
+    differences = Differences(resources_of(request).reader, app.state.models)
+    until = query.until or resources_of(request).clock.now()
+    found = await differences.between(principal.customer_id, principal.user_id, query.since, until)
+    return Response(orjson.dumps(found), media_type=JSON)
 
 
 @router.post("/briefing/refresh", status_code=202, responses=answers(RefreshAccepted, status=202))

@@ -136,6 +136,7 @@ STREAMS = {
 
 # The query of each route that cannot do without one.
 QUERIES = {
+    "GET /api/v1/intent/briefing/diff": "from=2020-01-01T00:00:00Z",
     "GET /api/v1/live": "follow=false",
     "GET /api/v1/search": "q=secret&limit=1",
     "POST /api/v1/imports": "kind=account",

@@ -55,17 +55,20 @@ def add_score(connection: Connection, tenant: str, deal: str) -> str:
     return score
 
 
-def recommend(connection: Connection, tenant: str, deal: str, *, count: int = 1, score: str | None = None) -> list[str]:
-    """`count` recommendations in one statement."""
+def recommend(
+    connection: Connection, tenant: str, deal: str, *, count: int = 1, at: datetime = NOW, **links: str
+) -> list[str]:
+    """`count` recommendations in one statement; `links`: score and signal."""
     ids = [new_id() for _ in range(count)]
     connection.execute(
         "insert into recommendations (customer_id, id, entity_type, entity_id, action_type, payload, priority, title, "
         "rationale, reasons, evidence, urgency, expected_value_minor, expected_value_low_minor, "
-        "expected_value_high_minor, basis, rank, expires_at, dedupe_key, as_of, created_at, updated_at, score_id) "
-        "select %(tenant)s, id, 'opportunity', %(deal)s, 'call', '{}', 'high', 'Call “Renewal”\n', 'r', '[]', '[]', 1, "
-        "100, 50, 200, 'prior', n, %(later)s, id, %(now)s, %(now)s, %(now)s, %(score)s "
+        "expected_value_high_minor, basis, rank, expires_at, dedupe_key, as_of, created_at, updated_at, score_id, "
+        "signal_id) select %(tenant)s, id, 'opportunity', %(deal)s, 'call', '{}', 'high', 'Call “Renewal”\n', 'r', "
+        "'[]', '[]', 1, 100, 50, 200, 'prior', n, %(later)s, id, %(at)s, %(at)s, %(at)s, %(score)s, %(signal)s "
         "from unnest(%(ids)s::text[]) with ordinality as given(id, n)",
-        {"tenant": tenant, "deal": deal, "ids": ids, "now": NOW, "later": NOW + timedelta(days=9), "score": score},
+        {"tenant": tenant, "deal": deal, "ids": ids, "at": at, "later": at + timedelta(days=9)}
+        | {name: links.get(name) for name in ("score", "signal")},
     )
     return ids
 
