@@ -20,6 +20,34 @@ class BriefingQuery(Input):
     as_of: AwareDatetime | None = Field(default=None, description="the briefing as it stood then, byte for byte")
 
 
+class BriefingPageQuery(BriefingQuery):
+    """Which briefing, in which form."""
+
+    format: Literal["json", "markdown", "html"] | None = Field(
+        default=None, description="for a program, a chat or an e-mail; what `Accept` asks for by default"
+    )
+
+
+class BriefingCard(Output):
+    """A card of the app: its kind is in the registry of the guide to briefings, which says what its entries hold."""
+
+    card: str
+    id: str
+    title: str
+    entries: list[dict[str, Any]]
+
+
+class BriefingCards(Output):
+    """A briefing as cards, in its order."""
+
+    version: int
+    as_of: datetime
+    status: Literal["fresh", "stale"]
+    stale_reason: str | None
+    headline: str
+    cards: list[BriefingCard]
+
+
 class Briefing(BaseModel):
     """The few things worth doing today. Stored as it is answered."""
 

@@ -26,6 +26,7 @@ from api.modules.emails.schemas import Thread, ThreadPage
 from api.modules.imports.schemas import ImportDetail, ImportPage, Preview
 from api.modules.intent.schemas import (
     Briefing,
+    BriefingCards,
     BriefingDiff,
     PatternPage,
     Recommendation,
@@ -81,6 +82,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/emails/threads": ThreadPage,
     "/api/v1/emails/threads/{thread_id}": Thread,
     "/api/v1/intent/briefing": Briefing,
+    "/api/v1/intent/briefing/cards": BriefingCards,
     "/api/v1/intent/briefing/diff": BriefingDiff,
     "/api/v1/intent/signals": SignalPage,
     "/api/v1/intent/patterns": PatternPage,
