@@ -52,6 +52,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "imports:write": WORKERS,
     "intent:read": EVERYONE,
     "intent:act": WORKERS,
+    "intent:seen": EVERYONE,
     "intent:refresh": WORKERS,
     "models:read": EVERYONE,
     "models:promote": MANAGERS,

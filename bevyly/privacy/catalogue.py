@@ -49,6 +49,7 @@ _OF_MARK = "(select r.id from privacy_requests r where r.customer_id = %(tenant)
 
 STORES: tuple[Store, ...] = (
     # what Bevyly concludes
+    Store(table="briefing_seen", about=("t.user_id",)),
     Store(table="briefings", about=("t.user_id",), texts=("document",), bump={"etag": "md5(clock_timestamp()::text)"}),
     Store(
         table="recommendations",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -23,6 +23,11 @@ class Differences:
     def __init__(self, reader: Reader, models: Models) -> None:
         self._reader = reader
         self._models = models
+
+    async def last_seen(self, customer_id: str, user_id: str) -> datetime:
+        """The instant of the briefing that a user saw last; before all of them where there was none."""
+        row = await self._reader.one("api_get_briefing_seen", customer_id, user_id)
+        return row[1] if row is not None and row[1] is not None else datetime.min.replace(tzinfo=UTC)
 
     async def between(self, customer_id: str, user_id: str, since: datetime, until: datetime) -> Row:
         """The briefing at `until` beside that at `since`; raises `NoBriefing` where there is no later one."""

@@ -17,6 +17,7 @@ from api.modules.intent.schemas import (
     BriefingDiff,
     BriefingPageQuery,
     BriefingQuery,
+    BriefingSeen,
     DiffQuery,
     PatternPage,
     PatternQuery,
@@ -25,6 +26,7 @@ from api.modules.intent.schemas import (
     RecommendationQuery,
     RefreshAccepted,
     RefreshRequest,
+    Seen,
     SignalPage,
     SignalQuery,
     Snooze,
@@ -87,12 +89,21 @@ async def _published(request: Request, query: BriefingQuery) -> Published:
 @read(router, "/briefing/diff", BriefingDiff, responses=problems(404))
 @requires("intent:read")
 async def get_briefing_diff(request: Request, query: Annotated[DiffQuery, Query()]) -> Response:
-    """What changed in the briefing of the one who asks between two instants, each change with its recorded cause."""
+    """What changed in the briefing of the one who asks between two instants, or since it was seen last, and why."""
     principal, app = request.scope["state"]["principal"], request.scope["app"]
     differences = Differences(resources_of(request).reader, app.state.models)
+    since = query.since or await differences.last_seen(principal.customer_id, principal.user_id)
     until = query.until or resources_of(request).clock.now()
-    found = await differences.between(principal.customer_id, principal.user_id, query.since, until)
+    found = await differences.between(principal.customer_id, principal.user_id, since, until)
     return Response(orjson.dumps(found), media_type=JSON)
+
+
+@router.post("/briefing/seen", responses=answers(BriefingSeen, 404))
+@requires("intent:seen")
+async def see_briefing(body: Seen, context: Write) -> BriefingSeen:
+    """This version is on the screen: what changes from now on is what is new. Repeating it changes nothing."""
+    row = await IntentService(context).seen(body.version)
+    return BriefingSeen(version=row.version, as_of=row.as_of, seen_at=row.seen_at)
 
 
 @router.post("/briefing/refresh", status_code=202, responses=answers(RefreshAccepted, status=202))

@@ -68,8 +68,26 @@ class Briefing(BaseModel):
 class DiffQuery(Input):
     """Which two briefings."""
 
-    since: AwareDatetime = Field(alias="from", description="the earlier briefing is the one as it stood then")
+    since: AwareDatetime | None = Field(
+        default=None,
+        alias="from",
+        description="the earlier briefing is the one as it stood then; the one that was seen last by default",
+    )
     until: AwareDatetime | None = Field(default=None, alias="to", description="the later one; now by default")
+
+
+class Seen(Input):
+    """Which version of the briefing is on the screen."""
+
+    version: int = Field(ge=1, le=2_147_483_647)
+
+
+class BriefingSeen(Output):
+    """What was seen last: never an earlier version than before."""
+
+    version: int
+    as_of: datetime
+    seen_at: datetime
 
 
 class BriefingVersion(Output):

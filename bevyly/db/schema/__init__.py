@@ -23,6 +23,7 @@ from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFa
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
+    BriefingSeen,
     DisplayChange,
     FeatureCode,
     ModelMonitor,
@@ -64,6 +65,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Briefing",
+    "BriefingSeen",
     "ConsumerHalt",
     "ConsumerOffset",
     "Contact",

@@ -133,4 +133,25 @@ async def test_each_change_has_the_cause_that_was_recorded(api: Api) -> None:
         ever = (await client.get(f"{BRIEFING}/diff", params={"from": "2020-01-01T00:00:00Z"})).json()
         assert (ever["from"], len(ever["appeared"])) == (None, 5)
         assert (await client.get(f"{BRIEFING}/diff", params=params | {"to": "2020-01-01T00:00:00Z"})).status_code == 404
-        assert (await client.get(f"{BRIEFING}/diff")).status_code == 422
+        assert (await client.get(f"{BRIEFING}/diff")).json() == ever, "nothing was seen yet"
+
+
+async def test_what_is_new_is_what_came_after_the_version_that_was_seen(api: Api) -> None:
+    documents = [briefing(n, MONDAY + timedelta(days=n), [item(f"r{n}", 1)], found=1) for n in (1, 2, 3)]
+    for version, document in enumerate(documents, 1):
+        store(api, "viewer", version, MONDAY + timedelta(days=version), document)
+    async with api.client(api.a, "viewer") as client:
+        first, again = [await client.post(f"{BRIEFING}/seen", json={"version": 2}) for _ in range(2)]
+        assert (first.status_code, first.json()["version"]) == (200, 2)
+        assert again.json() == first.json()
+        older = await client.post(f"{BRIEFING}/seen", json={"version": 1})
+        assert older.json() == first.json(), "what was seen stays seen"
+        diff = (await client.get(f"{BRIEFING}/diff")).json()
+        assert (diff["from"]["version"], diff["to"]["version"]) == (2, 3)
+        assert [one["recommendation_id"] for one in diff["appeared"]] == ["r3"]
+        await client.post(f"{BRIEFING}/seen", json={"version": 3})
+        assert (await client.get(f"{BRIEFING}/diff")).json()["appeared"] == []
+        assert (await client.post(f"{BRIEFING}/seen", json={"version": 4})).status_code == 404
+        assert (await client.post(f"{BRIEFING}/seen", json={"version": 0})).status_code == 422
+    async with api.client(api.a) as client:
+        assert (await client.post(f"{BRIEFING}/seen", json={"version": 1})).status_code == 404, "of somebody else"
