@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 import psycopg
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]  # no type information published
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # no type information published
 from psycopg.rows import class_row
 
 from bevyly.decisions.chain import Entry, Head

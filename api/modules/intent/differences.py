@@ -34,8 +34,8 @@ class Differences:
         row = await self._reader.one("api_get_briefing_diff", customer_id, user_id, since, until)
         if row is None or row[1] is None:
             raise NoBriefing("There was no briefing for you yet.")
-        before, after = (orjson.loads(document) if document else None for document in row[:2])
-        return await asyncio.to_thread(self._compared, before, after, orjson.loads(row[2]))
+        before: Row | None = orjson.loads(row[0]) if row[0] else None
+        return await asyncio.to_thread(self._compared, before, orjson.loads(row[1]), orjson.loads(row[2]))
 
     def _compared(self, before: Row | None, after: Row, found: Row) -> Row:
         scores = {one["recommendation_id"]: self._moved(one) for one in found.pop("scores")}
