@@ -96,7 +96,7 @@ GRANTS = [
 _AS_PIPELINE = "security definer set search_path = public, pg_temp"
 _INSTANT = """to_char({} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
-# functions in the order in which they need each other
+# in the order in which they need each other; bodies as texts, so that columns of the tables can still be altered
 FUNCTIONS = {
     "decision_link(text, text, text)": """
 create function decision_link(link text, first text, document text) returns text language sql immutable
@@ -109,16 +109,15 @@ return jsonb_build_object(
   'kind', kind, 'at', at, 'recommendation_id', recommendation_id, 'subject_type', subject_type,
   'subject_id', subject_id, 'grounds', jsonb_strip_nulls(grounds), 'details', jsonb_strip_nulls(details))""",
     "score_hash(scores)": """
-create function score_hash(s scores) returns text language sql stable
-return encode(sha256(
+create function score_hash(s scores) returns text language sql stable as $$
+select encode(sha256(
   convert_to(concat_ws('|', s.id, s.entity_type, s.entity_id, s.score_type, extract(epoch from s.as_of), s.points,
     s.model_version_id, s.feature_hash), 'UTF8')
   || float8send(s.probability) || float8send(s.probability_low) || float8send(s.probability_high)
-  || float8send(s.logit) || float8send(s.baseline_logit)), 'hex')""",
+  || float8send(s.logit) || float8send(s.baseline_logit)), 'hex') $$""",
     "recommendation_decisions(recommendations, text, boolean)": """
 create function recommendation_decisions(r recommendations, kind text, scored boolean) returns setof jsonb
-language sql stable
-begin atomic
+language sql stable as $$
   select decision('score.used', r.updated_at, r.id, 'score', s.id, jsonb_build_object(
       'score_sha256', score_hash(s), 'model_version_id', s.model_version_id, 'feature_hash', s.feature_hash), null)
   from scores s where scored and s.customer_id = r.customer_id and s.id = r.score_id
@@ -137,8 +136,8 @@ begin atomic
         concat_ws(E'\\n', r.rationale, r.reasons, r.evidence), 'UTF8')), 'hex'))
     else jsonb_build_object('user_id', case when r.status not in ('superseded', 'expired') then r.acted_by end,
       'feedback', r.feedback, 'snoozed_until', r.snoozed_until) end)
-  where kind is not null;
-end""",
+  where kind is not null
+$$""",
     "note_recommendations()": f"""
 create function note_recommendations() returns trigger language plpgsql {_AS_PIPELINE} as $$
 begin
