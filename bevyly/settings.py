@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=90, ge=7, le=3_660)
     """How long what is over is kept: refused rows and effects of imports, resolved dead letters, invitations …"""
 
+    decision_days: int = Field(default=1_095, ge=90, le=36_600)
+    """How long the details of decisions are kept; the chain itself stays."""
+
     artefact_url: str | None = None
     """Where model artefacts are kept: `s3://bucket/prefix`, or a folder; `.bevyly/artefacts` without it."""
     artefact_endpoint: str | None = None

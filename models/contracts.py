@@ -75,10 +75,14 @@ _WORSE = (
 )
 
 
+def agreed_sign(name: str) -> int:
+    """Whether more of the column `name` is never worse (1), never better (-1), or not agreed on (0)."""
+    return (name in _BETTER) - (name in _WORSE)
+
+
 def _columns(role: Role, dtype: str, names: str, levels: tuple[str, ...] = ()) -> tuple[Column, ...]:
     return tuple(
-        Column(name=name, dtype=dtype, role=role, levels=levels, sign=(name in _BETTER) - (name in _WORSE))
-        for name in names.split()
+        Column(name=name, dtype=dtype, role=role, levels=levels, sign=agreed_sign(name)) for name in names.split()
     )
 
 

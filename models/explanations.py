@@ -6,6 +6,7 @@ Belongs here: choosing them and laying them out as a list per row. Words are `te
 import numpy as np
 import polars as pl
 
+from models.contracts import agreed_sign
 from models.encoding import Feature
 from models.heads import Head, Scored
 from models.schema import REASON
@@ -16,6 +17,8 @@ from models.texts import displayed, template_of
 MOST = 5  # each way
 OTHER = "other"
 _NOTHING = 1e-9
+_NO_DRAWBACK = ", which has been no drawback here"
+_NO_ADVANTAGE = ", which has been no advantage here"
 _CONTRARY = " (contrary to what is expected; learned from {n})"
 _OTHER = pl.DataFrame(
     {
@@ -37,7 +40,7 @@ def reasons(head: Head, scored: Scored) -> pl.Series:
     """
     chosen, worth = _chosen(scored.parts)
     given = np.abs(worth) > _NOTHING
-    told = _told(head, scored, np.where(given, chosen, -1))
+    told = _told(head, scored, np.where(given, chosen, -1), worth)
     given &= ~(told["value"] == told["norm"]).fill_null(value=False).to_numpy().reshape(len(given), -1)[:, :-1]
     rest = (scored.logit - scored.baseline) - summed(np.where(given, worth, 0.0))
     contribution = np.hstack([worth, rest[:, None]]).ravel()
@@ -75,11 +78,12 @@ def _ordered(parts: np.ndarray, columns: np.ndarray, sign: float) -> tuple[np.nd
     return np.take_along_axis(columns, order, axis=1), np.take_along_axis(worth, order, axis=1)
 
 
-def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
+def _told(head: Head, scored: Scored, chosen: np.ndarray, worth: np.ndarray) -> pl.DataFrame:
     """code (the feature's name yet), text, feature, value, norm of every place of `chosen` and of 'other' after each
     row.
 
-    Texts are made once per distinct shown value and then pointed at; -1 in `chosen` is an empty place.
+    Texts are made once per distinct shown value and then pointed at, each as it is and with the remark that it reads
+    against common sense; -1 in `chosen` is an empty place. `worth` has the contribution of each place.
     """
     rows, places = chosen.shape
     pointer = np.zeros((rows, places + 1), dtype=np.int64)
@@ -89,12 +93,33 @@ def _told(head: Head, scored: Scored, chosen: np.ndarray) -> pl.DataFrame:
         row, place = np.nonzero(chosen == j)
         if not len(row):
             continue
-        distinct, of = displayed(feature, scored.values[row, j])
+        values, norm = scored.values[row, j], head.norms[j : j + 1]
+        distinct, of = displayed(feature, values)
         rows_behind = AGREED if head.contrary is None else int(head.contrary[j])
-        dictionary.append(_entries(feature, distinct, _norm(feature, head.norms[j : j + 1]), rows_behind))
-        pointer[row, place] = size + of
-        size += len(distinct)
+        entries = _entries(feature, distinct, _norm(feature, norm), rows_behind)
+        odd = _odd(feature, values, norm, worth[row, place]) if rows_behind == AGREED else np.zeros(len(row), dtype=int)
+        remarks = [_with_remark(entries, remark) for remark in (_NO_DRAWBACK, _NO_ADVANTAGE)]
+        dictionary += [entries, *remarks]
+        pointer[row, place] = size + of + odd * len(distinct)
+        size += len(distinct) * (1 + len(remarks))
     return pl.concat(dictionary)[pointer.ravel()]
+
+
+def _odd(feature: Feature, values: np.ndarray, norm: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """int (rows,): 1 where what is commonly a drawback speaks for it, 2 where an advantage speaks against it, else 0.
+
+    Contributions are against the mean of all, values are told beside what is typical: the two can differ.
+    """
+    sign = agreed_sign(feature.name)
+    with np.errstate(invalid="ignore"):
+        good = sign * (values - norm)
+        return np.where((good < 0) & (worth > 0), 1, np.where((good > 0) & (worth < 0), 2, 0))
+
+
+def _with_remark(entries: pl.DataFrame, remark: str) -> pl.DataFrame:
+    """`entries` with `remark` where there is a value."""
+    remarked = pl.when(pl.col("value").is_not_null()).then(pl.col("text") + pl.lit(remark)).otherwise("text")
+    return entries.with_columns(text=remarked)
 
 
 def _norm(feature: Feature, value: np.ndarray) -> str | None:

@@ -35,7 +35,8 @@ def reproduce(model: TrainedModel, stored: Mapping[str, Any]) -> dict[str, Any]:
 
     `stored` has the columns of a score, and `document`. Not its rank, which tells of the other entities.
     Raises InputsGone where there is none. Returns identical, figures (name, stored and recomputed as number and as
-    hexadecimal bits, identical), reasons (recomputed), reasons_identical, inputs_sha256.
+    hexadecimal bits, identical), reasons (recomputed), reasons_identical (but for their
+    words), inputs_sha256.
     """
     if stored["document"] is None:
         raise InputsGone("What this score was made from is no longer kept.")
@@ -67,4 +68,5 @@ def _plain(reason: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bits(reason: Mapping[str, Any]) -> dict[str, Any]:
-    return {**reason, "contribution": float(reason["contribution"]).hex()}
+    # the words are those of the code that tells it, and may have become better since
+    return {**reason, "text": None, "contribution": float(reason["contribution"]).hex()}

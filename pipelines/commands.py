@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,22 +32,37 @@ def run(
 def brief(
     tenant: Annotated[str, typer.Option(help="Name of the tenant.")] = "Demo",
     user: Annotated[str | None, typer.Option(help="E-mail of the user; the tenant's first owner by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the stored document.")] = False,
+    as_of: Annotated[datetime | None, typer.Option(help="As it stood at this past instant (UTC).")] = None,
+    form: Annotated[
+        Literal["terminal", "markdown", "html", "json", "cards"],
+        typer.Option("--format", help="For reading, for a chat, for an e-mail, as stored, or as the app's cards."),
+    ] = "terminal",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Print the latest briefing of a user."""
+    """Print the briefing of a user: the latest, or that of a past day."""
     import psycopg
 
+    from bevyly.briefing.cards import cards_of
+    from bevyly.briefing.documents import as_html, as_markdown
+    from bevyly.briefing.terminal import render
     from bevyly.settings import get_settings
-    from pipelines.briefing.render import render
     from pipelines.console import make_console
     from pipelines.repositories.briefings import find_briefing
 
-    with psycopg.connect(get_settings().require_pipeline_database()) as connection:
-        document = find_briefing(connection, tenant=tenant, email=user)
-    if as_json:
-        sys.stdout.write(document + "\n")
-    else:
-        render(json.loads(document), console=make_console())
+    settings, moment = get_settings(), as_of.replace(tzinfo=UTC) if as_of else None
+    with psycopg.connect(settings.require_pipeline_database()) as connection:
+        stored = find_briefing(connection, tenant=tenant, email=user, as_of=moment)
+    document = json.loads(stored)
+    if form == "terminal" and not as_json:
+        render(document, console=make_console())
+        return
+    texts = {
+        "json": lambda: stored,
+        "markdown": lambda: as_markdown(document, app_url=settings.app_url),
+        "html": lambda: as_html(document, app_url=settings.app_url),
+        "cards": lambda: json.dumps(cards_of(document)),
+    }
+    sys.stdout.write(texts["json" if as_json else form]() + "\n")
 
 
 def report(

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 from rich.console import Console
 
+from bevyly.briefing.terminal import render
 from bevyly.datasets import bpic2012
 from bevyly.datasets.dataset import Dataset
 from bevyly.datasets.load import load_dataset
@@ -25,7 +26,6 @@ from bevyly.errors import MissingDependency, Unavailable
 from bevyly.identity.keys import create_api_key
 from bevyly.runtime.session import runtime_session
 from bevyly.settings import Settings, get_settings
-from pipelines.briefing.render import render
 from pipelines.console import Step, Steps, make_console
 
 TENANT = "Demo"

@@ -49,6 +49,7 @@ _OF_MARK = "(select r.id from privacy_requests r where r.customer_id = %(tenant)
 
 STORES: tuple[Store, ...] = (
     # what Bevyly concludes
+    Store(table="briefing_seen", about=("t.user_id",)),
     Store(table="briefings", about=("t.user_id",), texts=("document",), bump={"etag": "md5(clock_timestamp()::text)"}),
     Store(
         table="recommendations",
@@ -74,6 +75,17 @@ STORES: tuple[Store, ...] = (
     Store(table="model_monitors", nothing="figures over many"),
     Store(table="display_changes", nothing="what became of models, and by which login"),
     Store(table="score_readiness", nothing="figures over many"),
+    # the decision log
+    Store(
+        # redacted, it would no longer be what the log has the hash of
+        table="decision_details",
+        whole=True,
+        texts=("document",),
+        secret=("salt",),
+    ),
+    Store(table="decisions", nothing="ids, codes and salted hashes of what is in the details"),
+    Store(table="decision_heads", nothing="where the log ends"),
+    Store(table="decisions_pending", nothing="empty when a transaction has ended"),
     # agents
     Store(
         table="approval_items",

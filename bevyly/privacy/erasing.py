@@ -47,7 +47,8 @@ def change(connection: Connection, place: Place, parameters: Parameters, *, only
         _set(connection, place, cuts, f"t.customer_id = %(tenant)s and {place.cutting} and {only}", parameters)
     if place.texts and not store.whole:
         redacted = {column: place.redacted(column) for column in place.texts} | dict(store.bump)
-        _set(connection, place, redacted, f"{place.seen} and {place.redactable} and {only}", parameters)
+        stays = f"({place.about}) is not true" if _goes(place) else "true"
+        _set(connection, place, redacted, f"{stays} and {place.seen} and {place.redactable} and {only}", parameters)
 
 
 def _count(connection: Connection, place: Place, parameters: Parameters) -> int:

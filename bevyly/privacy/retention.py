@@ -36,7 +36,7 @@ _OF_NO_CURRENT_SCORE = """t.kept_at < %(kept)s and not exists (
 class Rule:
     """When a row of a table is over; `becomes` is what it turns into where it is not deleted.
 
-    Parameters: `now`, `kept` (before it is longer than `retention_days` ago).
+    Parameters: `now`, `kept` and `decided` (before it is longer than `retention_days` and `decision_days` ago).
     """
 
     table: str
@@ -55,6 +55,7 @@ RULES = (
     Rule(table="inbound_events", over="t.received_at < %(kept)s"),
     Rule(table="raw.dead_letters", over="t.status <> 'open' and t.resolved_at < %(kept)s"),
     Rule(table="score_inputs", over=_OF_NO_CURRENT_SCORE),
+    Rule(table="decision_details", over="t.noted_at < %(decided)s"),
     Rule(table="privacy_files", over=_OF_REQUEST),
     Rule(
         table="privacy_requests",
@@ -87,6 +88,7 @@ def purge(connection: Connection, settings: Settings, now: datetime, *, batch: i
     parameters = {
         "now": now,
         "kept": now - timedelta(days=settings.retention_days),
+        "decided": now - timedelta(days=settings.decision_days),
         "deleted": now - timedelta(days=settings.deleted_days),
         "batch": batch,
     }

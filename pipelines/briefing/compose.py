@@ -147,6 +147,7 @@ class _Tenant:
         return {
             "rank": place,
             "recommendation_id": row["id"],
+            "signal_id": row["signal_id"],
             "priority": row["priority"],
             "action": {
                 "type": row["action_type"],
@@ -169,6 +170,7 @@ class _Tenant:
         entity = self._shown_entity(row)
         return {
             "signal_id": row["id"],
+            "signal_type": row["signal_type"],
             "text": f"{entity['name']}: {row['title']}",
             "entity": entity,
             "evidence": self._evidence(row["evidence"]),

@@ -1,4 +1,4 @@
-"""The sentences of a briefing that are not about one item: money in whole units, the headline.
+"""The sentences of a briefing that are not about one item: sums, the headline.
 
 Belongs here: deterministic text. A model may rewrite it later, checked against the same facts.
 """
@@ -7,13 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bevyly.money import exponent
-
-
-def whole(amount_minor: int, currency: str | None) -> str:
-    """`EUR 15,000`; nobody decides on cents."""
-    code = currency or "EUR"
-    return f"{code} {round(amount_minor / 10 ** exponent(code)):,}"
+from bevyly.briefing.words import whole
 
 
 def totals(rows: Sequence[Mapping[str, Any]], amount: str) -> list[dict[str, Any]]:

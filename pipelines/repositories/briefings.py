@@ -58,6 +58,7 @@ from customers c
 join users u on u.customer_id = c.id
 join briefings b on b.customer_id = c.id and b.user_id = u.id
 where c.name = %(tenant)s and (u.email = %(email)s or (%(email)s::text is null and u.role = 'owner'))
+  and (%(as_of)s::timestamptz is null or b.as_of <= %(as_of)s)
 order by c.created_at, u.created_at, u.id, b.version desc
 limit 1
 """
@@ -80,9 +81,12 @@ def latest_briefings(connection: Connection, customers: Sequence[str]) -> pl.Dat
     return rows(connection, _LATEST, {"customers": list(customers)}, _LATEST_SCHEMA)
 
 
-def find_briefing(connection: Connection, *, tenant: str, email: str | None) -> str:
-    """The latest document of a user of the tenant called `tenant`, of its first owner by default; raises `NotFound`."""
-    row = connection.execute(_FIND, {"tenant": tenant, "email": email and email.lower()}).fetchone()
+def find_briefing(connection: Connection, *, tenant: str, email: str | None, as_of: datetime | None = None) -> str:
+    """The document of a user of the tenant called `tenant`, of its first owner by default; raises `NotFound`.
+
+    The latest one, or as it stood at `as_of`.
+    """
+    row = connection.execute(_FIND, {"tenant": tenant, "email": email and email.lower(), "as_of": as_of}).fetchone()
     if row is None:
         whose = f"{email} of {tenant!r}" if email else f"the owner of {tenant!r}"
         raise NotFound(f"There is no briefing for {whose} yet: load data with `bevyly load`, then `bevyly run`.")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.modules.scores.schemas import Cause
 from api.query.schemas import ListPage, ListQuery
 from api.schemas import Comment, Id, Input, Instant, Output, Text50
 
@@ -17,6 +18,34 @@ class BriefingQuery(Input):
     """Which briefing."""
 
     as_of: AwareDatetime | None = Field(default=None, description="the briefing as it stood then, byte for byte")
+
+
+class BriefingPageQuery(BriefingQuery):
+    """Which briefing, in which form."""
+
+    format: Literal["json", "markdown", "html"] | None = Field(
+        default=None, description="for a program, a chat or an e-mail; what `Accept` asks for by default"
+    )
+
+
+class BriefingCard(Output):
+    """A card of the app: its kind is in the registry of the guide to briefings, which says what its entries hold."""
+
+    card: str
+    id: str
+    title: str
+    entries: list[dict[str, Any]]
+
+
+class BriefingCards(Output):
+    """A briefing as cards, in its order."""
+
+    version: int
+    as_of: datetime
+    status: Literal["fresh", "stale"]
+    stale_reason: str | None
+    headline: str
+    cards: list[BriefingCard]
 
 
 class Briefing(BaseModel):
@@ -34,6 +63,109 @@ class Briefing(BaseModel):
     good_news: list[dict[str, Any]]
     not_shown: list[dict[str, Any]]
     models: list[dict[str, Any]]
+
+
+class DiffQuery(Input):
+    """Which two briefings."""
+
+    since: AwareDatetime | None = Field(
+        default=None,
+        alias="from",
+        description="the earlier briefing is the one as it stood then; the one that was seen last by default",
+    )
+    until: AwareDatetime | None = Field(default=None, alias="to", description="the later one; now by default")
+
+
+class Seen(Input):
+    """Which version of the briefing is on the screen."""
+
+    version: int = Field(ge=1, le=2_147_483_647)
+
+
+class BriefingSeen(Output):
+    """What was seen last: never an earlier version than before."""
+
+    version: int
+    as_of: datetime
+    seen_at: datetime
+
+
+class BriefingVersion(Output):
+    """One version of a briefing."""
+
+    version: int
+    as_of: datetime
+    status: Literal["fresh", "stale"]
+
+
+class ScoreMove(Output):
+    """What moved the score of an item."""
+
+    from_id: Id
+    to_id: Id
+    text: str = Field(description="the strongest cause: `Meeting booked, +6`")
+    points: int
+    causes: list[Cause]
+
+
+class DiffCause(Output):
+    """Why an item differs, as it was recorded: by which entry of the decision log, by which events."""
+
+    code: Literal[
+        "made", "new_signal", "superseded", "reopened", "accepted", "dismissed", "snoozed", "completed", "seen_done",
+        "expired", "signal_closed", "budget", "owner", "others", "score", "model_version", "amount", "effect",
+        "revised", "unknown",
+    ]  # fmt: skip
+    text: str
+    at: datetime | None
+    decision: int | None = Field(description="sequence of the entry of the decision log")
+    event_ids: list[Id]
+    score: ScoreMove | None
+
+
+class DiffItem(Output):
+    """An item as the later briefing has it, or the earlier one where it is gone."""
+
+    recommendation_id: Id
+    title: str
+    rank: int
+    entity: dict[str, Any]
+    action_type: str
+    expected_value: dict[str, Any]
+    probability: float | None
+    probability_with_action: float | None
+
+
+class CausedItem(DiffItem):
+    """An item that appeared or went."""
+
+    cause: DiffCause
+
+
+class MovedItem(CausedItem):
+    """An item that has another place."""
+
+    from_rank: int
+
+
+class ChangedItem(DiffItem):
+    """An item of another value or chance."""
+
+    was: dict[str, Any]
+    causes: list[DiffCause]
+
+
+class BriefingDiff(Output):
+    """What changed between two briefings."""
+
+    since: BriefingVersion | None = Field(alias="from", description="null where there was none yet")
+    until: BriefingVersion = Field(alias="to")
+    headline: str
+    appeared: list[CausedItem]
+    gone: list[CausedItem]
+    moved: list[MovedItem]
+    changed: list[ChangedItem]
+    good_news: list[dict[str, Any]] = Field(description="news that the earlier briefing did not have")
 
 
 class RefreshRequest(Input):

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from api.dependencies.work import WriteContext
-from api.modules.intent.repository import RecommendationRepository
+from api.modules.intent.repository import RecommendationRepository, SeenRepository
 from api.records.repository import missing, rendered
 from api.records.trail import Trail
-from bevyly.db.schema import Recommendation
+from bevyly.db.schema import BriefingSeen, Recommendation
 from bevyly.errors import Invalid
 from bevyly.events.envelope import Event
 from bevyly.ids import is_id, new_id
@@ -50,6 +50,17 @@ class IntentService:
     async def rendered(self, recommendation_id: str) -> bytes:
         """The recommendation as every read answers it."""
         return await rendered(self.context.work.session, "recommendation", self.customer_id, recommendation_id)
+
+    async def seen(self, version: int) -> BriefingSeen:
+        """Note that the one who asks has seen a version of their briefing; raises `NotFound`.
+
+        Repeating it changes nothing, and an earlier version than was seen before neither.
+        """
+        marks, user_id = SeenRepository(self.context.work.session, self.customer_id), self.context.principal.user_id
+        as_of = await marks.as_of(user_id, version)
+        if as_of is None:
+            raise missing("briefing")
+        return await marks.mark(user_id, version, as_of, now=self.trail.now)
 
     def request_briefing(self, reason: str | None) -> Event:
         """Ask for a new briefing for the one who asks. Each request is a subject of its own, in its only version."""

@@ -6,6 +6,7 @@ from bevyly.db.schema.base import Base
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.custom_fields import CustomField
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
+from bevyly.db.schema.decisions import Decision, DecisionDetails, DecisionHead, PendingDecisions
 from bevyly.db.schema.duplicates import DuplicateDismissal
 from bevyly.db.schema.enrichment import Enrichment
 from bevyly.db.schema.events import ConsumerOffset, JournalEntry, LiveEvent, OutboxEvent, RawEvent, TenantSpread
@@ -22,6 +23,7 @@ from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFa
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
+    BriefingSeen,
     DisplayChange,
     FeatureCode,
     ModelMonitor,
@@ -64,12 +66,16 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Briefing",
+    "BriefingSeen",
     "ConsumerHalt",
     "ConsumerOffset",
     "Contact",
     "CustomField",
     "Customer",
     "DeadLetterRow",
+    "Decision",
+    "DecisionDetails",
+    "DecisionHead",
     "DisplayChange",
     "DuplicateDismissal",
     "Enrichment",
@@ -96,6 +102,7 @@ __all__ = [
     "OutboxEvent",
     "Pattern",
     "PatternSignal",
+    "PendingDecisions",
     "Pipeline",
     "PipelineStage",
     "PrivacyFile",

@@ -442,3 +442,16 @@ class Briefing(Base):
     document: Mapped[str] = mapped_column(comment="final JSON text")
     etag: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[CreatedAt]
+
+
+class BriefingSeen(Base):
+    """The newest version of the briefing that a user has seen. Writer: `api`."""
+
+    __tablename__ = "briefing_seen"
+    __table_args__ = (tenant_fk("user_id", "users"),)
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    user_id: Mapped[Id] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    as_of: Mapped[Instant] = mapped_column(comment="the instant that the version is of")
+    seen_at: Mapped[Instant]

@@ -21,6 +21,7 @@ from bevyly.db.schema import (
     AuditEntry,
     Base,
     Briefing,
+    BriefingSeen,
     Contact,
     CustomField,
     DisplayChange,
@@ -182,6 +183,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
             Briefing(
                 **t, user_id=user_id, version=1, as_of=NOW, status="fresh", document=briefing_document(), etag="b1"
             ),
+            BriefingSeen(**t, user_id=user_id, version=1, as_of=NOW, seen_at=NOW),
             Enrichment(
                 **t, id=new_id(), entity_type="account", entity_id=ids["account_id"], provider="x", status="matched",
                 credits=1, fetched_at=NOW, expires_at=LATER,

@@ -20,11 +20,14 @@ from api.modules.auth.schemas import Me, SessionPage
 from api.modules.calendar.schemas import Availability, Calendar
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.custom_fields.schemas import CustomField, CustomFieldPage
+from api.modules.decisions.schemas import DecisionPage, StepPage
 from api.modules.duplicates.schemas import DuplicatePage
 from api.modules.emails.schemas import Thread, ThreadPage
 from api.modules.imports.schemas import ImportDetail, ImportPage, Preview
 from api.modules.intent.schemas import (
     Briefing,
+    BriefingCards,
+    BriefingDiff,
     PatternPage,
     Recommendation,
     RecommendationPage,
@@ -79,6 +82,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/emails/threads": ThreadPage,
     "/api/v1/emails/threads/{thread_id}": Thread,
     "/api/v1/intent/briefing": Briefing,
+    "/api/v1/intent/briefing/cards": BriefingCards,
+    "/api/v1/intent/briefing/diff": BriefingDiff,
     "/api/v1/intent/signals": SignalPage,
     "/api/v1/intent/patterns": PatternPage,
     "/api/v1/intent/recommendations": RecommendationPage,
@@ -92,6 +97,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/intent/monitoring": Monitoring,
     "/api/v1/intent/readiness": Readiness,
     "/api/v1/intent/display-changes": DisplayChangePage,
+    "/api/v1/intent/recommendations/{recommendation_id}/decisions": StepPage,
+    "/api/v1/decisions": DecisionPage,
     "/api/v1/search": SearchResult,
     "/api/v1/tags": TagList,
     "/api/v1/api-keys": KeyPage,
@@ -145,7 +152,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 
 # Lists of which a seeded tenant has more than the one row.
 ROWS = {"/api/v1/activities": 2, "/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
-ROWS |= {"/api/v1/agents": 4, "/api/v1/analytics/funnel": 6}
+ROWS |= {"/api/v1/decisions": 3, "/api/v1/agents": 4, "/api/v1/analytics/funnel": 6}
 ROWS |= {"/api/v1/intent/scores/{score_id}/counterfactuals": 0}
 
 # list: the index in the order of its page, and for each filter that has one, its own

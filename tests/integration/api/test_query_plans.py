@@ -16,6 +16,8 @@ from api.modules.activities.listing import ACTIVITIES
 from api.modules.activities.schemas import ActivityQuery
 from api.modules.contacts.listing import CONTACTS
 from api.modules.contacts.schemas import ContactQuery
+from api.modules.decisions.listing import DECISIONS
+from api.modules.decisions.schemas import DecisionQuery
 from api.modules.intent.listing import PATTERNS, RECOMMENDATIONS, SIGNALS
 from api.modules.intent.schemas import PatternQuery, RecommendationQuery, SignalQuery
 from api.modules.leads.listing import LEADS
@@ -94,6 +96,8 @@ ORDERED: list[tuple[Listing, type[ListQuery], dict[str, str], str]] = [
         "ix_recommendations_status",
     ),
     (RECOMMENDATIONS, RecommendationQuery, {"filter": "owner_id eq me"}, "ix_recommendations_owner"),
+    (DECISIONS, DecisionQuery, {}, "ix_decisions_list"),
+    (DECISIONS, DecisionQuery, {"filter": 'kind eq "recommendation.made"'}, "ix_decisions_kind"),
 ]
 
 # lower() may not look at rows before row-level security has: pages by text have the order of an index, not its start
@@ -273,6 +277,13 @@ def _rows() -> list[str]:
             "dedupe_key, first_seen_at, last_seen_at",
             f"{entity}, 'p', 't', '+', 1, 1, 1, n, {when}",
         ),
+        insert(
+            "decisions",
+            "sequence, kind, subject_type, occurred_at, noted_at, previous, hash",
+            f"n, (array['recommendation.made', 'recommendation.revised'])[n % 2 + 1], 'x', {at}, {at}, '', ''",
+        ),
+        """insert into decision_details (customer_id, sequence, salt, document, noted_at)
+        select customer_id, sequence, '', '{}', noted_at from decisions""",
         insert("activity_participants", "activity_id", "'activities-' || n"),
         """insert into pattern_signals (customer_id, pattern_id, signal_id)
         select customer_id, id, 'signals-1' from patterns""",

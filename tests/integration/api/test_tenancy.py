@@ -21,6 +21,8 @@ TENANT_TABLES = """
 """
 
 UNREADABLE = {
+    "public.decision_heads",
+    "public.decisions_pending",
     "public.erased_marks",
     "public.event_journal",
     "public.mails",

@@ -41,6 +41,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/imports/{import_id}/mapping": {"columns": [{"column": "name", "field": "name"}]},
     "POST /api/v1/imports/{import_id}/start": {"dry_run": True},
     "POST /api/v1/intent/briefing/refresh": {},
+    "POST /api/v1/intent/briefing/seen": {"version": 1},
     "POST /api/v1/intent/recommendations/{recommendation_id}/accept": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/dismiss": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/complete": {},
@@ -136,6 +137,7 @@ STREAMS = {
 
 # The query of each route that cannot do without one.
 QUERIES = {
+    "GET /api/v1/intent/briefing/diff": "from=2020-01-01T00:00:00Z",
     "GET /api/v1/live": "follow=false",
     "GET /api/v1/search": "q=secret&limit=1",
     "POST /api/v1/imports": "kind=account",

@@ -45,7 +45,7 @@ def test_the_document_has_the_agreed_shape() -> None:
     ]
     assert document["items"] == [
         {
-            "rank": 1, "recommendation_id": "r1", "priority": "high",
+            "rank": 1, "recommendation_id": "r1", "signal_id": "s1", "priority": "high",
             "action": {"type": "call", "label": "Call", "payload": {"type": "call", "contact_id": "c1"}},
             "title": "Call about Renewal", "rationale": "Offer of EUR 15,000 sent 9 days ago, no answer.",
             "entity": {"type": "opportunity", "id": "o1", "name": "Renewal", "account_name": "Blue Harbor",

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bevyly.briefing.terminal import WIDTH, render
 from pipelines.briefing.compose import compose
 from pipelines.briefing.evidence import describe
-from pipelines.briefing.render import WIDTH, render
 from tests.unit.pipelines.briefing.builders import NOW, entity, inputs, parsed, recommendation, signal
 
 

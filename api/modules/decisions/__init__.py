@@ -1,0 +1,1 @@
+"""The area decisions of the API."""
