@@ -9,7 +9,7 @@ from alembic import op
 from bevyly.db.rls import APP_ROLE, PIPELINE_ROLE, narrow_where, protect
 
 revision = "2026_11_29_decisions"
-down_revision = "2026_11_29_model_lifecycle"
+down_revision = "2026_11_29_forecasts"
 branch_labels = None
 depends_on = None
 
