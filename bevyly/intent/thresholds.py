@@ -40,6 +40,15 @@ class Thresholds:
     ready_intent_points: float = 80
     untouched_days: float = 1
     missing_fields: float = 3
+    champion_ratio: float = 1.5
+    champion_floor: float = 7
+    champion_touches: float = 2
+    champion_left_days: float = 60
+    newcomer_days: float = 14
+    executive_days: float = 14
+    committee_ratio: float = 1.5
+    committee_floor: float = 3
+    account_change: float = 0.2
     adoption: float = 0.1  # share of a tenant's entities that record a thing before its absence means anything
 
     def overridden(self, values: Mapping[str, float]) -> "Thresholds":

@@ -134,6 +134,7 @@ activities as materialized (
 
     select
         records.instant_id,
+        records.customer_id,
         records.as_of,
         activities.linked_via = 'lead' and activities.occurred_at < records.opened_at as is_before_opening,
         {{ touch_columns() }}
@@ -188,6 +189,16 @@ touch_summaries as materialized (
 next_steps as materialized (
 
     {{ summarize_next_steps('touches') }}
+
+),
+
+{{ people_of('activities') }}
+
+{{ summarize_people('records') }}
+
+account_changes as materialized (
+
+    {{ summarize_account_changes('records') }}
 
 ),
 
@@ -307,6 +318,21 @@ features as (
         {{ as_count('account_days.account_engagement_decayed') }} as account_engagement_decayed,
         {{ as_count('account_days.account_contacts_engaged_30d') }} as account_contacts_engaged_30d,
         {{ as_count('touch_contacts.contacts_engaged_30d') }} as contacts_engaged_30d,
+        people_summaries.champion_contact_id,
+        people_summaries.champion_silent_days,
+        {{ as_count('people_summaries.champion_outbound_since') }} as champion_outbound_since,
+        people_summaries.champion_left_days,
+        people_summaries.newcomer_contact_id,
+        people_summaries.newcomer_days,
+        people_summaries.executive_contact_id,
+        people_summaries.executive_days,
+        {{ as_count('people_summaries.people_told') }} as people_told,
+        {{ as_count('people_summaries.power_engaged') }} as power_engaged,
+        {{ as_count('people_summaries.contacts_engaged_14d') }} as contacts_engaged_14d,
+        {{ as_count('people_summaries.contacts_engaged_before') }} as contacts_engaged_before,
+        account_changes.kind as account_change_kind,
+        account_changes.change as account_change,
+        account_changes.days as account_change_days,
         cast(cardinality(array(
             select distinct people.contact_id
             from unnest(
@@ -350,6 +376,12 @@ features as (
         records.stage_event_id,
         records.close_date_event_id,
         records.amount_event_id,
+        people_summaries.champion_inbound_event_id,
+        people_summaries.champion_outbound_event_id,
+        people_summaries.champion_left_event_id,
+        people_summaries.newcomer_event_id,
+        people_summaries.executive_event_id,
+        account_changes.event_id as account_change_event_id,
         records.created_event_id
 
     from records
@@ -358,6 +390,8 @@ features as (
     left join next_steps on records.instant_id = next_steps.instant_id
     left join touch_contacts on records.instant_id = touch_contacts.instant_id
     left join lead_activities on records.instant_id = lead_activities.instant_id
+    left join people_summaries on records.instant_id = people_summaries.instant_id
+    left join account_changes on records.instant_id = account_changes.instant_id
     left join accounts on records.instant_id = accounts.instant_id
     left join account_days
         on

@@ -10,6 +10,9 @@ _earlier = pl.col("close_date_pulled_in_days")
 
 DETECTOR = Detector(
     signal_type="close_date_pulled_in",
+    definition="The close date came nearer by at least `pulled_in_days` days in the last two weeks.",
+    closes="Two weeks later, when the date moves again or passes, or the deal is decided.",
+    needs="Changes of close dates as events.",
     entity_types=(OPPORTUNITY,),
     polarity="+",
     condition=(_earlier >= t("pulled_in_days")) & (pl.col("days_to_close") >= 0),
