@@ -57,3 +57,11 @@ class Thresholds:
 
 
 NAMES = tuple(field.name for field in fields(Thresholds))
+ONE_LINE = ("slips", "slip_days", "pulled_in_days", "amount_change", "account_change", "adoption")
+"""Names with one value for all stages: streams know no stage, and find what the batch pass finds."""
+
+
+def parted(key: str) -> tuple[str, str]:
+    """Name and stage of a key of the settings: `dark_days` for all stages (the stage is empty), `dark_days@proposal`."""
+    name, _, stage = key.partition("@")
+    return name, stage

@@ -59,6 +59,17 @@ merged as materialized (
             array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
             filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
         )[1] as close_date_event_id,
+        (
+            array_agg(
+                changes.expected_close_date_before - changes.expected_close_date
+                order by {{ version_order('changes', 'desc') }}
+            )
+            filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
+        )[1] as close_date_earlier_days,
+        (
+            array_agg(changes.occurred_at order by {{ version_order('changes', 'desc') }})
+            filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
+        )[1] as close_date_changed_at,
         count(*) filter (
             where
             changes.event_type = 'opportunity.updated'
@@ -279,6 +290,8 @@ features as (
         {{ as_count('records.close_date_slip_days') }} as close_date_slip_days,
         cast(records.expected_close_date - cast(records.as_of at time zone 'UTC' as date) as double precision)
             as days_to_close,
+        cast(greatest(records.close_date_earlier_days, 0) as double precision) as close_date_pulled_in_days,
+        {{ days_between('records.as_of', 'records.close_date_changed_at') }} as close_date_changed_days,
         {{ as_count('records.amount_changes') }} as amount_changes,
         cast(records.value_minor as double precision) / nullif(records.value_minor_at_open, 0) as amount_change_ratio,
         {{ as_count('touch_summaries.activities_total') }} as activities_total,

@@ -20,7 +20,7 @@ DETECTOR = Detector(
         "than `champion_ratio` times the usual reply time, at least `champion_floor` days."
     ),
     closes="The champion answers, or is no longer at the account.",
-    needs="Contacts on activities, both ways.",
+    needs="Contacts on activities, both ways; deals with several people.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
     learns="champion_ratio",
@@ -37,5 +37,5 @@ DETECTOR = Detector(
         "usual_reply_days": _usual,
         "line": _line,
     },
-    records="contacts",
+    records="several_contacts",
 )

@@ -111,7 +111,11 @@ union
 select
     arrived.customer_id,
     arrived.account_id
-from (select * from unseen_accounts union select * from unseen_people) as former
+from (
+    select * from unseen_accounts
+    union
+    select * from unseen_people
+) as former
 inner join account_links as people
     on
         former.customer_id = people.customer_id

@@ -1,0 +1,61 @@
+"""The scoreboard: how often each detector was right for a tenant, against what would have been expected anyway.
+
+An entity counts once for a detector, from the first snapshot that showed it. Belongs here: counting. Whether a
+detector has to be silent, and how loud it may be, is decided by `standing`.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from models.signals.detector import Detector
+from models.signals.outcomes import Z, first_shown, with_base
+from models.signals.registry import DETECTORS
+
+COUNTS: dict[str, pl.DataType] = {
+    "customer_id": pl.String(),
+    "signal_type": pl.String(),
+    "n": pl.Int64(),
+    "hits": pl.Int64(),
+    "expected": pl.Float64(),
+    "lead_days": pl.Float64(),
+    "lead_days_low": pl.Float64(),
+    "lead_days_high": pl.Float64(),
+}
+
+
+def count(past: Mapping[str, pl.DataFrame], detectors: tuple[Detector, ...] = DETECTORS) -> pl.DataFrame:
+    """One row (COUNTS) a tenant and detector that was ever shown on an entity that is decided.
+
+    `past`: by entity type, the frame of `models.patterns.history`: flags, mart columns, `won`, `decided_at`. `n` and
+    `hits` are entities; `expected` is the sum of what their likes would have reached; `lead_days` is the median
+    from first seen to the outcome where it was right, with a 90 % interval.
+    """
+    shown = [
+        _of(frame, detector, entity_type)
+        for entity_type, frame in sorted(past.items())
+        if not frame.is_empty()
+        for detector in detectors
+        if entity_type in detector.entity_types and detector.predicts
+    ]
+    if not shown:
+        return pl.DataFrame(schema=COUNTS)
+    hit = pl.col("hit")
+    days, right = pl.col("days").filter(hit).sort(), hit.sum().cast(pl.Float64)
+    low, high = (((right - 1) / 2 + sign * Z * right.sqrt() / 2).round(0).clip(0) for sign in (-1, 1))
+    counted = pl.concat(shown).group_by("customer_id", "signal_type").agg(
+        pl.len().cast(pl.Int64).alias("n"),
+        hit.sum().cast(pl.Int64).alias("hits"),
+        pl.col("expected").sum(),
+        days.median().alias("lead_days"),
+        days.get(low.cast(pl.Int64), null_on_oob=True).alias("lead_days_low"),
+        days.get(pl.min_horizontal(high, right - 1).cast(pl.Int64), null_on_oob=True).alias("lead_days_high"),
+    )
+    return counted.select(list(COUNTS)).sort("customer_id", "signal_type")
+
+
+def _of(frame: pl.DataFrame, detector: Detector, entity_type: str) -> pl.DataFrame:
+    polarity = pl.lit(detector.polarity) if isinstance(detector.polarity, str) else detector.polarity
+    rows = with_base(frame.with_columns(pl.lit(entity_type).alias("entity_type")), ["moment"])
+    first = first_shown(rows, pl.col(detector.signal_type), polarity)
+    return first.with_columns(pl.lit(detector.signal_type).alias("signal_type"))
