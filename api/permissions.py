@@ -53,6 +53,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:read": EVERYONE,
     "intent:act": WORKERS,
     "intent:refresh": WORKERS,
+    "detectors:write": MANAGERS,
     "models:read": EVERYONE,
     "models:promote": MANAGERS,
     "webhooks:read": MANAGERS,

@@ -62,6 +62,6 @@ ONE_LINE = ("slips", "slip_days", "pulled_in_days", "amount_change", "account_ch
 
 
 def parted(key: str) -> tuple[str, str]:
-    """Name and stage of a key of the settings: `dark_days` for all stages (the stage is empty), `dark_days@proposal`."""
+    """Name and stage of a key of the settings: `dark_days` (the stage is empty: all of them), `dark_days@proposal`."""
     name, _, stage = key.partition("@")
     return name, stage

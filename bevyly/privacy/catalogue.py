@@ -70,6 +70,9 @@ STORES: tuple[Store, ...] = (
     Store(table="enrichments", about=("t.entity_id",), texts=("fields", "error")),
     Store(table="model_versions", nothing="figures over many"),
     Store(table="model_monitors", nothing="figures over many"),
+    Store(table="detector_standings", nothing="figures over many"),
+    Store(table="detector_lines", nothing="figures over many"),
+    Store(table="detector_overrides", nothing="what became of detectors, and by which login"),
     Store(table="display_changes", nothing="what became of models, and by which login"),
     Store(table="score_readiness", nothing="figures over many"),
     # agents

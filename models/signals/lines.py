@@ -1,4 +1,4 @@
-"""Where a tenant's own outcomes would draw a detector's line: as one multiple of its default, for all stages or for one.
+"""Where a tenant's own outcomes draw a detector's line: at a multiple of its default, for all stages or for one.
 
 A line is moved only where that says more on the older outcomes, and still does on the newer ones that it was not chosen
 by. Belongs here: which multiples are tried and when one is taken. Settings of a person go before (`thresholds`).
@@ -111,5 +111,10 @@ def _best(tried: pl.DataFrame, name: str) -> pl.DataFrame:
     held = pl.col("later").fill_null(0.0) > pl.col("usual_later").fill_null(0.0)
     value = asdict(Thresholds())[name] * pl.col("multiple")
     return best.filter(~usual & (gain >= BETTER_BY) & held).select(
-        "customer_id", pl.lit(name).alias("name"), "stage", value.round(6).alias("value"), "n", gain.round(4).alias("gain")
+        "customer_id",
+        pl.lit(name).alias("name"),
+        "stage",
+        value.round(6).alias("value"),
+        "n",
+        gain.round(4).alias("gain"),
     )

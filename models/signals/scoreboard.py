@@ -43,13 +43,17 @@ def count(past: Mapping[str, pl.DataFrame], detectors: tuple[Detector, ...] = DE
     hit = pl.col("hit")
     days, right = pl.col("days").filter(hit).sort(), hit.sum().cast(pl.Float64)
     low, high = (((right - 1) / 2 + sign * Z * right.sqrt() / 2).round(0).clip(0) for sign in (-1, 1))
-    counted = pl.concat(shown).group_by("customer_id", "signal_type").agg(
-        pl.len().cast(pl.Int64).alias("n"),
-        hit.sum().cast(pl.Int64).alias("hits"),
-        pl.col("expected").sum(),
-        days.median().alias("lead_days"),
-        days.get(low.cast(pl.Int64), null_on_oob=True).alias("lead_days_low"),
-        days.get(pl.min_horizontal(high, right - 1).cast(pl.Int64), null_on_oob=True).alias("lead_days_high"),
+    counted = (
+        pl.concat(shown)
+        .group_by("customer_id", "signal_type")
+        .agg(
+            pl.len().cast(pl.Int64).alias("n"),
+            hit.sum().cast(pl.Int64).alias("hits"),
+            pl.col("expected").sum(),
+            days.median().alias("lead_days"),
+            days.get(low.cast(pl.Int64), null_on_oob=True).alias("lead_days_low"),
+            days.get(pl.min_horizontal(high, right - 1).cast(pl.Int64), null_on_oob=True).alias("lead_days_high"),
+        )
     )
     return counted.select(list(COUNTS)).sort("customer_id", "signal_type")
 

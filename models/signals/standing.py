@@ -83,7 +83,11 @@ def _with_odds(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(known).then(wilson(hits, n, upper=False)).alias("precision_low"),
         pl.when(known).then(wilson(hits, n, upper=True)).alias("precision_high"),
         *(pl.when(known).then(p / pl.col("share")).alias(f"lift{end}") for end, p in against.items()),
-        *((_logit(p) - _logit(pl.col("share"))).exp().alias(f"odds{end}") for end, p in against.items() if end != "_low"),
+        *(
+            (_logit(p) - _logit(pl.col("share"))).exp().alias(f"odds{end}")
+            for end, p in against.items()
+            if end != "_low"
+        ),
     )
 
 

@@ -34,7 +34,7 @@ def with_thresholds(
     columns = frame.columns
     for number, layer in enumerate(part for rows in (learned, _rows(overrides)) for part in _layers(rows)):
         keys = [key for key in ("customer_id", "stage") if key in layer.columns]
-        if layer.is_empty() or "stage" in keys and "stage" not in columns:
+        if layer.is_empty() or ("stage" in keys and "stage" not in columns):
             continue
         wide = layer.pivot("name", index=keys, values="value")
         names = [name for name in wide.columns if name not in keys]
@@ -61,6 +61,8 @@ def _rows(overrides: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
     unknown = sorted({key for values in overrides.values() for key in values if parted(key)[0] not in NAMES})
     if unknown:
         raise Invalid(f"Unknown thresholds: {', '.join(unknown)}.", thresholds=unknown)
-    rows = [(tenant, *parted(key), float(value)) for tenant, values in overrides.items() for key, value in values.items()]
+    rows = [
+        (tenant, *parted(key), float(value)) for tenant, values in overrides.items() for key, value in values.items()
+    ]
     schema = {"customer_id": pl.String, "name": pl.String, "stage": pl.String, "value": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")

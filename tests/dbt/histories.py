@@ -120,7 +120,11 @@ class History:
         return account_id
 
     def _enrichment(self, account_id: str) -> None:
-        answer = {"entity_type": "account", "entity_id": account_id, "provider": self.random.choice(("apollo", "other"))}
+        answer = {
+            "entity_type": "account",
+            "entity_id": account_id,
+            "provider": self.random.choice(("apollo", "other")),
+        }
         sizes = {"employee_count": self._maybe_malformed(self.random.randrange(300)), "annual_revenue_minor": 10**8}
         status = self.random.choice(("matched", "matched", "not_found"))
         told = answer | {"status": status, "fields": sizes if status == "matched" else {}, "credits": 1}

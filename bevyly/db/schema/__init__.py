@@ -22,6 +22,9 @@ from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFa
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
+    DetectorLine,
+    DetectorOverride,
+    DetectorStanding,
     DisplayChange,
     FeatureCode,
     ModelMonitor,
@@ -69,6 +72,9 @@ __all__ = [
     "CustomField",
     "Customer",
     "DeadLetterRow",
+    "DetectorLine",
+    "DetectorOverride",
+    "DetectorStanding",
     "DisplayChange",
     "DuplicateDismissal",
     "Enrichment",

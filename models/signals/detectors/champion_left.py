@@ -12,7 +12,7 @@ _when = pl.when(_gone < 1).then(pl.lit("today")).otherwise(pl.format("{} ago", d
 
 DETECTOR = Detector(
     signal_type="champion_left",
-    definition="The champion was known to be at the account and is not any more, since at most `champion_left_days` days.",
+    definition="The champion was known to be at the account and is gone, for at most `champion_left_days` days.",
     closes="Somebody else becomes the champion, they come back, or the deal is decided.",
     needs="Contacts on activities, and their moves to other accounts.",
     entity_types=(OPPORTUNITY,),
@@ -23,5 +23,5 @@ DETECTOR = Detector(
     anchor=event("champion_left_event_id"),
     evidence=("champion_left_event_id", "champion_inbound_event_id"),
     since_days=_gone,
-    data={"contact_id": pl.col("champion_contact_id"), "left_days": _gone},
+    data={"left_days": _gone},
 )

@@ -9,9 +9,7 @@ from models.signals.thresholds import t
 _silent = pl.col("champion_silent_days")
 _touches = number("champion_outbound_since")
 _usual = pl.coalesce(pl.col("median_reply_hours") / 24, pl.col("norm_reply_days"))
-_line = pl.max_horizontal(
-    t("champion_ratio") * _usual.fill_null(t("reply_days_without_history")), t("champion_floor")
-)
+_line = pl.max_horizontal(t("champion_ratio") * _usual.fill_null(t("reply_days_without_history")), t("champion_floor"))
 
 DETECTOR = Detector(
     signal_type="champion_unresponsive",
@@ -31,7 +29,6 @@ DETECTOR = Detector(
     evidence=("champion_outbound_event_id", "champion_inbound_event_id"),
     since_days=_silent - _line,
     data={
-        "contact_id": pl.col("champion_contact_id"),
         "silent_days": _silent,
         "touches": _touches,
         "usual_reply_days": _usual,

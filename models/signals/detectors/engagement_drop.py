@@ -13,8 +13,7 @@ _before = pl.col("engagement_prior_week_mean")
 DEAL_DETECTOR = Detector(
     signal_type="engagement_drop",
     definition=(
-        "Three weeks with at least `drop_floor` of two-way engagement each, and this week at most `drop_ratio` of "
-        "that."
+        "Three weeks with at least `drop_floor` of two-way engagement each, and this week at most `drop_ratio` of that."
     ),
     closes="The week is over, or there is contact again.",
     needs="Emails, meetings and calls, both ways.",

@@ -23,6 +23,6 @@ DETECTOR = Detector(
     anchor=event("executive_event_id"),
     evidence=("executive_event_id",),
     since_days=_ago,
-    data={"contact_id": pl.col("executive_contact_id"), "executive_days": _ago},
+    data={"executive_days": _ago},
     records="roles",
 )

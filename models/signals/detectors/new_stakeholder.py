@@ -22,6 +22,6 @@ DETECTOR = Detector(
     anchor=event("newcomer_event_id"),
     evidence=("newcomer_event_id",),
     since_days=_ago,
-    data={"contact_id": pl.col("newcomer_contact_id"), "newcomer_days": _ago},
+    data={"newcomer_days": _ago},
     records="several_contacts",
 )

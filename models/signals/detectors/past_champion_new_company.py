@@ -22,5 +22,5 @@ DETECTOR = Detector(
     evidence=("past_champion_event_id",),
     since_days=_came,
     lives_days=30,
-    data={"contact_id": pl.col("past_champion_contact_id"), "came_days": _came},
+    data={"came_days": _came},
 )

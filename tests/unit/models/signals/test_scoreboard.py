@@ -115,7 +115,9 @@ def test_what_others_have_seen_is_where_a_tenant_starts() -> None:
 def test_a_muted_detector_comes_back_when_evidence_does_and_not_before() -> None:
     def row(hits: int) -> pl.DataFrame:
         named = {"customer_id": "t1", "signal_type": "planted_good", "n": 1000, "hits": hits, "expected": 300.0}
-        return pl.DataFrame([named | dict.fromkeys(("lead_days", "lead_days_low", "lead_days_high"), 1.0)], schema=COUNTS)
+        return pl.DataFrame(
+            [named | dict.fromkeys(("lead_days", "lead_days_low", "lead_days_high"), 1.0)], schema=COUNTS
+        )
 
     before = NOBODY.vstack(pl.DataFrame({"customer_id": ["t1"], "signal_type": ["planted_good"]}))
     fates = [
