@@ -26,6 +26,7 @@ from api.modules.batch.routes import router as batch
 from api.modules.calendar.routes import router as calendar
 from api.modules.contacts.routes import router as contacts
 from api.modules.custom_fields.routes import router as custom_fields
+from api.modules.detectors.routes import router as detectors
 from api.modules.duplicates.routes import router as duplicates
 from api.modules.emails.routes import router as emails
 from api.modules.events.routes import router as events
@@ -109,6 +110,7 @@ AREAS = (
     suppressions,
     unsubscribe,
     models,
+    detectors,
 )
 
 

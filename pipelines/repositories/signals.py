@@ -141,7 +141,7 @@ def close_and_tell(connection: Connection, statement: str, parameters: Mapping[s
 
 
 def undecided(connection: Connection, entities: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
-    """Those of `entities` (customer, type, id) that are open deals, undecided leads or accounts without an open deal."""
+    """Those of `entities` (customer, type, id) that are open deals, undecided leads or accounts without such deals."""
     wanted = sorted(set(entities))
     if not wanted:
         return set()

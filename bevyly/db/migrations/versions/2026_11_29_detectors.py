@@ -83,9 +83,9 @@ full join detector_overrides o using (customer_id, signal_type)
 where coalesce(o.muted, s.muted)
 """
 GRANTS = [
-    f"grant select, insert, update, delete on detector_standings, detector_lines to {PIPELINE_ROLE}",
+    f"grant select, insert, update, delete on {', '.join(NAMES)} to {PIPELINE_ROLE}",
     f"grant select, insert, update, delete on detector_overrides to {APP_ROLE}",
-    f"grant select on detector_overrides, muted_detectors to {PIPELINE_ROLE}",
+    f"grant select on muted_detectors to {PIPELINE_ROLE}",
     f"grant select on detector_standings, detector_lines, muted_detectors to {APP_ROLE}",
 ]
 GET = """
@@ -106,16 +106,33 @@ begin
   )::text into body;
 end $function$"""
 
+SHOWN = "r.close_reason"
+SHOWN_NOW = """r.close_reason, (exists (
+    select from muted_detectors m where m.customer_id = r.customer_id and m.signal_type = r.signal_type
+  )) as muted"""
+
+
+def _replace(old: str, new: str) -> None:
+    """Have the list of signals answer one column more, or less."""
+    op.execute(
+        f"""do $do$ begin execute (
+          select replace(pg_get_functiondef(p.oid), $o${old}$o$, $o${new}$o$) from pg_proc p
+          where p.proname = 'api_list_signals' and p.pronamespace = 'public'::regnamespace
+        ); end $do$"""
+    )
+
 
 def upgrade() -> None:
     protections = [one for name in NAMES for one in protect(name)]
     for statement in (*TABLES, *protections, VIEW, *GRANTS, GET):
         op.execute(statement)
+    _replace(SHOWN, SHOWN_NOW)
     op.execute("revoke all on function api_get_detectors(text) from public")
     op.execute(f"grant execute on function api_get_detectors(text) to {APP_ROLE}")
 
 
 def downgrade() -> None:
+    _replace(SHOWN_NOW, SHOWN)
     op.execute("drop function api_get_detectors(text)")
     op.execute("drop view muted_detectors")
     for name in reversed(NAMES):
