@@ -101,11 +101,10 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(useless)
         .then(
             pl.format(
-                "It was seen on {} records that are decided, and they ended like others: the odds were at most {} "
-                "times as high, less than {}.",
+                "Of {} records that showed it and are decided, as many ended well or badly as of others: "
+                "their odds were at most {} times as high.",
                 n,
                 high.round(2),
-                line,
             )
         )
         .when(refused)

@@ -33,6 +33,7 @@ class DetectorRepository:
 
     async def state(self) -> State:
         """What is stored of the tenant's detectors."""
-        found = select(literal_column("body")).select_from(func.api_get_detectors(self.customer_id))
-        state: State = orjson.loads(str(await self.session.scalar(found)))
+        function = func.api_get_detectors(self.customer_id)
+        body = await self.session.scalar(select(literal_column("body")).select_from(function))
+        state: State = orjson.loads(str(body))
         return state

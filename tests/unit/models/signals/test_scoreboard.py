@@ -57,7 +57,7 @@ def test_the_planted_useless_detector_is_muted_and_the_good_ones_are_kept() -> N
     assert {name: row["muted"] for name, row in found.items()} == {
         "planted_good": False, "planted_useless": True, "planted_cheerful": False
     }  # fmt: skip
-    assert "ended like others" in found["planted_useless"]["reason"]
+    assert "as of others" in found["planted_useless"]["reason"]
     assert found["planted_good"]["lift_low"] > 1.05
     assert found["planted_cheerful"]["lift_low"] > 1.05
     assert found["planted_useless"]["weight"] < 1 < found["planted_good"]["weight"]
