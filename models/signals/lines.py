@@ -12,7 +12,7 @@ import polars as pl
 from bevyly.intent.thresholds import Thresholds
 from models.signals.detect import holds
 from models.signals.detector import OPPORTUNITY, Detector
-from models.signals.outcomes import first_shown, with_base
+from models.signals.outcomes import shown
 from models.signals.registry import DETECTORS
 from models.signals.thresholds import PREFIX
 
@@ -58,35 +58,28 @@ def _split(frame: pl.DataFrame, entity_type: str) -> pl.DataFrame:
 def _tried(frames: Mapping[str, pl.DataFrame], own: list[Detector], name: str, *, by_stage: bool) -> pl.DataFrame:
     """customer_id, stage, multiple, is_newer, n, excess over what was expected in deviations of chance."""
     default = asdict(Thresholds())[name]
-    keys = ["customer_id", "stage", "multiple", "is_newer"]
-    shown = []
+    parts = []
     for detector in own:
         for kind in detector.entity_types:
-            frame = frames.get(kind)
-            if frame is None or (by_stage and kind != OPPORTUNITY):
-                continue
-            rows = with_base(frame, ["_stage", "is_newer"] if by_stage else ["moment", "is_newer"])
-            for part in rows.partition_by("_stage") if by_stage else [rows]:
-                stage = part["_stage"][0] if by_stage else ""
-                for multiple in MULTIPLES if stage is not None else ():
-                    moved = part.with_columns(pl.lit(default * multiple).alias(PREFIX + name))
-                    first = first_shown(moved, holds(detector), pl.lit(detector.polarity))
-                    is_newer = part.select("customer_id", "entity_id", "is_newer").unique(["customer_id", "entity_id"])
-                    shown.append(
-                        first.join(is_newer, on=["customer_id", "entity_id"]).select(
-                            "customer_id",
-                            pl.lit(stage).alias("stage"),
-                            pl.lit(multiple).alias("multiple"),
-                            "is_newer",
-                            "hit",
-                            "expected",
-                        )
-                    )
-    if not shown:
+            if kind in frames and (kind == OPPORTUNITY or not by_stage):
+                for multiple in MULTIPLES:
+                    moved = frames[kind].with_columns(pl.lit(default * multiple).alias(PREFIX + name))
+                    parts.append(_crossed(moved, detector, by_stage=by_stage).with_columns(multiple=pl.lit(multiple)))
+    if not parts:
         return pl.DataFrame()
-    chance = (pl.col("expected") * (1 - pl.col("expected"))).sum().sqrt()
-    excess = (pl.col("hit").cast(pl.Float64) - pl.col("expected")).sum() / chance.clip(lower_bound=0.5)
-    return pl.concat(shown).group_by(keys).agg(pl.len().cast(pl.Int64).alias("n"), excess.alias("excess"))
+    vote, expected = pl.col("vote"), pl.col("expected")
+    chance = (vote * expected * (1 - expected)).sum().sqrt().clip(lower_bound=0.5)
+    excess = (vote * (pl.col("hit").cast(pl.Float64) - expected)).sum() / chance
+    keys = ["customer_id", "stage", "multiple", "is_newer"]
+    return pl.concat(parts).group_by(keys).agg(vote.sum().floor().cast(pl.Int64).alias("n"), excess.alias("excess"))
+
+
+def _crossed(rows: pl.DataFrame, detector: Detector, *, by_stage: bool) -> pl.DataFrame:
+    """Rows on which the line was crossed, compared with others of their moment, or of their stage."""
+    alike = ["_stage" if by_stage else "moment", "is_newer"]
+    staged = rows.filter(pl.col("_stage").is_not_null()) if by_stage else rows.with_columns(pl.lit("").alias("_stage"))
+    found = shown(staged, holds(detector), pl.lit(detector.polarity), alike, by=["_stage", "is_newer"])
+    return found.rename({"_stage": "stage"})
 
 
 def _best(tried: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -28,29 +28,36 @@ def with_outcomes(rows: pl.DataFrame, outcomes: pl.DataFrame, entity_type: str, 
     return joined.filter(pl.col("as_of") < pl.col("decided_at"))
 
 
-def with_base(rows: pl.DataFrame, alike: Sequence[str]) -> pl.DataFrame:
-    """`rows` with `base`: the share won among the tenant's entities that were alike, that is undecided at that moment.
+def shown(
+    rows: pl.DataFrame, flag: pl.Expr, polarity: pl.Expr, alike: Sequence[str], *, by: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The rows on which `flag` is true: `hit`, `expected`, `vote`, `is_first`, `days` from first seen to the outcome.
 
-    Without it everything that needs time would look like bad news: who is old has not been won early.
+    `hit`: it ended as `polarity` said. `expected`: how often it did on rows that were `alike` (of the same moment, say)
+    and did not show it: without that, whatever needs time would look like bad news, since who is old was not won early.
+    An entity has one vote, shared by its rows, times the share of rows alike that did not show it (as Mantel and
+    Haenszel do): what everybody shows tells nobody apart. The sum of votes is what the comparison is worth, in cases.
+    Columns `by` are carried on, and each of their values has an entity's vote anew.
     """
-    return rows.with_columns(pl.col("won").mean().over("customer_id", *alike).alias("base"))
-
-
-def first_shown(rows: pl.DataFrame, shown: pl.Expr, polarity: pl.Expr) -> pl.DataFrame:
-    """One row an entity: the first of `rows` at which `shown` holds, with `hit`, `expected` and `days` to the outcome.
-
-    `hit`: it ended as `polarity` said. `expected`: how probable that was for entities that were alike. Rows need
-    `entity_type`, `won`, `base` and `decided_at`.
-    """
-    first = rows.filter(shown.fill_null(value=False)).sort(*ENTITY, "as_of").unique(ENTITY, keep="first")
-    good = polarity == "+"
-    return first.select(
-        *ENTITY,
-        "as_of",
-        "decided_at",
+    one = [*ENTITY, *by]
+    group = ["customer_id", "entity_type", *alike]
+    marked = rows.with_columns(flag.fill_null(value=False).alias("_shown"))
+    without = ~pl.col("_shown")
+    marked = marked.with_columns(
+        without.sum().over(group).alias("_without"),
+        without.mean().over(group).alias("_apart"),
+        # one more case that ended as all did keeps a few from deciding
+        ((pl.col("won") & without).sum().over(group) + pl.col("won").mean().over(group)).alias("_won"),
+    ).filter("_shown")
+    base = pl.col("_won") / (pl.col("_without") + 1)
+    first, good = pl.col("as_of").min().over(one), polarity == "+"
+    return marked.select(
+        *one,
         (pl.col("won") == good).alias("hit"),
-        pl.when(good).then("base").otherwise(1 - pl.col("base")).alias("expected"),
-        ((pl.col("decided_at") - pl.col("as_of")).dt.total_seconds() / 86_400).alias("days"),
+        pl.when(good).then(base).otherwise(1 - base).alias("expected"),
+        (pl.col("_apart") / pl.len().over(one)).alias("vote"),
+        (pl.col("as_of") == first).alias("is_first"),
+        ((pl.col("decided_at") - first).dt.total_seconds() / 86_400).alias("days"),
     )
 
 

@@ -1,6 +1,6 @@
 """The scoreboard: how often each detector was right for a tenant, against what would have been expected anyway.
 
-An entity counts once for a detector, from the first snapshot that showed it. Belongs here: counting. Whether a
+An entity has one vote on a detector, however many snapshots showed it. Belongs here: counting. Whether a
 detector has to be silent, and how loud it may be, is decided by `standing`.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from models.signals.detector import Detector
-from models.signals.outcomes import Z, first_shown, with_base
+from models.signals.outcomes import Z, shown
 from models.signals.registry import DETECTORS
 
 COUNTS: dict[str, pl.DataType] = {
@@ -17,6 +17,8 @@ COUNTS: dict[str, pl.DataType] = {
     "signal_type": pl.String(),
     "n": pl.Int64(),
     "hits": pl.Int64(),
+    "votes": pl.Float64(),
+    "votes_right": pl.Float64(),
     "expected": pl.Float64(),
     "lead_days": pl.Float64(),
     "lead_days_low": pl.Float64(),
@@ -28,28 +30,32 @@ def count(past: Mapping[str, pl.DataFrame], detectors: tuple[Detector, ...] = DE
     """One row (COUNTS) a tenant and detector that was ever shown on an entity that is decided.
 
     `past`: by entity type, the frame of `models.patterns.history`: flags, mart columns, `won`, `decided_at`. `n` and
-    `hits` are entities; `expected` is the sum of what their likes would have reached; `lead_days` is the median
-    from first seen to the outcome where it was right, with a 90 % interval.
+    `hits` are entities, by the first snapshot that showed it. `votes`, `votes_right` and `expected` compare them with
+    those alike that did not show it (see `outcomes.shown`). `lead_days` is the median from first seen to the outcome
+    where it was right, with a 90 % interval.
     """
-    shown = [
+    found = [
         _of(frame, detector, entity_type)
         for entity_type, frame in sorted(past.items())
         if not frame.is_empty()
         for detector in detectors
         if entity_type in detector.entity_types and detector.predicts
     ]
-    if not shown:
+    if not found:
         return pl.DataFrame(schema=COUNTS)
-    hit = pl.col("hit")
-    days, right = pl.col("days").filter(hit).sort(), hit.sum().cast(pl.Float64)
+    vote, hit, first = pl.col("vote"), pl.col("hit"), pl.col("is_first")
+    days = pl.col("days").filter(first & hit).sort()
+    right = (first & hit).sum().cast(pl.Float64)
     low, high = (((right - 1) / 2 + sign * Z * right.sqrt() / 2).round(0).clip(0) for sign in (-1, 1))
     counted = (
-        pl.concat(shown)
+        pl.concat(found)
         .group_by("customer_id", "signal_type")
         .agg(
-            pl.len().cast(pl.Int64).alias("n"),
-            hit.sum().cast(pl.Int64).alias("hits"),
-            pl.col("expected").sum(),
+            first.sum().cast(pl.Int64).alias("n"),
+            (first & hit).sum().cast(pl.Int64).alias("hits"),
+            vote.sum().round(6).alias("votes"),
+            (vote * hit).sum().round(6).alias("votes_right"),
+            (vote * pl.col("expected")).sum().round(6).alias("expected"),
             days.median().alias("lead_days"),
             days.get(low.cast(pl.Int64), null_on_oob=True).alias("lead_days_low"),
             days.get(pl.min_horizontal(high, right - 1).cast(pl.Int64), null_on_oob=True).alias("lead_days_high"),
@@ -60,6 +66,6 @@ def count(past: Mapping[str, pl.DataFrame], detectors: tuple[Detector, ...] = DE
 
 def _of(frame: pl.DataFrame, detector: Detector, entity_type: str) -> pl.DataFrame:
     polarity = pl.lit(detector.polarity) if isinstance(detector.polarity, str) else detector.polarity
-    rows = with_base(frame.with_columns(pl.lit(entity_type).alias("entity_type")), ["moment"])
-    first = first_shown(rows, pl.col(detector.signal_type), polarity)
-    return first.with_columns(pl.lit(detector.signal_type).alias("signal_type"))
+    rows = frame.with_columns(pl.lit(entity_type).alias("entity_type"))
+    seen = shown(rows, pl.col(detector.signal_type), polarity, ["moment"])
+    return seen.with_columns(pl.lit(detector.signal_type).alias("signal_type"))

@@ -12,9 +12,9 @@ from models.signals.outcomes import wilson
 from models.signals.scoreboard import COUNTS
 
 PRIOR_ODDS = 1.5  # what a detector of the catalogue is taken to multiply the odds by, before anybody's outcomes
-PRIOR_OF_ALL = 50.0  # decided entities that this counts for against those of all other tenants
-PRIOR_OF_ONE = 20.0  # decided entities that what others have seen counts for against a tenant's own
-MIN_DECIDED = 50  # fewer say nothing
+PRIOR_OF_ALL = 50.0  # votes that this has against those of all other tenants
+PRIOR_OF_ONE = 20.0  # votes that what others have seen has against a tenant's own
+MIN_VOTES = 50  # fewer say nothing
 USELESS_ODDS = 1.25  # muted where even the upper end of the interval multiplies the odds by less
 RETURN_ODDS = 1.35  # heard again from here on: in between it stays as it is
 MIN_ANSWERS = 10  # answers by people
@@ -37,8 +37,10 @@ def judge(counts: pl.DataFrame, feedback: pl.DataFrame, muted: pl.DataFrame, sha
     those that the rule muted before. `shared`: COUNTS of all tenants that let others learn from what they have seen.
     """
     rows = counts.join(feedback, on=_KEY, how="full", coalesce=True, maintain_order="left_right")
-    rows = rows.with_columns(pl.col("n", "hits", "answered", "wrong", "not_useful").fill_null(0))
-    rows = rows.with_columns(pl.col("expected").fill_null(0.0))
+    rows = rows.with_columns(
+        pl.col("n", "hits", "answered", "wrong", "not_useful").fill_null(0),
+        pl.col("votes", "votes_right", "expected").fill_null(0.0),
+    )
     rows = _with_odds(_with_prior(rows, shared))
     before = muted.select(_KEY).with_columns(pl.lit(value=True).alias("was_muted"))
     rows = rows.join(before, on=_KEY, how="left", maintain_order="left").with_columns(
@@ -49,7 +51,7 @@ def judge(counts: pl.DataFrame, feedback: pl.DataFrame, muted: pl.DataFrame, sha
 
 def _with_prior(rows: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
     """`prior`: the log of what the detector multiplies the odds by for the others."""
-    figures = ["n", "hits", "expected"]
+    figures = ["votes", "votes_right", "expected"]
     summed = shared.group_by("signal_type").agg(pl.col(figures).sum().name.prefix("all_"))
     own = shared.select(*_KEY, pl.col(figures).name.prefix("own_"))
     rows = rows.join(summed, on="signal_type", how="left", maintain_order="left")
@@ -68,11 +70,12 @@ def _logit(share: pl.Expr) -> pl.Expr:
 def _with_odds(rows: pl.DataFrame) -> pl.DataFrame:
     """Precision and lift with intervals, `odds` and `odds_high`: the multiple of the odds of those that were alike."""
     n, hits = pl.col("n"), pl.col("hits")
-    share = (pl.col("expected") / n).fill_nan(None).fill_null(0.5).clip(0.02, 0.98)
+    votes, right = pl.col("votes"), pl.col("votes_right")
+    share = (pl.col("expected") / votes).fill_nan(None).fill_null(0.5).clip(0.02, 0.98)
     rows = rows.with_columns(share.alias("share"))
     start = 1 / (1 + (-(_logit(pl.col("share")) + pl.col("prior"))).exp())
     rows = rows.with_columns(
-        (hits + PRIOR_OF_ONE * start).alias("a"), (n - hits + PRIOR_OF_ONE * (1 - start)).alias("b")
+        (right + PRIOR_OF_ONE * start).alias("a"), (votes - right + PRIOR_OF_ONE * (1 - start)).alias("b")
     )
     ends = {name: beta.ppf(q, rows["a"], rows["b"]) for name, q in (("low", 0.05), ("high", 0.95))}
     rows = rows.with_columns(pl.Series(f"p_{name}", np.atleast_1d(values)) for name, values in ends.items())
@@ -82,7 +85,7 @@ def _with_odds(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(known).then(hits / n).alias("precision"),
         pl.when(known).then(wilson(hits, n, upper=False)).alias("precision_low"),
         pl.when(known).then(wilson(hits, n, upper=True)).alias("precision_high"),
-        *(pl.when(known).then(p / pl.col("share")).alias(f"lift{end}") for end, p in against.items()),
+        *(pl.when(votes > 0).then(p / pl.col("share")).alias(f"lift{end}") for end, p in against.items()),
         *(
             (_logit(p) - _logit(pl.col("share"))).exp().alias(f"odds{end}")
             for end, p in against.items()
@@ -93,7 +96,7 @@ def _with_odds(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _told(rows: pl.DataFrame) -> pl.DataFrame:
     n, high = pl.col("n"), pl.col("odds_high")
-    enough, line = n >= MIN_DECIDED, pl.when("was_muted").then(RETURN_ODDS).otherwise(USELESS_ODDS)
+    enough, line = pl.col("votes") >= MIN_VOTES, pl.when("was_muted").then(RETURN_ODDS).otherwise(USELESS_ODDS)
     useless = enough & (high < line)
     answered, wrong = pl.col("answered"), pl.col("wrong")
     refused = (answered >= MIN_ANSWERS) & (wilson(wrong, answered, upper=False) > 0.5)
@@ -101,8 +104,7 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(useless)
         .then(
             pl.format(
-                "Of {} records that showed it and are decided, as many ended well or badly as of others: "
-                "their odds were at most {} times as high.",
+                "{} decided records showed it and ended about as others do: their odds were at most {} times as high.",
                 n,
                 high.round(2),
             )

@@ -18,7 +18,19 @@ from models.signals.standing import FEEDBACK
 from pipelines.repositories.staging import Connection, rows, stage
 
 _FIGURES = (
-    *("expected", "precision", "precision_low", "precision_high", "lift", "lift_low", "lift_high", "odds", "odds_high"),
+    *(
+        "votes",
+        "votes_right",
+        "expected",
+        "precision",
+        "precision_low",
+        "precision_high",
+        "lift",
+        "lift_low",
+        "lift_high",
+        "odds",
+        "odds_high",
+    ),
     *("lead_days", "lead_days_low", "lead_days_high", "weight"),
 )
 _STANDING = {

@@ -79,7 +79,7 @@ def _figures(standing: dict[str, Any] | None) -> dict[str, Any] | None:
     return {
         "decided": standing["n"],
         "right": standing["hits"],
-        "expected": standing["expected"],
+        "cases": standing["votes"],
         "precision": _interval(standing, "precision"),
         "lift": _interval(standing, "lift"),
         "lead_days": _interval(standing, "lead_days"),

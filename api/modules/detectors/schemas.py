@@ -40,15 +40,16 @@ class Interval(Output):
 
 
 class Figures(Output):
-    """How a detector did. A record counts once, from the first snapshot that showed it, and only once it is decided.
+    """How a detector did on records that are decided, as they were seen before.
 
-    `precision` is the share that ended as announced. `lift` divides it by what was to be expected of the tenant's other
-    records at the same age, shrunk towards what all tenants have seen. `lead_days` runs from first seen to the outcome.
+    `precision` is the share of those that showed it that ended as announced. `lift` compares with the tenant's records
+    of the same age that did not show it, shrunk towards what all tenants have seen; that comparison is worth `cases`.
+    `lead_days` runs from first seen to the outcome.
     """
 
     decided: int
     right: int
-    expected: float
+    cases: float
     precision: Interval | None
     lift: Interval | None
     lead_days: Interval | None

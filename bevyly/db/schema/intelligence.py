@@ -196,7 +196,8 @@ class FeatureCode(Base):
 class DetectorStanding(Base):
     """How often a detector was right for a tenant, and what follows from it. Written by the pipeline.
 
-    `n` and `hits` count decided records that showed it, `expected` those of them that would have ended so anyway.
+    `n` and `hits` count decided records that showed it. A comparison with records alike that did not is worth `votes`
+    cases, of which `votes_right` ended as announced and `expected` would have anyway.
     """
 
     __tablename__ = "detector_standings"
@@ -205,6 +206,8 @@ class DetectorStanding(Base):
     signal_type: Mapped[Code] = mapped_column(primary_key=True)
     n: Mapped[int]
     hits: Mapped[int]
+    votes: Mapped[float] = mapped_column(Double)
+    votes_right: Mapped[float] = mapped_column(Double)
     expected: Mapped[float] = mapped_column(Double)
     precision: Mapped[float | None] = mapped_column(Double)
     precision_low: Mapped[float | None] = mapped_column(Double)

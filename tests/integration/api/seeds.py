@@ -280,10 +280,10 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 figures={}, checked_at=NOW,
             ),
             DetectorStanding(
-                **t, signal_type="going_dark", n=400, hits=320, expected=260.0, precision=0.8, precision_low=0.765,
-                precision_high=0.83, lift=1.22, lift_low=1.17, lift_high=1.27, odds=2.1, odds_high=2.6, lead_days=21.0,
-                lead_days_low=18.0, lead_days_high=24.0, answered=3, wrong=1, not_useful=0, weight=1.8, muted=False,
-                since=NOW, computed_at=NOW,
+                **t, signal_type="going_dark", n=400, hits=320, votes=350.0, votes_right=280.0, expected=230.0,
+                precision=0.8, precision_low=0.765, precision_high=0.83, lift=1.22, lift_low=1.17, lift_high=1.27,
+                odds=2.1, odds_high=2.6, lead_days=21.0, lead_days_low=18.0, lead_days_high=24.0, answered=3, wrong=1,
+                not_useful=0, weight=1.8, muted=False, since=NOW, computed_at=NOW,
             ),
             DetectorOverride(
                 **t, signal_type="deal_aging", muted=True, reason="ours are old", set_by=user_id, set_at=NOW

@@ -12,9 +12,10 @@ from tests.integration.api.conftest import Api
 DETECTORS = "/api/v1/intent/detectors"
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 STANDING = """
-insert into detector_standings (customer_id, signal_type, n, hits, expected, precision, precision_low, precision_high,
+insert into detector_standings (customer_id, signal_type, n, hits, votes, votes_right, expected,
+  precision, precision_low, precision_high,
   lift, lift_low, lift_high, odds, odds_high, answered, wrong, not_useful, weight, muted, reason, since, computed_at)
-values (%s, %s, 500, 350, 345, 0.7, 0.66, 0.74, 1.01, 0.96, 1.07, 1.05, 1.2, 4, 1, 2, 0.5, %s, %s, %s, %s)
+values (%s, %s, 500, 350, 500, 350, 345, 0.7, 0.66, 0.74, 1.01, 0.96, 1.07, 1.05, 1.2, 4, 1, 2, 0.5, %s, %s, %s, %s)
 """
 
 

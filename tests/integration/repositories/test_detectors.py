@@ -37,7 +37,8 @@ LATER = NOW + timedelta(days=1)
 def counts(*rows: tuple[str, str, int, int, float]) -> pl.DataFrame:
     days = dict.fromkeys(("lead_days", "lead_days_low", "lead_days_high"), 20.0)
     names = ("customer_id", "signal_type", "n", "hits", "expected")
-    return pl.DataFrame([dict(zip(names, row, strict=True)) | days for row in rows], schema=COUNTS)
+    told = [dict(zip(names, row, strict=True)) for row in rows]
+    return pl.DataFrame([row | days | {"votes": row["n"], "votes_right": row["hits"]} for row in told], schema=COUNTS)
 
 
 def stand(connection: Connection, tenant: Tenant, *rows: tuple[str, int, int, float], at: datetime = NOW) -> Any:

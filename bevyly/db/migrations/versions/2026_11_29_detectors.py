@@ -17,6 +17,8 @@ create table detector_standings (
     signal_type varchar(50) not null,
     n integer not null,
     hits integer not null,
+    votes double precision not null,
+    votes_right double precision not null,
     expected double precision not null,
     precision double precision,
     precision_low double precision,
