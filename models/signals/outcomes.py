@@ -35,11 +35,12 @@ def shown(
 
     `hit`: it ended as `polarity` said. `expected`: how often it did on rows that were `alike` (of the same moment, say)
     and did not show it: without that, whatever needs time would look like bad news, since who is old was not won early.
-    An entity has one vote, shared by its rows, times the share of rows alike that did not show it (as Mantel and
-    Haenszel do): what everybody shows tells nobody apart. The sum of votes is what the comparison is worth, in cases.
-    Columns `by` are carried on, and each of their values has an entity's vote anew.
+    A row's vote is the share of rows alike that did not show it (as Mantel and Haenszel weigh): what everybody shows
+    tells nobody apart. All votes are scaled alike so that there are as many as entities, not rows; the sum is what the
+    comparison is worth, in cases. (An entity's rows must not share its one vote: how many there will be is the future.)
+    Columns `by` are carried on, and each of their values is counted for itself.
     """
-    one = [*ENTITY, *by]
+    one, whole = [*ENTITY, *by], ["customer_id", *by]
     group = ["customer_id", "entity_type", *alike]
     marked = rows.with_columns(flag.fill_null(value=False).alias("_shown"))
     without = ~pl.col("_shown")
@@ -55,7 +56,7 @@ def shown(
         *one,
         (pl.col("won") == good).alias("hit"),
         pl.when(good).then(base).otherwise(1 - base).alias("expected"),
-        (pl.col("_apart") / pl.len().over(one)).alias("vote"),
+        (pl.col("_apart") * pl.struct(one).n_unique().over(whole) / pl.len().over(whole)).alias("vote"),
         (pl.col("as_of") == first).alias("is_first"),
         ((pl.col("decided_at") - first).dt.total_seconds() / 86_400).alias("days"),
     )

@@ -1,6 +1,6 @@
 """The scoreboard: how often each detector was right for a tenant, against what would have been expected anyway.
 
-An entity has one vote on a detector, however many snapshots showed it. Belongs here: counting. Whether a
+However many snapshots showed it, an entity is one case. Belongs here: counting. Whether a
 detector has to be silent, and how loud it may be, is decided by `standing`.
 """
 

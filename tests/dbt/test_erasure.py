@@ -13,7 +13,14 @@ from tests.dbt.warehouse import Event, Warehouse
 BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NOW = BEGAN + timedelta(days=10)
 EMAIL, NAME = "canary@nest.example", "Tweety Bird"
-MODELS = ("run", "--select", "+lead_features", "+int_activities_linked", "+int_contacts_changed")
+MODELS = (
+    "run",
+    "--select",
+    "+lead_features",
+    "+int_activities_linked",
+    "+int_contacts_changed",
+    "+opportunity_features",
+)
 TEXTS = """
 select format('%%I.%%I', n.nspname, c.relname), c.relname, string_agg(format('%%I::text', a.attname), ', ')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -35,7 +42,12 @@ def history(tenant: str, person: dict[str, str]) -> list[Event]:
         (
             "email.received",
             "email",
-            {"contact_id": person["contact"], "lead_id": person["lead"], "body": f"I, {EMAIL}"},
+            {
+                "contact_id": person["contact"],
+                "lead_id": person["lead"],
+                "opportunity_id": person["deal"],
+                "body": f"I, {EMAIL}",
+            },
         ),
     ]
     events = []
@@ -55,6 +67,8 @@ def test_features_know_of_an_erasure_and_no_run_brings_anybody_back(warehouse: W
     warehouse.dbt(*MODELS, now=NOW.isoformat())
     before = said(warehouse, tenant, person)
     assert {"int_leads_changed", "int_contacts_changed", "lead_features", "int_activities_recorded"} <= before
+    champion = "select champion_contact_id from marts.opportunity_features where customer_id = %s"
+    assert warehouse.row(champion, (tenant,)) == {"champion_contact_id": person["contact"]}
 
     marks = Marks(["key"])
     subject = Subject(customer_id=tenant, contacts={person["contact"]: 1}, leads={person["lead"]: 1}, emails={EMAIL})
@@ -76,6 +90,7 @@ def test_features_know_of_an_erasure_and_no_run_brings_anybody_back(warehouse: W
         assert said(warehouse, tenant, person) <= {"int_leads_changed", "int_contacts_changed"} | RECORDS | DEALS
         leads = warehouse.rows("select lead_id from marts.lead_features where customer_id = %s", (tenant,))
         assert [row["lead_id"] for row in leads] == [person["other"]]
+        assert warehouse.row(champion, (tenant,)) == {"champion_contact_id": None}
         assert texts(warehouse, tenant, (EMAIL, "tweety")) == set()
     assert texts(warehouse, control, (EMAIL,)) >= {"int_leads_changed", "int_contacts_changed"}
 

@@ -80,7 +80,8 @@ def test_figures_are_of_entities_from_the_first_time_they_showed_it() -> None:
     row = count({"opportunity": past}, (GOOD,)).row(0, named=True)
     assert (row["n"], row["hits"]) == (3, 2), "o1 from day 7, o2, o4"
     # at day 0 of four two did not show it, one of which was lost; at day 7 one of two, which was won; at 14 nobody else
-    alike = {"o1": (1 / 2) / 2, "o2": 2 / 4, "o4": 2 / 4}
+    entities_of_rows = 3 / 4
+    alike = {name: share * entities_of_rows for name, share in {"o1": 1 / 2, "o2": 2 / 4, "o4": 2 / 4}.items()}
     assert row["votes"] == pytest.approx(sum(alike.values()))
     assert row["votes_right"] == pytest.approx(alike["o1"] + alike["o4"])
     won = {"o1": (1 + 0.5) / 2, "o2": (1 + 0.5) / 3, "o4": (1 + 0.5) / 3}
