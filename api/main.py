@@ -28,6 +28,7 @@ from api.modules.contacts.routes import router as contacts
 from api.modules.custom_fields.routes import router as custom_fields
 from api.modules.decisions.routes import of_recommendations as recommendation_decisions
 from api.modules.decisions.routes import router as decisions
+from api.modules.detectors.routes import router as detectors
 from api.modules.duplicates.routes import router as duplicates
 from api.modules.emails.routes import router as emails
 from api.modules.events.routes import router as events
@@ -113,6 +114,7 @@ AREAS = (
     models,
     decisions,
     recommendation_decisions,
+    detectors,
 )
 
 

@@ -54,6 +54,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "intent:act": WORKERS,
     "intent:seen": EVERYONE,
     "intent:refresh": WORKERS,
+    "detectors:write": MANAGERS,
     "models:read": EVERYONE,
     "models:promote": MANAGERS,
     "webhooks:read": MANAGERS,

@@ -40,6 +40,15 @@ class Thresholds:
     ready_intent_points: float = 80
     untouched_days: float = 1
     missing_fields: float = 3
+    champion_ratio: float = 1.5
+    champion_floor: float = 7
+    champion_touches: float = 2
+    champion_left_days: float = 60
+    newcomer_days: float = 14
+    executive_days: float = 14
+    committee_ratio: float = 1.5
+    committee_floor: float = 3
+    account_change: float = 0.2
     adoption: float = 0.1  # share of a tenant's entities that record a thing before its absence means anything
 
     def overridden(self, values: Mapping[str, float]) -> "Thresholds":
@@ -48,3 +57,11 @@ class Thresholds:
 
 
 NAMES = tuple(field.name for field in fields(Thresholds))
+ONE_LINE = ("slips", "slip_days", "pulled_in_days", "amount_change", "account_change", "adoption")
+"""Names with one value for all stages: streams know no stage, and find what the batch pass finds."""
+
+
+def parted(key: str) -> tuple[str, str]:
+    """Name and stage of a key of the settings: `dark_days` (the stage is empty: all of them), `dark_days@proposal`."""
+    name, _, stage = key.partition("@")
+    return name, stage

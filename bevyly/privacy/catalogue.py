@@ -73,6 +73,9 @@ STORES: tuple[Store, ...] = (
     Store(table="enrichments", about=("t.entity_id",), texts=("fields", "error")),
     Store(table="model_versions", nothing="figures over many"),
     Store(table="model_monitors", nothing="figures over many"),
+    Store(table="detector_standings", nothing="figures over many"),
+    Store(table="detector_lines", nothing="figures over many"),
+    Store(table="detector_overrides", nothing="what became of detectors, and by which login"),
     Store(table="display_changes", nothing="what became of models, and by which login"),
     Store(table="score_readiness", nothing="figures over many"),
     # the decision log
@@ -283,7 +286,8 @@ def warehouse(table: str, columns: Iterable[str]) -> Store:
     known = set(columns)
     grains = {column for word, column in _GRAINS if word in table.partition(".")[2]} | {"entity_id", "survivor_id"}
     about = sorted(grains & known)
-    cut = sorted({"contact_id", "lead_id", "contact_ids"} & known - set(about))
+    persons = {name for name in known if name == "lead_id" or name.endswith(("contact_id", "contact_ids"))}
+    cut = sorted(persons - set(about))
     ids = tuple(name for name in sorted(known) if name.endswith(("_id", "_ids")) or name == "customer_id")
     return Store(
         table=table,

@@ -42,13 +42,14 @@ def change(connection: Connection, place: Place, parameters: Parameters, *, only
         return
     if store.becomes:
         _set(connection, place, store.becomes, f"{place.about} and {only}", parameters)
-    if store.cut:
-        cuts = {column: place.without_ids(column) for column in store.cut}
-        _set(connection, place, cuts, f"t.customer_id = %(tenant)s and {place.cutting} and {only}", parameters)
+    # what is redacted is found by ids that are cut then
     if place.texts and not store.whole:
         redacted = {column: place.redacted(column) for column in place.texts} | dict(store.bump)
         stays = f"({place.about}) is not true" if _goes(place) else "true"
         _set(connection, place, redacted, f"{stays} and {place.seen} and {place.redactable} and {only}", parameters)
+    if store.cut:
+        cuts = {column: place.without_ids(column) for column in store.cut}
+        _set(connection, place, cuts, f"t.customer_id = %(tenant)s and {place.cutting} and {only}", parameters)
 
 
 def _count(connection: Connection, place: Place, parameters: Parameters) -> int:

@@ -15,6 +15,16 @@
         union all
 
         select
+            answers.customer_id,
+            answers.account_id,
+            answers.recorded_at as changed_from
+        from {{ ref('int_accounts_enriched') }} as answers
+        cross join seen
+        where {{ is_unseen('answers', 'seen') }} and seen.run_id > 0
+
+        union all
+
+        select
             account_links.customer_id,
             account_links.account_id,
             contact_changes.recorded_at as changed_from

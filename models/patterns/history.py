@@ -8,7 +8,8 @@ from datetime import datetime
 import polars as pl
 
 from models.signals.detect import flags
-from models.signals.frames import Frames
+from models.signals.frames import Frames, with_optional
+from models.signals.outcomes import with_outcomes
 
 
 def history(
@@ -27,13 +28,6 @@ def history(
     if frame is None:
         return pl.DataFrame()
     found = flags(snapshots, entity_type, known_habits=known_habits)
-    mart = frame.rename({f"{entity_type}_id": "entity_id"})
-    decided = outcomes.filter(pl.col("outcome").is_in(["won", "lost"]) & (pl.col("decided_at") <= as_of)).select(
-        "customer_id",
-        pl.col(f"{entity_type}_id").alias("entity_id"),
-        (pl.col("outcome") == "won").alias("won"),
-        "decided_at",
-    )
+    mart = with_optional(frame).rename({f"{entity_type}_id": "entity_id"})
     rows = found.join(mart, on=["customer_id", "entity_id", "as_of"], how="left", maintain_order="left")
-    rows = rows.join(decided, on=["customer_id", "entity_id"], how="inner", maintain_order="left")
-    return rows.filter(pl.col("as_of") < pl.col("decided_at"))
+    return with_outcomes(rows, outcomes, entity_type, as_of=as_of)

@@ -6,10 +6,10 @@ Belongs here: rates over history. An entity counts once, however many snapshots 
 import polars as pl
 
 from models.patterns.rules import Rule
+from models.signals.outcomes import wilson
 
 MIN_SUPPORT = 20
 MIN_LIFT_DISCOVERED = 1.05  # many combinations are tried; a named one had a reason before it was measured
-Z = 1.645  # 90 % intervals
 # Without history: a coin that may lean either way, and says so.
 PRIOR = {"confidence": 0.5, "confidence_low": 0.2, "confidence_high": 0.8}
 
@@ -23,14 +23,6 @@ LEARNED_SCHEMA: dict[str, pl.DataType] = {
     "lift": pl.Float64(),
     "kept": pl.Boolean(),
 }
-
-
-def wilson(hits: pl.Expr, total: pl.Expr, *, upper: bool) -> pl.Expr:
-    """One end of the Wilson score interval of `hits` out of `total`."""
-    share = hits / total
-    middle = share + Z**2 / (2 * total)
-    half = Z * ((share * (1 - share) + Z**2 / (4 * total)) / total).sqrt()
-    return ((middle + half if upper else middle - half) / (1 + Z**2 / total)).clip(0.0, 1.0)
 
 
 def measure(past: pl.DataFrame, rule: Rule) -> pl.DataFrame:

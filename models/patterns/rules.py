@@ -58,11 +58,21 @@ NAMED: tuple[Rule, ...] = (
         title="Sliding away quietly: no answers, and no movement",
     ),
     Rule(
+        pattern_type="champion_risk",
+        entity_type=OPPORTUNITY,
+        polarity="-",
+        groups=(
+            ("champion_left", "champion_unresponsive"),
+            ("single_threaded", "missing_power", "deal_stalled", "no_next_step", "engagement_drop", *_DATES),
+        ),
+        title="Whoever speaks for us there is gone or silent, and nothing makes up for it",
+    ),
+    Rule(
         pattern_type="late_stage_fragile",
         entity_type=OPPORTUNITY,
         polarity="-",
-        groups=(("single_threaded",), ("no_next_step", "engagement_drop", *_DATES)),
-        title="Late and fragile: one person, and something else is missing",
+        groups=(("single_threaded", "missing_power"), ("no_next_step", "engagement_drop", *_DATES)),
+        title="Late and fragile: the right people are missing, and something else is",
         where=pl.col("stage").is_in(["proposal", "negotiation"]),
     ),
     Rule(
@@ -76,7 +86,7 @@ NAMED: tuple[Rule, ...] = (
         pattern_type="committee_forming",
         entity_type=OPPORTUNITY,
         polarity="+",
-        groups=(_AWAKE,),
+        groups=(("committee_surge", "new_stakeholder"), (*_AWAKE, "executive_engaged")),
         title="More people on their side are taking part",
         where=pl.col("contacts_engaged_30d") >= 3,
     ),

@@ -15,7 +15,6 @@ ADVANCE, HYGIENE, RELEASE = "advance", "hygiene", "release"
 # How an action is valued: through the chance to win, through a truer forecast, through attention set free.
 BY_EFFECT, BY_HYGIENE, BY_ATTENTION = "effect", "hygiene", "attention"
 
-_yes = pl.lit(value=True)
 _touched_lately = pl.col("days_since_last_outbound") <= 2
 
 
@@ -54,14 +53,16 @@ ACTIONS: tuple[Action, ...] = (
         entity_types=(OPPORTUNITY, LEAD),
         signals=(
             "ghosted",
+            "champion_unresponsive",
             "lead_untouched",
             "high_intent_action",
             "lead_ready",
+            "account_event",
             "engagement_drop",
             "deal_stalled",
             "going_dark",
         ),
-        patterns=("hot_lead_neglected", "silent_slide", "warm_return", "cluster-"),
+        patterns=("hot_lead_neglected", "silent_slide", "champion_risk", "warm_return", "cluster-"),
         possible=pl.col("calls_7d").fill_null(0.0) < 4,
         done=pl.coalesce("days_since_last_call", pl.when(pl.col("calls_7d") > 0).then("days_since_last_outbound")) <= 2,
         counters=("calls_total",),
@@ -74,7 +75,10 @@ ACTIONS: tuple[Action, ...] = (
         action_type="draft_email",
         label="Write an email",
         entity_types=(OPPORTUNITY, LEAD),
-        signals=("ghosted", "going_dark", "engagement_drop", "lead_untouched", "lead_ready", "deal_stalled"),
+        signals=(
+            *("ghosted", "champion_unresponsive", "going_dark", "engagement_drop", "new_stakeholder"),
+            *("lead_untouched", "lead_ready", "deal_stalled"),
+        ),
         patterns=("silent_slide", "hot_lead_neglected", "cluster-"),
         possible=pl.coalesce("contact_email", "contact_id").is_not_null(),
         done=(pl.col("outbound_7d") - pl.col("calls_7d").fill_null(0.0) > 0) & _touched_lately,
@@ -88,7 +92,10 @@ ACTIONS: tuple[Action, ...] = (
         action_type="book_meeting",
         label="Book a meeting",
         entity_types=(OPPORTUNITY,),
-        signals=("high_intent_action", "engagement_surge", "deal_stalled", "no_next_step"),
+        signals=(
+            *("high_intent_action", "executive_engaged", "committee_surge", "new_stakeholder", "engagement_surge"),
+            *("deal_stalled", "no_next_step"),
+        ),
         patterns=("committee_forming", "warm_return"),
         possible=(pl.col("records_meetings") >= 0.1) & (pl.col("has_next_step").fill_null(0.0) == 0),
         done=pl.col("next_step_in_days") <= 14,
@@ -102,8 +109,8 @@ ACTIONS: tuple[Action, ...] = (
         action_type="add_contact",
         label="Bring in a second person",
         entity_types=(OPPORTUNITY,),
-        signals=("single_threaded",),
-        patterns=("late_stage_fragile",),
+        signals=("champion_left", "champion_unresponsive", "missing_power", "single_threaded"),
+        patterns=("champion_risk", "late_stage_fragile"),
         counters=("contacts_total", "contacts_engaged_30d"),
         payload={"account_id": pl.col("account_id")},
         minutes=20,
@@ -113,8 +120,8 @@ ACTIONS: tuple[Action, ...] = (
         action_type="involve_executive",
         label="Involve an executive",
         entity_types=(OPPORTUNITY,),
-        signals=("single_threaded", "deal_stalled", "close_date_slipped"),
-        patterns=("late_stage_fragile", "forecast_fiction"),
+        signals=("missing_power", "champion_left", "single_threaded", "deal_stalled", "close_date_slipped"),
+        patterns=("champion_risk", "late_stage_fragile", "forecast_fiction"),
         possible=(pl.col("records_several_contacts") >= 0.1)
         & pl.col("stage").is_in(["proposal", "negotiation"])
         & (pl.col("value_minor") >= 2 * pl.col("median_won_minor")),
@@ -127,7 +134,10 @@ ACTIONS: tuple[Action, ...] = (
         action_type="set_next_step",
         label="Agree the next step",
         entity_types=(OPPORTUNITY, LEAD),
-        signals=("high_intent_action", "no_next_step", "engagement_surge", "deal_stalled"),
+        signals=(
+            *("high_intent_action", "executive_engaged", "committee_surge", "new_stakeholder", "no_next_step"),
+            *("engagement_surge", "deal_stalled"),
+        ),
         patterns=("committee_forming", "forecast_fiction"),
         possible=pl.col("has_next_step").fill_null(0.0) == 0,
         done=pl.col("has_next_step") > 0,
@@ -141,13 +151,13 @@ ACTIONS: tuple[Action, ...] = (
         action_type="convert_or_create_opportunity",
         label="Turn into an opportunity",
         entity_types=(LEAD, ACCOUNT),
-        signals=("lead_ready", "high_intent_action"),
+        signals=("lead_ready", "high_intent_action", "past_champion_new_company", "account_event"),
         patterns=("in_market_no_deal", "expansion_window"),
         possible=pl.when(pl.col("entity_type") == LEAD)
         .then(
             pl.col("opportunity_id").is_null() & (pl.col("outbound_total") > 0) & (pl.col("status") != "disqualified")
         )
-        .otherwise(_yes),
+        .otherwise(pl.col("account_change").fill_null(0.0) >= 0),
         counters=("open_opportunities",),
         payload={"account_id": pl.col("account_id"), "contact_id": _person},
         minutes=15,

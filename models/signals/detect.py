@@ -31,6 +31,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "expires_at": pl.Datetime("us", "UTC"),
 }
 
+WEIGHTS: dict[str, pl.DataType] = {"customer_id": pl.String(), "signal_type": pl.String(), "weight": pl.Float64()}
+
 
 def detect(frames: Frames, *, as_of: datetime, known_habits: pl.DataFrame | None = None) -> pl.DataFrame:
     """All signals that hold in `frames`, in a stable order. Rows later than `as_of` are not read.
@@ -47,7 +49,8 @@ def detect(frames: Frames, *, as_of: datetime, known_habits: pl.DataFrame | None
             found += [_rows(frame, detector) for detector in detectors_of(entity_type)]
     if not found:
         return pl.DataFrame(schema=SCHEMA)
-    return pl.concat(found).sort("customer_id", "entity_type", "entity_id", "signal_type")
+    rows = _with_severity(pl.concat(found), frames.weights)
+    return rows.sort("customer_id", "entity_type", "entity_id", "signal_type")
 
 
 def flags(frames: Frames, entity_type: str, *, known_habits: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -57,10 +60,11 @@ def flags(frames: Frames, entity_type: str, *, known_habits: pl.DataFrame | None
     if frame is None:
         keys = {"customer_id": pl.String(), "entity_id": pl.String(), "as_of": SCHEMA["seen_at"]}
         return pl.DataFrame(schema=keys | {d.signal_type: pl.Boolean() for d in detectors})
-    return frame.select("customer_id", "entity_id", "as_of", *(_holds(d).alias(d.signal_type) for d in detectors))
+    return frame.select("customer_id", "entity_id", "as_of", *(holds(d).alias(d.signal_type) for d in detectors))
 
 
-def _holds(detector: Detector) -> pl.Expr:
+def holds(detector: Detector) -> pl.Expr:
+    """True on the rows of a prepared frame on which `detector` is raised; never null."""
     condition = detector.condition
     if detector.records is not None:
         condition = condition & (pl.col(f"records_{detector.records}").fill_null(0.0) >= t("adoption"))
@@ -72,13 +76,13 @@ def _rows(frame: pl.DataFrame, detector: Detector) -> pl.DataFrame:
     anchor = detector.anchor.fill_null("start")
     key = pl.format(f"{detector.signal_type}:{{}}:{{}}:{{}}", "entity_type", "entity_id", anchor)
     seen_at = pl.col("as_of").dt.cast_time_unit("us")
-    return _with_data(frame.filter(_holds(detector)), detector).select(
+    return _with_data(frame.filter(holds(detector)), detector).select(
         "customer_id",
         "entity_type",
         "entity_id",
         pl.lit(detector.signal_type).alias("signal_type"),
         polarity.alias("polarity"),
-        _severity(detector.strength, polarity).alias("severity"),
+        pl.lit(None, dtype=pl.String).alias("severity"),
         detector.strength.cast(pl.Float64).fill_nan(1.0).clip(0.0, 99.0).round(4).alias("strength"),
         detector.title.alias("title"),
         pl.struct(cs.starts_with("data_").name.replace("^data_", "")).struct.json_encode().alias("data"),
@@ -108,14 +112,20 @@ def _with_data(found: pl.DataFrame, detector: Detector) -> pl.DataFrame:
     return found.with_columns((cs.starts_with("data_") & cs.float()).round(2))
 
 
-def _severity(strength: pl.Expr, polarity: pl.Expr) -> pl.Expr:
-    """From the effect size: at the line low, half again medium, twice high, three times critical (bad news only)."""
-    return (
-        pl.when((strength >= 3) & (polarity == "-"))
+def _with_severity(found: pl.DataFrame, weights: pl.DataFrame | None) -> pl.DataFrame:
+    """How far beyond the line, times how much the detector has meant for the tenant: `weights` has customer_id,
+    signal_type, weight, 1 where nothing is known yet. From 1.5 on medium, from 2 high, from 3 critical (bad news only).
+    """
+    known = pl.DataFrame(schema=WEIGHTS) if weights is None else weights.select(list(WEIGHTS))
+    found = found.join(known, on=["customer_id", "signal_type"], how="left", maintain_order="left")
+    effect = pl.col("strength") * pl.col("weight").fill_null(1.0)
+    severity = (
+        pl.when((effect >= 3) & (pl.col("polarity") == "-"))
         .then(pl.lit("critical"))
-        .when(strength >= 2)
+        .when(effect >= 2)
         .then(pl.lit("high"))
-        .when(strength >= 1.5)
+        .when(effect >= 1.5)
         .then(pl.lit("medium"))
         .otherwise(pl.lit("low"))
     )
+    return found.with_columns(severity.alias("severity")).drop("weight")

@@ -18,9 +18,16 @@ class Detector:
     `strength` is the effect size: 1 exactly at the line, 2 twice as far. `anchor` is the event that began the episode,
     so that a stream and the batch pass give one row. `since_days` says how long the state has lasted.
     `records` names a `records_*` share of the tenant's profile: below the adoption threshold the rule is silent.
+
+    `definition`, `closes` and `needs` are for people: when it is raised, what ends it, what must be recorded. `learns`
+    names the threshold that a tenant's outcomes may move (see `lines`). `predicts`: whether it says something about
+    the outcome, and is judged by it; what only says that a record is incomplete is not (see `scoreboard`).
     """
 
     signal_type: str
+    definition: str
+    closes: str
+    needs: str
     entity_types: tuple[str, ...]
     polarity: str | pl.Expr
     condition: pl.Expr
@@ -32,6 +39,8 @@ class Detector:
     lives_days: float = 14
     data: Mapping[str, pl.Expr] = field(default_factory=dict)
     records: str | None = None
+    learns: str | None = None
+    predicts: bool = True
     version: str = "1"
 
 

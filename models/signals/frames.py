@@ -13,6 +13,7 @@ from models.signals.thresholds import with_thresholds
 
 HABITS: dict[str, tuple[str, pl.Expr]] = {
     "records_several_contacts": (OPPORTUNITY, pl.col("contacts_total").fill_null(0.0) >= 2),
+    "records_roles": (OPPORTUNITY, pl.col("people_told").fill_null(0.0) >= 1),
     "records_next_steps": (OPPORTUNITY, pl.col("has_next_step").fill_null(0.0) > 0),
     "records_meetings": (OPPORTUNITY, pl.col("meetings_total").fill_null(0.0) > 0),
     "records_owners": (OPPORTUNITY, pl.col("owner_id").is_not_null()),
@@ -22,14 +23,28 @@ HABITS: dict[str, tuple[str, pl.Expr]] = {
     "records_account_facts": (ACCOUNT, pl.col("missing_fields").fill_null(99.0) < 3),
 }
 MIN_LEADS_TO_COMPARE = 20
-# Columns that make rules sharper where a mart has them.
-OPTIONAL = (
-    "median_reply_hours",
-    "days_since_last_call",
-    "days_since_last_proposal",
-    "days_since_last_proposal_reply",
-    "close_date_pulled_in_days",
-)
+# Columns that make rules sharper, or possible, where a mart has them.
+OPTIONAL: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(
+        (
+            *("median_reply_hours", "days_since_last_call", "days_since_last_proposal"),
+            *("days_since_last_proposal_reply", "close_date_pulled_in_days", "close_date_changed_days"),
+            *("champion_silent_days", "champion_outbound_since", "champion_left_days", "newcomer_days"),
+            *("executive_days", "people_told", "power_engaged", "contacts_engaged_14d", "contacts_engaged_before"),
+            *("past_champion_days", "account_change", "account_change_days"),
+        ),
+        pl.Float64,
+    ),
+    **dict.fromkeys(
+        (
+            *("champion_contact_id", "newcomer_contact_id", "executive_contact_id", "past_champion_contact_id"),
+            *("champion_inbound_event_id", "champion_outbound_event_id", "champion_left_event_id"),
+            *("newcomer_event_id", "executive_event_id", "past_champion_event_id", "account_change_event_id"),
+            "account_change_kind",
+        ),
+        pl.String,
+    ),
+}
 _SCORES = {
     "win_probability": ("win", "probability"),
     "conversion_probability": ("conversion", "probability"),
@@ -42,7 +57,9 @@ _SCORES = {
 class Frames:
     """Mart frames by their contract columns, for any number of tenants; an absent one is silent.
 
-    `stage_norms` is marts.stage_norms; `scores` the scores frame (current ones); `thresholds` overrides by tenant.
+    `stage_norms` is marts.stage_norms; `scores` the scores frame (current ones); `thresholds` overrides by tenant;
+    `lines` what was learned instead of the defaults (`lines.LINES`); `weights` how much detectors have meant
+    (`detect.WEIGHTS`).
     """
 
     opportunities: pl.DataFrame | None = None
@@ -51,6 +68,8 @@ class Frames:
     stage_norms: pl.DataFrame | None = None
     scores: pl.DataFrame | None = None
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lines: pl.DataFrame | None = None
+    weights: pl.DataFrame | None = None
 
     def of(self, entity_type: str) -> pl.DataFrame | None:
         """The mart frame of `entity_type`, or nothing where it is absent or empty."""
@@ -76,6 +95,7 @@ def _shares(frames: Frames, entity_type: str) -> pl.DataFrame:
     if frame is None:
         return pl.DataFrame(schema=schema | ({"norm_reply_days": pl.Float64} if reply else {}))
     extra = [(pl.col("median_reply_hours").median() / 24).alias("norm_reply_days")] if reply else []
+    frame = with_optional(frame)
     return frame.group_by("customer_id").agg(*(rule.mean().alias(name) for name, rule in names.items()), *extra)
 
 
@@ -103,7 +123,7 @@ def prepare(frames: Frames, entity_type: str, known_habits: pl.DataFrame | None 
     if entity_type == LEAD:
         # A lead that became an opportunity is told of there.
         frame = frame.filter(pl.col("opportunity_id").is_null())
-    frame = frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(n) for n in OPTIONAL if n not in frame.columns)
+    frame = with_optional(frame)
     frame = frame.with_columns(
         pl.lit(entity_type).alias("entity_type"), pl.col(f"{entity_type}_id").alias("entity_id"), *_aligned(entity_type)
     )
@@ -113,7 +133,14 @@ def prepare(frames: Frames, entity_type: str, known_habits: pl.DataFrame | None 
         frame = _with_scores(frame, frames.scores)
     shared = habits(frames) if known_habits is None else known_habits
     frame = frame.join(shared, on="customer_id", how="left", maintain_order="left")
-    return with_thresholds(frame, frames.thresholds)
+    return with_thresholds(frame, frames.thresholds, frames.lines)
+
+
+def with_optional(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with the optional columns that it lacks, unknown throughout."""
+    return frame.with_columns(
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items() if name not in frame.columns
+    )
 
 
 def _aligned(entity_type: str) -> list[pl.Expr]:

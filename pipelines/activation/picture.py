@@ -17,9 +17,11 @@ from models.ranking.momentum import SCHEMA as MOVES
 from models.ranking.momentum import momentum
 from models.schema import SCORES
 from models.signals.detector import LEAD, OPPORTUNITY
-from models.signals.frames import Frames, habits
+from models.signals.frames import Frames, habits, prepare
+from models.signals.outcomes import with_outcomes
 from pipelines.activation.aftermath import HORIZON, outcomes_of
 from pipelines.repositories.briefing_inputs import tenants, thresholds_of
+from pipelines.repositories.detectors import learned_lines, weights
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import current_scores
 from pipelines.resources import Warehouse
@@ -55,6 +57,7 @@ def take(warehouse: Warehouse, customers: Sequence[str] | None = None) -> Pictur
         known = connection.execute("select id from customers order by id").fetchall()
         chosen = [row[0] for row in known if customers is None or row[0] in customers]
         settings, scores = tenants(connection, chosen), current_scores(connection, chosen)
+        lines, loudness = learned_lines(connection, chosen), weights(connection, chosen)
     frames = Frames(
         opportunities=_mart(warehouse, "opportunity_features", chosen),
         leads=_mart(warehouse, "lead_features", chosen),
@@ -62,18 +65,19 @@ def take(warehouse: Warehouse, customers: Sequence[str] | None = None) -> Pictur
         stage_norms=_mart(warehouse, "stage_norms", chosen),
         scores=scores,
         thresholds=thresholds_of(settings),
+        lines=lines,
+        weights=loudness,
     )
     return Picture(customers=chosen, settings=settings, frames=frames)
 
 
-def past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> dict[str, pl.DataFrame]:
-    """Per entity type: what signals looked like on past snapshots, beside how it ended."""
-    snapshots = Frames(
-        opportunities=_mart(warehouse, "opportunity_snapshots", picture.customers),
-        leads=_mart(warehouse, "lead_snapshots", picture.customers),
-        stage_norms=picture.frames.stage_norms,
-        thresholds=picture.frames.thresholds,
-    )
+def past(
+    warehouse: Warehouse, picture: Picture, *, as_of: datetime, lines: pl.DataFrame | None = None
+) -> dict[str, pl.DataFrame]:
+    """Per entity type: what signals looked like on past snapshots, beside how it ended; with `lines` in place of those
+    that are in use.
+    """
+    snapshots = _snapshots(warehouse, picture, picture.frames.lines if lines is None else lines)
     known = habits(picture.frames)
     return {
         kind: history(snapshots, outcomes(warehouse, kind, picture.customers), kind, as_of=as_of, known_habits=known)
@@ -98,6 +102,28 @@ def moves(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> pl.Data
         past = past.join(came, on=["customer_id", "entity_id", "day"], how="inner", maintain_order="left")
         parts.append(momentum(past, now.rename({f"{kind}_id": "entity_id"}), kind))
     return pl.concat([pl.DataFrame(schema=MOVES), *parts])
+
+
+def prepared_past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> dict[str, pl.DataFrame]:
+    """Per entity type: past snapshots as detectors read them, at the lines of people and defaults, with outcomes."""
+    snapshots = _snapshots(warehouse, picture, None)
+    known = habits(picture.frames)
+    frames = {kind: prepare(snapshots, kind, known) for kind in (OPPORTUNITY, LEAD)}
+    return {
+        kind: with_outcomes(frame, outcomes(warehouse, kind, picture.customers), kind, as_of=as_of)
+        for kind, frame in frames.items()
+        if frame is not None
+    }
+
+
+def _snapshots(warehouse: Warehouse, picture: Picture, lines: pl.DataFrame | None) -> Frames:
+    return Frames(
+        opportunities=_mart(warehouse, "opportunity_snapshots", picture.customers),
+        leads=_mart(warehouse, "lead_snapshots", picture.customers),
+        stage_norms=picture.frames.stage_norms,
+        thresholds=picture.frames.thresholds,
+        lines=lines,
+    )
 
 
 def past_actions(warehouse: Warehouse, shelf: Shelf, picture: Picture, *, as_of: datetime) -> pl.DataFrame:

@@ -1,6 +1,6 @@
-"""The four steps in their order: signals, patterns, recommendations, briefings. Each writes in one transaction.
+"""The five steps in their order: what detectors are worth, signals, patterns, recommendations, briefings.
 
-An identical picture writes nothing new: every step compares with what is stored.
+Each writes in one transaction. An identical picture writes nothing new: every step compares with what is stored.
 """
 
 from datetime import UTC, datetime
@@ -16,10 +16,21 @@ from models.ranking.norms import tenant_norms
 from models.ranking.rank import rank
 from models.signals.detect import detect
 from models.signals.detector import LEAD, OPPORTUNITY
-from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions
+from models.signals.lines import learn_lines
+from models.signals.scoreboard import count
+from models.signals.standing import judge
+from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions, prepared_past
 from pipelines.briefing.compose import compose
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import publish
+from pipelines.repositories.detectors import (
+    feedback,
+    hushed,
+    replace_lines,
+    replace_standings,
+    shared_counts,
+    silenced,
+)
 from pipelines.repositories.offers import keep_offers
 from pipelines.repositories.patterns import open_patterns, pattern_members, replace_patterns
 from pipelines.repositories.recommendations import (
@@ -35,6 +46,24 @@ from pipelines.resources import Warehouse
 from pipelines.scoring.shelf import Shelf
 
 Counts = dict[str, int]
+MUTED = "of a kind that has meant nothing here"
+
+
+def write_standings(warehouse: Warehouse, picture: Picture, *, at: datetime) -> Counts:
+    """Draw each line where outcomes say, count how often each detector was right, and mute what means nothing."""
+    lines = learn_lines(prepared_past(warehouse, picture, as_of=at))
+    counts = count(past(warehouse, picture, as_of=at, lines=lines))
+    customers = picture.customers
+    with warehouse.connect() as connection:
+        standings = judge(
+            counts,
+            feedback(connection, customers, at=at),
+            silenced(connection, customers),
+            shared_counts(connection, customers, counts),
+        )
+        changed = replace_lines(connection, lines, customers=customers, at=at)
+        written = replace_standings(connection, standings, customers=customers, at=at)
+    return written | {"lines": lines.height, "lines_changed": changed, "muted": int(standings["muted"].sum())}
 
 
 def write_signals(warehouse: Warehouse, picture: Picture, *, at: datetime) -> Counts:
@@ -82,7 +111,9 @@ def write_recommendations(
         )
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
         counts["offers"] = keep_offers(connection, ranked.offers)
-    return counts | {"completed": completed}, ranked.left_out
+        unheard = hushed(connection, picture.customers).with_columns(reason=pl.lit(MUTED))
+    left_out = pl.concat([ranked.left_out, unheard.select(ranked.left_out.columns)])
+    return counts | {"completed": completed}, left_out
 
 
 def write_briefings(warehouse: Warehouse, customers: list[str], left_out: pl.DataFrame, *, at: datetime) -> Counts:

@@ -15,7 +15,23 @@ GROUP = "activation"
 
 
 @dg.asset(
-    group_name=GROUP, owners=OWNERS, kinds={"polars", "postgres"}, deps=["scores", "account_features", "stage_norms"]
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"polars", "postgres"},
+    deps=["opportunity_snapshots", "lead_snapshots", "opportunity_outcomes", "lead_outcomes", "stage_norms"],
+)
+def detector_standings(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
+    """How often each detector was right, with which line, and which are muted for it."""
+    started = datetime.now(UTC)
+    counts = steps.write_standings(warehouse, take(warehouse, run_tenants(context)), at=run_instant(context))
+    return dg.MaterializeResult(metadata=seconds_and_rows(counts["written"], started, **counts))
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"polars", "postgres"},
+    deps=["scores", "account_features", "stage_norms", detector_standings],
 )
 def signals(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """Every detector over every undecided entity; what streams found already is the same row."""

@@ -13,7 +13,7 @@ from pipelines.repositories.signals import CLOSED, close_and_tell
 from pipelines.repositories.staging import Connection, rows, stage
 
 # Streams raise these from single events that a pass over states does not see; they end by time or with the deal.
-BY_EVENT = ("amount_changed", "close_date_pulled_in", "close_date_slipped", "high_intent_action")
+BY_EVENT = ("account_event", "amount_changed", "close_date_pulled_in", "close_date_slipped", "high_intent_action")
 
 OPEN_SCHEMA = {
     **dict.fromkeys(
@@ -52,8 +52,11 @@ _OPEN = """
 select customer_id, id, entity_type, entity_id, signal_type, polarity, severity, title, data::text, strength::float8,
        array(select jsonb_array_elements_text(evidence)), dedupe_key, detector_version,
        first_seen_at, last_seen_at, expires_at
-from signals
+from signals s
 where customer_id = any(%(customers)s) and closed_at is null
+  and not exists (
+    select from muted_detectors m where m.customer_id = s.customer_id and m.signal_type = s.signal_type
+  )
 order by customer_id, entity_type, entity_id, signal_type, dedupe_key
 """
 _KEY = {"customer_id": "varchar(36)", "entity_type": "varchar(50)", "entity_id": "varchar(36)"}
@@ -80,5 +83,7 @@ def close_missing(
 
 
 def open_signals(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
-    """All open signals of `customers`, whoever found them, in the columns of the signals frame and with their id."""
+    """All open signals of `customers` that are heard, whoever found them, in the columns of the signals frame and with
+    their id; those of muted detectors are not among them.
+    """
     return rows(connection, _OPEN, {"customers": list(customers)}, OPEN_SCHEMA)

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from bevyly.ids import new_id
 from pipelines.repositories.announcements import signal_closed, signal_raised, tell
+from pipelines.repositories.detectors import muted
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SignalRows = pl.DataFrame | Sequence[Mapping[str, Any]]
@@ -87,13 +88,25 @@ from unnest(%s::varchar[], %s::varchar[], %s::varchar[]) as wanted (customer_id,
 left join opportunities o
   on wanted.entity_type = 'opportunity' and o.customer_id = wanted.customer_id and o.id = wanted.entity_id
 left join leads l on wanted.entity_type = 'lead' and l.customer_id = wanted.customer_id and l.id = wanted.entity_id
+left join accounts a
+  on wanted.entity_type = 'account' and a.customer_id = wanted.customer_id and a.id = wanted.entity_id
 where (o.status = 'open' and o.deleted_at is null)
   or (l.status in ('new', 'working', 'qualified') and l.deleted_at is null)
+  or (
+    a.deleted_at is null and a.id is not null
+    and not exists (
+      select from opportunities d
+      where d.customer_id = a.customer_id and d.account_id = a.id and d.status = 'open' and d.deleted_at is null
+    )
+  )
 """
 
 
 def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str, at: datetime) -> int:
-    """Write `signals` (columns of the signals frame); `at` stands in for a missing `seen_at`. How many rows changed."""
+    """Write `signals` (columns of the signals frame); `at` stands in for a missing `seen_at`. How many rows changed.
+
+    What a muted detector found is stored like the rest, and announced to nobody.
+    """
     rows = signals.to_dicts() if isinstance(signals, pl.DataFrame) else signals
     if not rows:
         return 0
@@ -102,6 +115,8 @@ def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str
     with connection.cursor(row_factory=dict_row) as cursor:
         written = cursor.execute(_UPSERT.encode(), parameters).fetchall()
     raised = [row for row in written if row.pop("is_raised")]
+    unheard = muted(connection, {row["customer_id"] for row in raised})
+    raised = [row for row in raised if (row["customer_id"], row["signal_type"]) not in unheard]
     tell(connection, (signal_raised(row, at=row["last_seen_at"]) for row in raised))
     return len(written)
 
@@ -126,7 +141,7 @@ def close_and_tell(connection: Connection, statement: str, parameters: Mapping[s
 
 
 def undecided(connection: Connection, entities: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
-    """Those of `entities` (customer, type, id) that are open opportunities or undecided leads."""
+    """Those of `entities` (customer, type, id) that are open deals, undecided leads or accounts without such deals."""
     wanted = sorted(set(entities))
     if not wanted:
         return set()

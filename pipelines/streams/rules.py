@@ -11,13 +11,15 @@ from typing import Any, TypedDict
 from bevyly.events.envelope import Event, Instant
 from bevyly.intent.thresholds import Thresholds
 from models.signals.detector import dedupe_key
+from pipelines.repositories.detectors import Ear
 
 VERSION = "1"
 LIVES_DAYS = 14
 INTENT_LIVES_DAYS = 7
 # what a batch pass gives an action of the same day
 INTENT_STRENGTH = 2.0
-DEFAULTS = Thresholds()
+NEWS_LIVE_DAYS = 30
+UNTAUGHT = Ear()
 
 
 class Finding(TypedDict):
@@ -53,9 +55,13 @@ class Closing(TypedDict):
 FindingRule = Callable[[Event, Thresholds], Iterator[Finding]]
 
 
-def find(event: Event, line: Thresholds = DEFAULTS) -> list[Finding]:
-    """Signals that `event` shows by itself, where the tenant draws its line."""
-    return [finding for rule in _FIND.get(event.type, ()) for finding in rule(event, line)]
+def find(event: Event, ear: Ear = UNTAUGHT) -> list[Finding]:
+    """Signals that `event` shows by itself, where the tenant draws its line, as loud as they have been worth."""
+    found = [finding for rule in _FIND.get(event.type, ()) for finding in rule(event, ear.line)]
+    for one in found:
+        weight = ear.weights.get(one["signal_type"], 1.0)
+        one["severity"] = severity(one["strength"] * weight, one["polarity"])
+    return found
 
 
 def close(event: Event) -> list[Closing]:
@@ -88,7 +94,7 @@ def _finding(
         entity_id=entity[1],
         signal_type=signal_type,
         polarity=polarity,
-        severity=severity(strength, polarity),
+        severity="low",
         strength=strength,
         title=title,
         data=data,
@@ -166,6 +172,33 @@ def _amount_changed(event: Event, line: Thresholds) -> Iterator[Finding]:
             strength=abs(change) / line.amount_change,
             title=f"Amount changed by {change:+.0%}",
             data={"change": round(change, 2), "changes": 1},
+        )
+
+
+def _company_changed(event: Event, line: Thresholds) -> Iterator[Finding]:
+    """Of several sizes in one event the one that changed most, as the batch pass tells it."""
+    before, after = event.data["before"], event.data["after"]
+    sizes = {"headcount": "employee_count", "revenue": "annual_revenue_minor"}
+    changes = {
+        kind: after[name] / before[name] - 1
+        for kind, name in sizes.items()
+        if (before.get(name) or 0) > 0 and (after.get(name) or 0) > 0
+    }
+    if not changes:
+        return
+    kind = max(changes, key=lambda one: abs(changes[one]))
+    change = round(changes[kind], 6)
+    if abs(change) >= line.account_change:
+        yield _finding(
+            event,
+            ("account", event.data["account_id"]),
+            "account_event",
+            polarity="+" if change > 0 else "-",
+            strength=abs(change) / line.account_change,
+            title=f"The company is {'growing' if change > 0 else 'shrinking'}: {kind} "
+            f"{'up' if change > 0 else 'down'} {abs(change) * 100:.0f} %",
+            data={"kind": kind, "change": round(change, 2)},
+            lives_days=NEWS_LIVE_DAYS,
         )
 
 
@@ -269,13 +302,14 @@ _ACTIVITIES = (
 
 # A click is not among them: mail scanners click on everything.
 _FIND: dict[str, tuple[FindingRule, ...]] = {
+    "account.updated": (_company_changed,),
     "opportunity.updated": (_close_date_moved, _amount_changed),
     "proposal.replied": (_intent("Answered the offer", leads=True),),
     "form.submitted": (_intent("Sent a form while the deal is open", leads=False),),
     "meeting.scheduled": (_intent("Asked for a meeting", leads=True),),
 }
-HAVE_A_LINE = frozenset({"opportunity.updated"})
-"""Events whose rules compare with a threshold."""
+SHOW_SOMETHING = frozenset(_FIND)
+"""Types of events that may show something by themselves."""
 _CLOSE: dict[str, tuple[Callable[[Event], Iterator[Closing]], ...]] = {
     **dict.fromkeys(_ACTIVITIES, (_contact_was_made,)),
     "meeting.scheduled": (_contact_was_made, _next_step_planned),

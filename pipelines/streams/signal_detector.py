@@ -13,9 +13,9 @@ from bevyly.clock import Clock, SystemClock
 from bevyly.events.envelope import Event
 from bevyly.settings import Settings
 from pipelines.process import serve
+from pipelines.repositories.detectors import Ear, ears
 from pipelines.repositories.signals import close_signals, undecided, upsert_signals
-from pipelines.repositories.thresholds import lines
-from pipelines.streams.rules import DEFAULTS, HAVE_A_LINE, close, find
+from pipelines.streams.rules import SHOW_SOMETHING, close, find
 from pipelines.streams.runner import Stream
 
 NAME = "signal-detector"
@@ -29,8 +29,8 @@ class SignalDetector:
         self._clock = clock
 
     def __call__(self, connection: psycopg.Connection[tuple[Any, ...]], events: Sequence[Event]) -> None:
-        drawn = lines(connection, {event.tenant_id for event in events if event.type in HAVE_A_LINE})
-        found = [finding for event in events for finding in find(event, drawn.get(event.tenant_id, DEFAULTS))]
+        known = ears(connection, {event.tenant_id for event in events if event.type in SHOW_SOMETHING})
+        found = [finding for event in events for finding in find(event, known.get(event.tenant_id, Ear()))]
         entities = {(one["customer_id"], one["entity_type"], one["entity_id"]) for one in found}
         still_open = undecided(connection, entities)
         current = [one for one in found if (one["customer_id"], one["entity_type"], one["entity_id"]) in still_open]

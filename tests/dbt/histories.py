@@ -19,6 +19,9 @@ ACTIVITIES = (
 )
 STAGES = ("qualification", "proposal", "negotiation", "won", "lost")
 INDUSTRIES = ("tools", "food", "law", None)
+ROLES = ("champion", "Decision maker", "user", "", None)
+SENIORITIES = ("c_suite", "VP", "manager", None)
+TITLES = ("Chief Buyer", "Vice President, Tools", "Clerk", 7, None)
 MALFORMED = ("", "next week", "2026-02-30", "12,5", "1e400", {"a": 1}, [1], True)
 
 
@@ -109,21 +112,38 @@ class History:
         self._add("account.created", account_id, at, {"account_id": account_id} | fields)
         for _ in range(self.random.randrange(3)):
             after = {"employee_count": self._maybe_malformed(self.random.randrange(500)), "custom": {"tier": 2}}
-            self._add(
-                "account.updated",
-                account_id,
-                self._instant(0.2, 1),
-                {"account_id": account_id, "before": {}, "after": after},
-            )
+            before = {"employee_count": self._maybe_malformed(self.random.randrange(500))}
+            change = {"account_id": account_id, "before": before, "after": after}
+            self._add("account.updated", account_id, self._instant(0.2, 1), change)
+        for _ in range(self.random.randrange(4)):
+            self._enrichment(account_id)
         return account_id
+
+    def _enrichment(self, account_id: str) -> None:
+        answer = {
+            "entity_type": "account",
+            "entity_id": account_id,
+            "provider": self.random.choice(("apollo", "other")),
+        }
+        sizes = {"employee_count": self._maybe_malformed(self.random.randrange(300)), "annual_revenue_minor": 10**8}
+        status = self.random.choice(("matched", "matched", "not_found"))
+        told = answer | {"status": status, "fields": sizes if status == "matched" else {}, "credits": 1}
+        self._add("enrichment.completed", self._id(), self._instant(0.1, 1), told)
 
     def _contact(self, account_ids: list[str]) -> str:
         contact_id = self._id()
         created = {"contact_id": contact_id, "account_id": self.random.choice(account_ids)}
-        self._add("contact.created", contact_id, self._instant(0, 0.3), created)
-        if self.random.random() < 0.4:
-            moved = {"contact_id": contact_id, "before": {}, "after": {"account_id": self.random.choice(account_ids)}}
-            self._add("contact.updated", contact_id, self._instant(0.3, 1), moved)
+        known = {"role": self.random.choice(ROLES), "seniority": self.random.choice(SENIORITIES)}
+        self._add("contact.created", contact_id, self._instant(0, 0.3), created | known)
+        while self.random.random() < 0.4:
+            possible = {
+                "account_id": self.random.choice([*account_ids, None]),
+                "role": self.random.choice(ROLES),
+                "title": self.random.choice(TITLES),
+            }
+            after = {name: possible[name] for name in self.random.sample(sorted(possible), 2)}
+            changed = {"contact_id": contact_id, "before": {}, "after": after}
+            self._add("contact.updated", contact_id, self._instant(0.3, 1), changed)
         return contact_id
 
     def _lead(

@@ -13,7 +13,14 @@ from tests.dbt.warehouse import Event, Warehouse
 BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NOW = BEGAN + timedelta(days=10)
 EMAIL, NAME = "canary@nest.example", "Tweety Bird"
-MODELS = ("run", "--select", "+lead_features", "+int_activities_linked", "+int_contacts_changed")
+MODELS = (
+    "run",
+    "--select",
+    "+lead_features",
+    "+int_activities_linked",
+    "+int_contacts_changed",
+    "+opportunity_features",
+)
 TEXTS = """
 select format('%%I.%%I', n.nspname, c.relname), c.relname, string_agg(format('%%I::text', a.attname), ', ')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -35,7 +42,12 @@ def history(tenant: str, person: dict[str, str]) -> list[Event]:
         (
             "email.received",
             "email",
-            {"contact_id": person["contact"], "lead_id": person["lead"], "body": f"I, {EMAIL}"},
+            {
+                "contact_id": person["contact"],
+                "lead_id": person["lead"],
+                "opportunity_id": person["deal"],
+                "body": f"I, {EMAIL}",
+            },
         ),
     ]
     events = []
@@ -55,6 +67,8 @@ def test_features_know_of_an_erasure_and_no_run_brings_anybody_back(warehouse: W
     warehouse.dbt(*MODELS, now=NOW.isoformat())
     before = said(warehouse, tenant, person)
     assert {"int_leads_changed", "int_contacts_changed", "lead_features", "int_activities_recorded"} <= before
+    champion = "select champion_contact_id from marts.opportunity_features where customer_id = %s"
+    assert warehouse.row(champion, (tenant,)) == {"champion_contact_id": person["contact"]}
 
     marks = Marks(["key"])
     subject = Subject(customer_id=tenant, contacts={person["contact"]: 1}, leads={person["lead"]: 1}, emails={EMAIL})
@@ -73,15 +87,20 @@ def test_features_know_of_an_erasure_and_no_run_brings_anybody_back(warehouse: W
     )
     for arguments in ((), ("--full-refresh",)):
         warehouse.dbt(*MODELS, *arguments, now=(NOW + timedelta(days=1)).isoformat())
-        assert said(warehouse, tenant, person) <= {"int_leads_changed", "int_contacts_changed"} | RECORDS | DEALS
+        assert (
+            said(warehouse, tenant, person) <= {"int_leads_changed", "int_contacts_changed"} | RECORDS | DEALS | MARTS
+        )
         leads = warehouse.rows("select lead_id from marts.lead_features where customer_id = %s", (tenant,))
         assert [row["lead_id"] for row in leads] == [person["other"]]
+        assert warehouse.row(champion, (tenant,)) == {"champion_contact_id": None}
         assert texts(warehouse, tenant, (EMAIL, "tweety")) == set()
     assert texts(warehouse, control, (EMAIL,)) >= {"int_leads_changed", "int_contacts_changed"}
 
 
 DEALS = {"int_opportunities_changed"}
 """The deal stays, and with it the id of a contact that is no more."""
+MARTS = {"opportunity_features"}
+"""So it does where the deal is computed anew; that they were its champion is not."""
 RECORDS = {"int_records_withdrawn", "int_records_hidden", "int_leads_linked", "int_leads_touched"}
 """What knows that a record was erased, by its id and nothing else."""
 
@@ -96,7 +115,7 @@ def texts(warehouse: Warehouse, tenant: str, needles: tuple[str, ...]) -> set[st
     for row in warehouse.rows(TEXTS):
         table, name, columns = row.values()
         if "customer_id" in columns:
-            rows = f"select lower(concat_ws('|', {columns})) as text from {table} where customer_id = %s"
+            rows = f"select lower(array_to_string(array[{columns}], '|')) as text from {table} where customer_id = %s"
             if any(needle in one["text"] for one in warehouse.rows(rows, (tenant,)) for needle in needles):
                 found.add(name)
     return found

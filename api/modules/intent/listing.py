@@ -9,6 +9,9 @@ from bevyly.db.schema import Pattern, Recommendation, Signal
 
 _ENTITIES = {"entity_type": get_args(EntityType)}
 _OPEN = computed("open", Type.BOOLEAN, "({row}.closed_at is null)", shown=False, facet=True)
+_UNHEARD = """(exists (
+    select from muted_detectors m where m.customer_id = {row}.customer_id and m.signal_type = {row}.signal_type
+  ))"""
 _MEMBERS = """coalesce((
     select json_agg(
       json_build_object('id', s.id, 'signal_type', s.signal_type, 'severity', s.severity, 'title', s.title)
@@ -32,7 +35,7 @@ SIGNALS = Listing(
     ).of(
         "id", "entity_type", "entity_id", "signal_type", "polarity", "severity", "strength", "title", "data",
         "evidence", "detector_version", "found_by", "first_seen_at", "last_seen_at", "expires_at", "closed_at",
-        "close_reason", _OPEN,
+        "close_reason", computed("muted", Type.BOOLEAN, _UNHEARD), _OPEN,
     ),
 )  # fmt: skip
 

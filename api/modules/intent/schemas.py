@@ -231,6 +231,7 @@ class Signal(Output):
     expires_at: datetime | None
     closed_at: datetime | None
     close_reason: str | None
+    muted: bool = Field(description="found by a detector that is not heard: see detectors")
 
 
 class SignalPage(ListPage):

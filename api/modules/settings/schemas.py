@@ -15,21 +15,27 @@ from api.schemas import (
     Timezone,
     WorkingHours,
 )
-from bevyly.intent.thresholds import MAX_VALUE, NAMES
+from bevyly.intent.thresholds import MAX_VALUE, NAMES, ONE_LINE, parted
 
 Visibility = Literal["everyone", "team", "own"]
 
 
 def _known(values: dict[str, float]) -> dict[str, float]:
-    unknown = sorted(values.keys() - set(NAMES))
-    if unknown:
-        raise ValueError(f"there is no threshold named {unknown[0]}; there are {', '.join(NAMES)}")
+    for key in sorted(values):
+        name, stage = parted(key)
+        if name not in NAMES:
+            raise ValueError(f"there is no threshold named {name}; there are {', '.join(NAMES)}")
+        if "@" in key and (not stage or name in ONE_LINE):
+            raise ValueError(f"{name} holds for all stages alike, or its stage is missing")
     return values
 
 
 Overrides = Annotated[
     dict[Text50, Annotated[float, Field(gt=0, le=MAX_VALUE, allow_inf_nan=False)]],
-    Field(description="where detectors draw their lines, instead of the defaults"),
+    Field(
+        description="where detectors draw their lines, whatever the default is and outcomes have taught; `name@stage` "
+        "for one stage"
+    ),
     AfterValidator(_known),
 ]
 

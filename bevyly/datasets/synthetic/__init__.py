@@ -12,12 +12,14 @@ import polars as pl
 
 from bevyly.datasets.dataset import Dataset, Tenant, assemble
 from bevyly.datasets.synthetic.calendar import WorkingTime
+from bevyly.datasets.synthetic.news import draw_news
 from bevyly.datasets.synthetic.rows import NAME, Rows
 from bevyly.datasets.synthetic.touches import deal_touches, lead_touches
 from bevyly.datasets.synthetic.world import ACTION_CAP, ACTION_EFFECTS, World, draw_world
 from bevyly.errors import Invalid
 
 MAX_MONTHS: Final = 60
+_NEWS: Final = 1
 
 __all__ = ["NAME", "Simulation", "simulate"]
 
@@ -45,8 +47,9 @@ def simulate(tenant: Tenant, *, months: int, seed: int, until: datetime, number:
     horizon = time.days(until)
     world = draw_world(rng, months=months, horizon=horizon)
     touches = {"deal": deal_touches(rng, world, horizon=horizon), "lead": lead_touches(rng, world)}
+    news = draw_news(np.random.default_rng([seed, number, _NEWS]), world, touches)
     rows = Rows(world, tenant=tenant, time=time, until=until)
-    draft = rows.draft(rng, touches)
+    draft = rows.draft(rng, touches, news)
     options: dict[str, str | int | bool] = {
         "seed": seed,
         "months": months,

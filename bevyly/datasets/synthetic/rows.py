@@ -10,6 +10,7 @@ from bevyly.datasets import payloads
 from bevyly.datasets.dataset import Draft, Tenant
 from bevyly.datasets.jsontext import json_object
 from bevyly.datasets.synthetic.calendar import WorkingTime
+from bevyly.datasets.synthetic.news import News
 from bevyly.datasets.synthetic.world import World
 from bevyly.datasets.tables import INSTANT
 
@@ -25,16 +26,17 @@ class Rows:
     def __init__(self, world: World, *, tenant: Tenant, time: WorkingTime, until: datetime) -> None:
         self._world, self._tenant, self._time, self._until = world, tenant, time, until
 
-    def draft(self, rng: np.random.Generator, touches: dict[str, pl.DataFrame]) -> Draft:
+    def draft(self, rng: np.random.Generator, touches: dict[str, pl.DataFrame], news: News) -> Draft:
         """Everything that happened by `until`."""
         accounts, contacts = self._accounts(), self._contacts()
+        sizes, places = self._sizes(news.sizes), self._places(news.moves)
         leads, changes, conversions = self._leads(), self._lead_changes(touches["lead"]), self._conversions()
         deals, updates = self._deals(), self._deal_updates(rng)
         moves = _with_amounts(self._moves(), deals, updates)
         return Draft(
             users=self._users(),
-            accounts=accounts,
-            contacts=contacts,
+            accounts=_replaced(accounts, sizes, employee_count="employees_after"),
+            contacts=_replaced(contacts, places, account_id="place_after"),
             leads=_final_leads(leads, changes, conversions),
             opportunities=_final_deals(deals, moves, updates),
             activities=self._activities(touches),
@@ -42,6 +44,8 @@ class Rows:
             events=[
                 payloads.created(accounts, "account"),
                 payloads.created(contacts, "contact"),
+                payloads.updated(sizes, "account", {"employee_count": "employees"}),
+                payloads.updated(places, "contact", {"account_id": "place"}),
                 payloads.created(leads, "lead"),
                 payloads.updated(changes, "lead", {"status": "status"}),
                 payloads.converted(conversions),
@@ -99,6 +103,27 @@ class Rows:
             external_id=pl.format("contact-{}", "contact"),
             created_at=pl.lit(self._time.begin, INSTANT),
             order=10_000 + pl.col("contact"),
+        )
+
+    def _sizes(self, sizes: pl.DataFrame) -> pl.DataFrame:
+        """Headcounts that changed: before and after."""
+        known = sizes.join(
+            self._world.accounts.select("account", "employee_count"), on="account", maintain_order="left"
+        )
+        return self._by_now(self._with_ids(known, id="account"), "at", "occurred_at").with_columns(
+            employees_before="employee_count",
+            employees_after=(pl.col("employee_count") * pl.col("factor")).ceil().cast(pl.Int64),
+            key=pl.format("account/{}/size", "account"),
+            order=pl.col("account"),
+        )
+
+    def _places(self, moves: pl.DataFrame) -> pl.DataFrame:
+        """Contacts who went to another account: where they were, where they are."""
+        before = self._world.contacts.select("contact", former="account")
+        known = moves.join(before, on="contact", maintain_order="left")
+        named = self._with_ids(known, id="contact", place_before="former", place_after="account")
+        return self._by_now(named, "at", "occurred_at").with_columns(
+            key=pl.format("contact/{}/moved", "contact"), order=10_000 + pl.col("contact")
         )
 
     # -- leads ------------------------------------------------------------------------------------------------------
@@ -291,6 +316,13 @@ _SUBJECTS: Final = {
     "proposal.sent": "Proposal sent",
     "proposal.replied": "Answer to the proposal",
 }
+
+
+def _replaced(rows: pl.DataFrame, changes: pl.DataFrame, **columns: str) -> pl.DataFrame:
+    """`rows` in their latest state: columns with the value that `changes` has for them, where it has one."""
+    latest = changes.select("id", *(pl.col(column).alias(f"{name}_now") for name, column in columns.items()))
+    joined = rows.join(latest, on="id", how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce(f"{name}_now", name).alias(name) for name in columns)
 
 
 def _email() -> pl.Expr:

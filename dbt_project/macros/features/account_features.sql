@@ -172,6 +172,14 @@ touch_contacts as materialized (
 
 ),
 
+{{ summarize_arrivals() }}
+
+account_changes as materialized (
+
+    {{ summarize_account_changes('records') }}
+
+),
+
 features as (
 
     select
@@ -201,8 +209,15 @@ features as (
             ) as double precision
         ) as missing_fields,
         {{ icp_distance('records', 'profiles') }} as icp_distance,
+        past_champions.contact_id as past_champion_contact_id,
+        past_champions.days as past_champion_days,
+        account_changes.kind as account_change_kind,
+        account_changes.change as account_change,
+        account_changes.days as account_change_days,
         records.attributes,
         touch_summaries.last_activity_event_id,
+        past_champions.event_id as past_champion_event_id,
+        account_changes.event_id as account_change_event_id,
         records.created_event_id
 
     from records
@@ -211,6 +226,8 @@ features as (
     left join {{ ref('int_tenants_profiled') }} as profiles
         on records.customer_id = profiles.customer_id and {{ month_of('records.as_of') }} = profiles.as_of_day
     left join touch_contacts on records.instant_id = touch_contacts.instant_id
+    left join past_champions on records.instant_id = past_champions.instant_id
+    left join account_changes on records.instant_id = account_changes.instant_id
 
     -- computed once: the hash would compute every column again
     offset 0

@@ -59,6 +59,17 @@ merged as materialized (
             array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
             filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
         )[1] as close_date_event_id,
+        (
+            array_agg(
+                changes.expected_close_date_before - changes.expected_close_date
+                order by {{ version_order('changes', 'desc') }}
+            )
+            filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
+        )[1] as close_date_earlier_days,
+        (
+            array_agg(changes.occurred_at order by {{ version_order('changes', 'desc') }})
+            filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
+        )[1] as close_date_changed_at,
         count(*) filter (
             where
             changes.event_type = 'opportunity.updated'
@@ -134,6 +145,7 @@ activities as materialized (
 
     select
         records.instant_id,
+        records.customer_id,
         records.as_of,
         activities.linked_via = 'lead' and activities.occurred_at < records.opened_at as is_before_opening,
         {{ touch_columns() }}
@@ -188,6 +200,16 @@ touch_summaries as materialized (
 next_steps as materialized (
 
     {{ summarize_next_steps('touches') }}
+
+),
+
+{{ people_of('activities') }}
+
+{{ summarize_people('records') }}
+
+account_changes as materialized (
+
+    {{ summarize_account_changes('records') }}
 
 ),
 
@@ -268,6 +290,8 @@ features as (
         {{ as_count('records.close_date_slip_days') }} as close_date_slip_days,
         cast(records.expected_close_date - cast(records.as_of at time zone 'UTC' as date) as double precision)
             as days_to_close,
+        cast(greatest(records.close_date_earlier_days, 0) as double precision) as close_date_pulled_in_days,
+        {{ days_between('records.as_of', 'records.close_date_changed_at') }} as close_date_changed_days,
         {{ as_count('records.amount_changes') }} as amount_changes,
         cast(records.value_minor as double precision) / nullif(records.value_minor_at_open, 0) as amount_change_ratio,
         {{ as_count('touch_summaries.activities_total') }} as activities_total,
@@ -307,6 +331,21 @@ features as (
         {{ as_count('account_days.account_engagement_decayed') }} as account_engagement_decayed,
         {{ as_count('account_days.account_contacts_engaged_30d') }} as account_contacts_engaged_30d,
         {{ as_count('touch_contacts.contacts_engaged_30d') }} as contacts_engaged_30d,
+        people_summaries.champion_contact_id,
+        people_summaries.champion_silent_days,
+        {{ as_count('people_summaries.champion_outbound_since') }} as champion_outbound_since,
+        people_summaries.champion_left_days,
+        people_summaries.newcomer_contact_id,
+        people_summaries.newcomer_days,
+        people_summaries.executive_contact_id,
+        people_summaries.executive_days,
+        {{ as_count('people_summaries.people_told') }} as people_told,
+        {{ as_count('people_summaries.power_engaged') }} as power_engaged,
+        {{ as_count('people_summaries.contacts_engaged_14d') }} as contacts_engaged_14d,
+        {{ as_count('people_summaries.contacts_engaged_before') }} as contacts_engaged_before,
+        account_changes.kind as account_change_kind,
+        account_changes.change as account_change,
+        account_changes.days as account_change_days,
         cast(cardinality(array(
             select distinct people.contact_id
             from unnest(
@@ -350,6 +389,12 @@ features as (
         records.stage_event_id,
         records.close_date_event_id,
         records.amount_event_id,
+        people_summaries.champion_inbound_event_id,
+        people_summaries.champion_outbound_event_id,
+        people_summaries.champion_left_event_id,
+        people_summaries.newcomer_event_id,
+        people_summaries.executive_event_id,
+        account_changes.event_id as account_change_event_id,
         records.created_event_id
 
     from records
@@ -358,6 +403,8 @@ features as (
     left join next_steps on records.instant_id = next_steps.instant_id
     left join touch_contacts on records.instant_id = touch_contacts.instant_id
     left join lead_activities on records.instant_id = lead_activities.instant_id
+    left join people_summaries on records.instant_id = people_summaries.instant_id
+    left join account_changes on records.instant_id = account_changes.instant_id
     left join accounts on records.instant_id = accounts.instant_id
     left join account_days
         on

@@ -10,6 +10,9 @@ _change = pl.col("amount_change_ratio") - 1
 
 DETECTOR = Detector(
     signal_type="amount_changed",
+    definition="The amount is at least `amount_change` away from the first one.",
+    closes="The amount comes near the first one again, or the deal is decided.",
+    needs="Amounts, and their changes as events.",
     entity_types=(OPPORTUNITY,),
     polarity=pl.when(_change > 0).then(pl.lit("+")).otherwise(pl.lit("-")),
     condition=(number("amount_changes") >= 1) & (_change.abs() >= t("amount_change")),

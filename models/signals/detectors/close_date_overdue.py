@@ -9,8 +9,12 @@ _late = -pl.col("days_to_close")
 
 DETECTOR = Detector(
     signal_type="close_date_overdue",
+    definition="The expected close date has passed and the deal is open.",
+    closes="The date is corrected, or the deal is decided.",
+    needs="Expected close dates.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
+    predicts=False,
     condition=_late >= 1,
     strength=1 + _late / 14,
     title=pl.format("Was to close {} ago and is still open", days(_late)),

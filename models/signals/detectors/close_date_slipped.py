@@ -11,6 +11,9 @@ _days = number("close_date_slip_days")
 
 DETECTOR = Detector(
     signal_type="close_date_slipped",
+    definition="The close date moved out `slips` times, or once by at least `slip_days` days in all.",
+    closes="The deal is decided.",
+    needs="Changes of close dates as events.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
     condition=((_slips >= t("slips")) & (_days > 0)) | ((_slips >= 1) & (_days >= t("slip_days"))),

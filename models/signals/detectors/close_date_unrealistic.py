@@ -10,6 +10,9 @@ _needed = pl.col("norm_p25_days_to_close")
 
 DETECTOR = Detector(
     signal_type="close_date_unrealistic",
+    definition="Fewer days are left than three in four wins needed from this stage.",
+    closes="The date is corrected, the stage changes, or the deal is decided.",
+    needs="Expected close dates, and won deals that passed the stage.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
     condition=(_left >= 0) & (_left < _needed),

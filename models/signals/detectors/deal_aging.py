@@ -13,8 +13,15 @@ _age = pl.col("age_days")
 
 DETECTOR = Detector(
     signal_type="deal_aging",
+    definition=(
+        "Open for more than `aging_ratio` times what wins take, at least `aging_floor` days; "
+        "`aging_without_history` days before there are wins."
+    ),
+    closes="The deal is decided.",
+    needs="Stages; sharper with won deals.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
+    learns="aging_ratio",
     condition=_age > _line,
     strength=_age / _line,
     title=pl.when(_usual.is_null())

@@ -13,8 +13,15 @@ _spent = pl.col("days_in_stage")
 
 DETECTOR = Detector(
     signal_type="deal_stalled",
+    definition=(
+        "In its stage for more than `stall_ratio` times the median of won deals, at least `stall_floor` days; "
+        "`stall_without_history` days before there are wins."
+    ),
+    closes="The stage changes, or the deal is decided.",
+    needs="Stages; sharper with won deals.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
+    learns="stall_ratio",
     condition=_spent > _line,
     strength=_spent / _line,
     title=pl.when(_usual.is_null())

@@ -12,8 +12,14 @@ _before = pl.col("engagement_prior_week_mean")
 
 DEAL_DETECTOR = Detector(
     signal_type="engagement_drop",
+    definition=(
+        "Three weeks with at least `drop_floor` of two-way engagement each, and this week at most `drop_ratio` of that."
+    ),
+    closes="The week is over, or there is contact again.",
+    needs="Emails, meetings and calls, both ways.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
+    learns="drop_ratio",
     condition=(_before >= t("drop_floor")) & (_now <= t("drop_ratio") * _before),
     strength=_before / t("drop_floor"),
     title=pl.when(_now < 0.1)

@@ -13,8 +13,15 @@ _ratio = _now / pl.max_horizontal(_before, pl.lit(1.0))
 
 DEAL_DETECTOR = Detector(
     signal_type="engagement_surge",
+    definition=(
+        "This week at least `surge_floor` of two-way engagement, and `surge_ratio` times a week of the three "
+        "before; known for `surge_min_age` days."
+    ),
+    closes="The week is over.",
+    needs="Emails, meetings and calls, both ways.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="+",
+    learns="surge_ratio",
     condition=(_now >= t("surge_floor")) & (_ratio >= t("surge_ratio")) & (pl.col("known_days") >= t("surge_min_age")),
     strength=_ratio / t("surge_ratio"),
     title=pl.when(_before < 0.1)

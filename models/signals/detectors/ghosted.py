@@ -25,8 +25,15 @@ _offer = (
 
 DETECTOR = Detector(
     signal_type="ghosted",
+    definition=(
+        "At least `ghost_touches` of ours, or an offer, without an answer for longer than `ghost_ratio` times the "
+        "usual reply time, at least `ghost_floor` days."
+    ),
+    closes="The customer answers.",
+    needs="Emails, calls and offers, both ways.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
+    learns="ghost_ratio",
     condition=((_touches >= t("ghost_touches")) | ((_touches >= 1) & _offer_open)) & (_waiting > _line),
     strength=_waiting / _line,
     title=pl.when(_offer_open)

@@ -10,8 +10,12 @@ _silent = pl.col("days_since_last_activity")
 
 DETECTOR = Detector(
     signal_type="going_dark",
+    definition="There was contact, and none either way for `dark_days` days.",
+    closes="There is contact, either way.",
+    needs="Emails, meetings and calls.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
+    learns="dark_days",
     condition=_silent >= t("dark_days"),
     strength=_silent / t("dark_days"),
     title=pl.format("Silence on both sides for {}", days(_silent)),

@@ -14,6 +14,12 @@ _when = pl.when(_ago < 1).then(pl.lit("today")).otherwise(pl.format("{} ago", da
 
 DETECTOR = Detector(
     signal_type="high_intent_action",
+    definition=(
+        "In the last `intent_days` days the customer answered an offer or asked for a meeting, or came back on "
+        "their own `intent_touches` times."
+    ),
+    closes="A week after the action.",
+    needs="Answers to offers, forms, visits.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="+",
     condition=(_replied | _came_back) & (_ago <= t("intent_days")),

@@ -13,6 +13,11 @@ _likely = (pl.col("conversion_band").fill_null("") == "A") | _among_best
 
 DETECTOR = Detector(
     signal_type="lead_ready",
+    definition=(
+        "In band A or among the likeliest tenth to buy, or `ready_intent_points` points of intent, and no deal yet."
+    ),
+    closes="The lead is converted or disqualified, or is no longer among the likeliest.",
+    needs="Scores.",
     entity_types=(LEAD,),
     polarity="+",
     condition=(_likely | _keen) & pl.col("opportunity_id").is_null(),

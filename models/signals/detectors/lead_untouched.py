@@ -10,8 +10,12 @@ _age = pl.col("age_days")
 
 DETECTOR = Detector(
     signal_type="lead_untouched",
+    definition="Came in `untouched_days` days ago and nobody has been in touch.",
+    closes="Somebody reaches out.",
+    needs="Outreach of the team as activities.",
     entity_types=(LEAD,),
     polarity="-",
+    learns="untouched_days",
     condition=(number("outbound_total") == 0)
     & (_age >= t("untouched_days"))
     & pl.col("status").is_in(["new", "working", "qualified"])

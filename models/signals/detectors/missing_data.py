@@ -10,8 +10,12 @@ _missing = number("missing_fields")
 
 ACCOUNT_DETECTOR = Detector(
     signal_type="missing_data",
+    definition="A deal without an amount, or an account with an open deal that lacks `missing_fields` facts.",
+    closes="The facts are recorded.",
+    needs="Others of the tenant that have these facts.",
     entity_types=(ACCOUNT,),
     polarity="-",
+    predicts=False,
     condition=(_missing >= t("missing_fields")) & (number("open_opportunities") >= 1),
     strength=_missing / t("missing_fields"),
     title=pl.format("{} of the account are unknown while a deal is open", counted(_missing, "fact")),
@@ -25,8 +29,12 @@ ACCOUNT_DETECTOR = Detector(
 
 OPPORTUNITY_DETECTOR = Detector(
     signal_type="missing_data",
+    definition="A deal without an amount, or an account with an open deal that lacks `missing_fields` facts.",
+    closes="The facts are recorded.",
+    needs="Others of the tenant that have these facts.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
+    predicts=False,
     condition=pl.col("value_minor").is_null(),
     strength=pl.lit(1.0),
     title=pl.lit("No amount is recorded"),

@@ -9,6 +9,9 @@ _quiet = pl.coalesce("days_since_last_activity", "age_days", pl.lit(0.0))
 
 DETECTOR = Detector(
     signal_type="no_next_step",
+    definition="Open, and no meeting, call or task lies ahead.",
+    closes="Something is planned, or the deal is decided.",
+    needs="Meetings, calls or tasks with a date.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
     condition=pl.col("has_next_step") == 0,

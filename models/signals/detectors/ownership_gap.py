@@ -9,6 +9,9 @@ _age = pl.col("age_days").fill_null(0.0)
 
 DETECTOR = Detector(
     signal_type="ownership_gap",
+    definition="For a day, nobody has been responsible.",
+    closes="Somebody owns it.",
+    needs="Owners on the records.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
     condition=pl.col("owner_id").is_null() & (_age >= 1),

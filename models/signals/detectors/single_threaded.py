@@ -17,6 +17,9 @@ _amount = (
 
 DETECTOR = Detector(
     signal_type="single_threaded",
+    definition="Active, and fewer than `engaged_contacts` people of the other side came back to us in 30 days.",
+    closes="A further person comes back to us.",
+    needs="Contacts on activities; deals with several people.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
     condition=_active & (_engaged < t("engaged_contacts")),

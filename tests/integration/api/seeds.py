@@ -24,6 +24,9 @@ from bevyly.db.schema import (
     BriefingSeen,
     Contact,
     CustomField,
+    DetectorLine,
+    DetectorOverride,
+    DetectorStanding,
     DisplayChange,
     DuplicateDismissal,
     Enrichment,
@@ -126,6 +129,7 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
     advice = recommendation(customer_id, ids["lead_id"], owner_id=user_id, acted_by=None)
     event = new_id()
     ids |= {
+        "signal_type": "going_dark",
         "endpoint_id": new_id(),
         "delivery_id": new_id(),
         "thread_id": new_id(),
@@ -278,6 +282,16 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, model_version_id=model, monitor="features", alarm=True, since=NOW, reason="deal size moved",
                 figures={}, checked_at=NOW,
             ),
+            DetectorStanding(
+                **t, signal_type="going_dark", n=400, hits=320, votes=350.0, votes_right=280.0, expected=230.0,
+                precision=0.8, precision_low=0.765, precision_high=0.83, lift=1.22, lift_low=1.17, lift_high=1.27,
+                odds=2.1, odds_high=2.6, lead_days=21.0, lead_days_low=18.0, lead_days_high=24.0, answered=3, wrong=1,
+                not_useful=0, weight=1.8, muted=False, since=NOW, computed_at=NOW,
+            ),
+            DetectorOverride(
+                **t, signal_type="deal_aging", muted=True, reason="ours are old", set_by=user_id, set_at=NOW
+            ),
+            DetectorLine(**t, name="dark_days", stage="", value=21.0, n=120, gain=1.4, learned_at=NOW),
             DisplayChange(
                 **t, id=new_id(), score_type="conversion", model_version_id=model, from_display="probability",
                 to_display="band", cause="monitoring", actor_type="pipeline", reason="deal size moved", changed_at=NOW,

@@ -32,6 +32,8 @@ UNREADABLE = {
     "raw.events",
 }
 """Tables that the app has no business in. Partitions live where it has no rights at all."""
+NAMES_FOR_ALL = {"signal_type"}
+"""Names in paths that are the same for every tenant: nothing that could be somebody else's."""
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ async def same_as_missing(
     body = operation.body()
     if operation.name == "POST /api/v1/opportunities" and body is not None:
         body["account_id"] = (await client.post("/api/v1/accounts", json={"name": "mine"})).json()["id"]
-    if operation.path_ids:
+    if set(operation.path_ids) - NAMES_FOR_ALL:
         answers = [await client.request(operation.method, operation.url(ids), json=body) for ids in (theirs, missing)]
         assert without_request_id(answers[0]) == without_request_id(answers[1]), operation.name
         assert answers[0].status_code == 404, operation.name

@@ -47,6 +47,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/intent/recommendations/{recommendation_id}/complete": {},
     "POST /api/v1/intent/recommendations/{recommendation_id}/snooze": {"until": "2199-01-01T00:00:00Z"},
     "POST /api/v1/intent/scores/{score_id}/reproduce": {},
+    "PATCH /api/v1/intent/detectors/{signal_type}": {"muted": True},
     "POST /api/v1/intent/models/{model_id}/promote": {"reason": "the last one is off"},
     "POST /api/v1/api-keys": {"name": "x", "scopes": ["api_keys:write"]},
     "POST /api/v1/webhooks": {"url": "https://93.184.215.14/hook", "event_types": ["opportunity.*"]},

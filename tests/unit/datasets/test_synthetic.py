@@ -143,6 +143,30 @@ def test_every_signal_has_an_open_entity_that_shows_it(seed: int) -> None:
     assert not {name for name, count in found.items() if count == 0}, found
 
 
+def test_people_leave_and_companies_change_size(half_year: Simulation) -> None:
+    dataset = half_year.dataset
+    told = dataset.events.filter(pl.col("type").is_in(["contact.updated", "account.updated"])).with_columns(
+        before=pl.col("data").str.json_path_match("$.before.*"), after=pl.col("data").str.json_path_match("$.after.*")
+    )
+    moved = told.filter(pl.col("type") == "contact.updated").join(
+        dataset.contacts.select("id", "account_id", "version"), left_on="subject_id", right_on="id"
+    )
+    assert 10 < moved.height < 0.2 * dataset.contacts.height
+    assert (moved["after"] == moved["account_id"]).all()
+    assert ((moved["before"] != moved["after"]) & (moved["version"] == 2)).all()
+    last = dataset.activities.group_by("contact_id").agg(last=pl.col("occurred_at").max())
+    heard = moved.join(last, left_on="subject_id", right_on="contact_id")
+    assert (heard["last"] <= heard["occurred_at"]).all(), "who left is heard of where they were"
+    grown = told.filter(pl.col("type") == "account.updated").join(
+        dataset.accounts.select("id", "employee_count"), left_on="subject_id", right_on="id"
+    )
+    assert grown.height > 20
+    assert (grown["after"].cast(pl.Int64) == grown["employee_count"]).all()
+    share = grown["after"].cast(pl.Float64) / grown["before"].cast(pl.Float64)
+    assert ((share - 1).abs() > 0.15).mean() > 0.9
+    assert 0.2 < (share > 1).mean() < 0.8
+
+
 @pytest.mark.parametrize("months", [0, 61])
 def test_an_absurd_length_is_refused(months: int) -> None:
     with pytest.raises(Invalid, match="choose between 1 and 60"):

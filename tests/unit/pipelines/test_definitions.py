@@ -8,11 +8,18 @@ import pytest
 from tests.support.pipeline_runs import definitions_module
 
 STAGING = (
-    *("stg_events__accounts", "stg_events__activities", "stg_events__contacts", "stg_events__leads"),
+    *(
+        "stg_events__accounts",
+        "stg_events__activities",
+        "stg_events__contacts",
+        "stg_events__enrichments",
+        "stg_events__leads",
+    ),
     *("stg_events__opportunities", "stg_events__withdrawals"),
 )
 INTERMEDIATE = (
-    *("int_accounts_changed", "int_accounts_linked", "int_accounts_touched", "int_activities_linked"),
+    *("int_accounts_changed", "int_accounts_enriched", "int_accounts_linked", "int_accounts_touched"),
+    "int_activities_linked",
     *("int_activities_recorded", "int_activities_revised", "int_contacts_changed", "int_leads_changed"),
     "int_leads_created",
     *("int_leads_credited", "int_opportunities_credited"),
@@ -28,7 +35,7 @@ MARTS = (
 )
 OURS = (
     *("raw_events", "enrichments", "model_versions", "model_monitors", "scores", "signals", "patterns"),
-    *("opportunity_forecasts", "recommendations", "briefings", "parquet_export"),
+    *("opportunity_forecasts", "detector_standings", "recommendations", "briefings", "parquet_export"),
 )
 
 

@@ -49,17 +49,83 @@ unseen_entities as (
     cross join seen
     where {{ is_unseen('activities', 'seen', 'known_at') }}
 
+),
+
+unseen_accounts as (
+
+    select distinct
+        account_links.customer_id,
+        account_links.account_id
+    from unseen_entities
+    inner join account_links
+        on
+            unseen_entities.customer_id = account_links.customer_id
+            and unseen_entities.entity_type = account_links.entity_type
+            and unseen_entities.entity_id = account_links.entity_id
+
+    union
+
+    select
+        answers.customer_id,
+        answers.account_id
+    from {{ ref('int_accounts_enriched') }} as answers
+    cross join seen
+    where {{ is_unseen('answers', 'seen') }}
+
+),
+
+-- Accounts of somebody's deals, of whom a role or a name may have changed.
+unseen_people as (
+
+    select distinct
+        account_links.customer_id,
+        account_links.account_id
+    from unseen_entities
+    inner join {{ ref('int_activities_linked') }} as of_people
+        on
+            unseen_entities.customer_id = of_people.customer_id
+            and unseen_entities.entity_type = of_people.entity_type
+            and unseen_entities.entity_id = of_people.entity_id
+    inner join {{ ref('int_activities_linked') }} as of_deals
+        on
+            of_people.customer_id = of_deals.customer_id
+            and of_people.activity_id = of_deals.activity_id
+            and of_deals.entity_type = 'opportunity'
+    inner join account_links
+        on
+            of_deals.customer_id = account_links.customer_id
+            and of_deals.entity_type = account_links.entity_type
+            and of_deals.entity_id = account_links.entity_id
+    where unseen_entities.entity_type = 'contact'
+
 )
 
 select
-    account_links.customer_id,
-    account_links.account_id
-from unseen_entities
-inner join account_links
+    customer_id,
+    account_id
+from unseen_accounts
+
+union
+
+-- Who came from an account brings along what is known of its deals.
+select
+    arrived.customer_id,
+    arrived.account_id
+from (
+    select * from unseen_accounts
+    union
+    select * from unseen_people
+) as former
+inner join account_links as people
     on
-        unseen_entities.customer_id = account_links.customer_id
-        and unseen_entities.entity_type = account_links.entity_type
-        and unseen_entities.entity_id = account_links.entity_id
+        former.customer_id = people.customer_id
+        and former.account_id = people.account_id
+        and people.entity_type = 'contact'
+inner join account_links as arrived
+    on
+        people.customer_id = arrived.customer_id
+        and people.entity_id = arrived.entity_id
+        and arrived.entity_type = 'contact'
 
 union
 

@@ -101,6 +101,32 @@ unseen_owner_records as (
 
 ),
 
+-- People of a deal are those who took part in what was done for it, wherever they are.
+unseen_people as (
+
+    select distinct
+        contact_changes.customer_id,
+        of_deals.entity_id as opportunity_id,
+        contact_changes.recorded_at as changed_from
+    from {{ ref('int_contacts_changed') }} as contact_changes
+    cross join seen
+    inner join activities as of_people
+        on
+            contact_changes.customer_id = of_people.customer_id
+            and of_people.entity_type = 'contact'
+            and contact_changes.contact_id = of_people.entity_id
+    inner join activities as of_deals
+        on
+            of_people.customer_id = of_deals.customer_id
+            and of_people.activity_id = of_deals.activity_id
+            and of_deals.entity_type = 'opportunity'
+    where
+        seen.run_id > 0
+        and {{ is_unseen('contact_changes', 'seen') }}
+        and contact_changes.recorded_at <= {{ now_at() }}
+
+),
+
 reasons as (
 
     select
@@ -136,6 +162,14 @@ reasons as (
         opportunity_id,
         changed_from
     from account_reasons
+
+    union all
+
+    select
+        customer_id,
+        opportunity_id,
+        changed_from
+    from unseen_people
 
     union all
 

@@ -79,6 +79,16 @@ recorded as (
     select
         candidates.customer_id,
         candidates.account_id,
+        answers.recorded_at
+    from candidates
+    inner join {{ ref('int_accounts_enriched') }} as answers
+        on candidates.customer_id = answers.customer_id and candidates.account_id = answers.account_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.account_id,
         activities.known_at as recorded_at
     from candidates
     inner join account_links

@@ -101,6 +101,45 @@ recorded as (
             account_links.customer_id = account_changes.customer_id
             and account_links.account_id = account_changes.account_id
 
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        answers.recorded_at
+    from candidates
+    inner join {{ ref('int_accounts_linked') }} as account_links
+        on
+            candidates.customer_id = account_links.customer_id
+            and account_links.entity_type = 'opportunity'
+            and candidates.opportunity_id = account_links.entity_id
+    inner join {{ ref('int_accounts_enriched') }} as answers
+        on
+            account_links.customer_id = answers.customer_id
+            and account_links.account_id = answers.account_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        contact_changes.recorded_at
+    from candidates
+    inner join {{ ref('int_activities_linked') }} as of_deals
+        on
+            candidates.customer_id = of_deals.customer_id
+            and of_deals.entity_type = 'opportunity'
+            and candidates.opportunity_id = of_deals.entity_id
+    inner join {{ ref('int_activities_linked') }} as of_people
+        on
+            of_deals.customer_id = of_people.customer_id
+            and of_deals.activity_id = of_people.activity_id
+            and of_people.entity_type = 'contact'
+    inner join {{ ref('int_contacts_changed') }} as contact_changes
+        on
+            of_people.customer_id = contact_changes.customer_id
+            and of_people.entity_id = contact_changes.contact_id
+
 ),
 
 instants as materialized (

@@ -10,10 +10,11 @@ from models.patterns.discover import candidates
 from models.patterns.find import find
 from models.patterns.history import history
 from models.patterns.learn import Learned, learn, nothing_learned
-from models.patterns.lift import measure, wilson
+from models.patterns.lift import measure
 from models.patterns.rules import NAMED, Rule
 from models.signals.detect import detect
 from models.signals.frames import Frames
+from models.signals.outcomes import wilson
 from models.signals.registry import SIGNAL_TYPES
 from tests.unit.models.signals.builders import AS_OF, accounts, opportunities, stage_norms
 

@@ -22,6 +22,10 @@ _OPPORTUNITY = _SHARED | {
     "outbound_30d": 1.0, "inbound_30d": 1.0, "meetings_total": 0.0, "meetings_30d": 0.0,
     "contacts_engaged_30d": 2.0, "contacts_total": 2.0, "median_reply_hours": 24.0, "lead_age_at_open_days": None,
     "opened_hour": 9.0, "opened_dow": 1.0, "employee_count": None, "annual_revenue_minor": None,
+    "close_date_pulled_in_days": 0.0, "close_date_changed_days": None, "champion_silent_days": 1.0,
+    "champion_outbound_since": 0.0, "champion_left_days": None, "newcomer_days": None, "executive_days": None,
+    "people_told": 2.0, "power_engaged": 1.0, "contacts_engaged_14d": 2.0, "contacts_engaged_before": 2.0,
+    "account_change": None, "account_change_days": None,
 }  # fmt: skip
 _LEAD = _SHARED | {
     "days_in_status": 1.0, "status_changes": 0.0, "forms_total": 1.0, "pages_total": 0.0, "first_touch_hours": 2.0,
@@ -31,10 +35,17 @@ _ACCOUNT = {
     "employee_count": 100.0, "annual_revenue_minor": None, "contacts_total": 2.0, "open_opportunities": 0.0,
     "won_opportunities": 0.0, "lost_opportunities": 0.0, "engagement_decayed": 1.0, "engagement_week": 1.0,
     "engagement_prior_week_mean": 1.0, "active_contacts_30d": 1.0, "days_since_last_activity": 1.0,
-    "missing_fields": 0.0,
+    "missing_fields": 0.0, "past_champion_days": None, "account_change": None, "account_change_days": None,
 }  # fmt: skip
 _EVENTS = ("last_activity_event_id", "last_inbound_event_id", "last_outbound_event_id", "created_event_id")
-_OPPORTUNITY_EVENTS = (*_EVENTS, "stage_event_id", "close_date_event_id", "amount_event_id")
+_OPPORTUNITY_EVENTS = (
+    *(*_EVENTS, "stage_event_id", "close_date_event_id", "amount_event_id", "champion_inbound_event_id"),
+    *("champion_outbound_event_id", "champion_left_event_id", "newcomer_event_id", "executive_event_id"),
+    "account_change_event_id",
+)
+_ACCOUNT_EVENTS = (
+    *("last_activity_event_id", "created_event_id", "past_champion_event_id", "account_change_event_id"),
+)
 
 
 def _frame(rows: list[dict[str, Any]], defaults: dict[str, Any], numbers: dict[str, Any]) -> pl.DataFrame:
@@ -58,7 +69,8 @@ def opportunities(*rows: dict[str, Any]) -> pl.DataFrame:
         "moment": "current", "name": "Blue Harbor renewal", "account_id": "account-1", "contact_id": "c1",
         "lead_id": None, "owner_id": "u1", "stage": "proposal", "value_minor": 1_500_000, "currency": "EUR",
         "expected_close_date": date(2026, 12, 23), "opened_at": AS_OF, "last_event_at": AS_OF, "industry": None,
-        "country": None, "attributes": "{}", "feature_hash": "h1",
+        "country": None, "attributes": "{}", "feature_hash": "h1", "champion_contact_id": "c1",
+        "newcomer_contact_id": None, "executive_contact_id": None, "account_change_kind": None,
     }  # fmt: skip
     return _frame(list(rows) or [{}], defaults, _OPPORTUNITY)
 
@@ -76,9 +88,9 @@ def leads(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def accounts(*rows: dict[str, Any]) -> pl.DataFrame:
     """A frame as marts.account_features has it."""
-    defaults = _keys("account", ("last_activity_event_id", "created_event_id")) | {
+    defaults = _keys("account", _ACCOUNT_EVENTS) | {
         "name": "Blue Harbor", "domain": None, "industry": None, "country": None, "owner_id": "u1",
-        "attributes": "{}", "feature_hash": "h1",
+        "attributes": "{}", "feature_hash": "h1", "past_champion_contact_id": None, "account_change_kind": None,
     }  # fmt: skip
     return _frame(list(rows) or [{}], defaults, _ACCOUNT)
 

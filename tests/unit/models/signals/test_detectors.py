@@ -1,12 +1,13 @@
 """Each detector on its line: what just fires it, what just does not, and what a person reads."""
 
+import re
 from typing import Any
 
 import pytest
 
 from models.signals.detect import detect
 from models.signals.frames import Frames
-from models.signals.registry import DETECTORS
+from models.signals.registry import DETECTORS, thresholds_of
 from tests.unit.models.signals.builders import AS_OF, accounts, leads, opportunities, score, scores, stage_norms
 
 Row = dict[str, Any]
@@ -85,6 +86,67 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"missing_fields": 3.0, "open_opportunities": 0.0},
         "3 facts",
     ),
+    (
+        "champion_unresponsive",
+        "opportunity",
+        {"champion_outbound_since": 2.0, "champion_silent_days": 7.1},
+        {"champion_outbound_since": 2.0, "champion_silent_days": 7.0},
+        "Your champion has left 2 messages without an answer for 7 days",
+    ),
+    (
+        "champion_unresponsive",
+        "opportunity",
+        {"champion_outbound_since": 2.0, "champion_silent_days": 16.0, "median_reply_hours": 240.0},
+        {"champion_outbound_since": 2.0, "champion_silent_days": 16.0, "champion_left_days": 1.0},
+        "16 days",
+    ),
+    ("champion_left", "opportunity", {"champion_left_days": 60.0}, {"champion_left_days": 60.1}, "no longer with"),
+    (
+        "missing_power",
+        "opportunity",
+        {"power_engaged": 0.0},
+        {"power_engaged": 0.0, "people_told": 0.0},
+        "In proposal, and none of the 2 contacts you talk to can say yes",
+    ),
+    ("missing_power", "opportunity", {"power_engaged": 0.0}, {"power_engaged": 0.0, "stage": "qualification"}, "yes"),
+    ("new_stakeholder", "opportunity", {"newcomer_days": 14.0}, {"newcomer_days": 14.1}, "first 14 days ago"),
+    (
+        "executive_engaged",
+        "opportunity",
+        {"executive_days": 2.0, "executive_contact_id": "c2"},
+        {"executive_days": 2.0, "executive_contact_id": "c1"},
+        "An executive of theirs has been in touch, last 2 days ago",
+    ),
+    (
+        "committee_surge",
+        "opportunity",
+        {"contacts_engaged_14d": 3.0},
+        {"contacts_engaged_14d": 3.0, "contacts_engaged_before": 3.0},
+        "3 people of theirs took part in two weeks, 2 in the two before",
+    ),
+    (
+        "account_event",
+        "opportunity",
+        {"account_change": -0.2, "account_change_kind": "headcount", "account_change_days": 3.0},
+        {"account_change": -0.19, "account_change_kind": "headcount", "account_change_days": 3.0},
+        "The company is shrinking: headcount down 20 %",
+    ),
+    (
+        "account_event",
+        "account",
+        {"account_change": 0.5, "account_change_kind": "revenue", "account_change_days": 3.0},
+        {"account_change": 0.5, "account_change_kind": "revenue", "account_change_days": 3.0,
+         "open_opportunities": 1.0},
+        "The company is growing: revenue up 50 %",
+    ),
+    ("past_champion_new_company", "account", {"past_champion_days": 3.0}, {"past_champion_days": None}, "3 days ago"),
+    (
+        "close_date_pulled_in",
+        "opportunity",
+        {"close_date_pulled_in_days": 7.0, "close_date_changed_days": 14.0},
+        {"close_date_pulled_in_days": 7.0, "close_date_changed_days": 14.1},
+        "pulled in by 7 days",
+    ),
 ]  # fmt: skip
 
 
@@ -113,7 +175,7 @@ def test_a_detector_fires_at_its_line_and_not_before(
 
 
 def test_every_detector_is_tested() -> None:
-    tested = {case[0] for case in CASES} | {"lead_ready", "close_date_pulled_in"}
+    tested = {case[0] for case in CASES} | {"lead_ready"}
     assert tested == {detector.signal_type for detector in DETECTORS}
 
 
@@ -147,14 +209,20 @@ def test_accounts_of_one_person_are_silent() -> None:
     assert detect(alone, as_of=AS_OF).is_empty()
 
 
-def test_a_pulled_in_close_date_is_good_news() -> None:
-    import polars as pl
+def test_polarity_of_news_follows_the_change() -> None:
+    def polarity(change: float) -> str:
+        row = {"account_change": change, "account_change_kind": "headcount", "account_change_days": 3.0}
+        return str(found("opportunity", row)["account_event"]["polarity"])
 
-    frame = opportunities().with_columns(close_date_pulled_in_days=pl.lit(7.0))
-    [signal] = detect(Frames(opportunities=frame), as_of=AS_OF).filter(signal_type="close_date_pulled_in").to_dicts()
-    assert (signal["polarity"], signal["severity"]) == ("+", "low")
-    nearer = frame.with_columns(close_date_pulled_in_days=pl.lit(6.9))
-    assert detect(Frames(opportunities=nearer), as_of=AS_OF).filter(signal_type="close_date_pulled_in").is_empty()
+    assert (polarity(0.3), polarity(-0.3)) == ("+", "-")
+
+
+def test_every_detector_says_what_it_is_and_reads_thresholds_that_it_names() -> None:
+    for detector in DETECTORS:
+        assert all(text.endswith(".") for text in (detector.definition, detector.closes, detector.needs))
+        named = set(re.findall(r"`(\w+)`", detector.definition))
+        assert named <= set(thresholds_of(detector.signal_type)), detector.signal_type
+        assert detector.learns is None or detector.learns in thresholds_of(detector.signal_type)
 
 
 def test_severity_follows_the_effect_size_and_good_news_is_never_critical() -> None:

@@ -8,12 +8,14 @@ import pytest
 
 from bevyly.events.envelope import Event
 from bevyly.ids import new_id
+from bevyly.intent.thresholds import Thresholds
 from models.signals.detect import SCHEMA
 from models.signals.registry import detectors_of
+from pipelines.repositories.detectors import Ear
 from pipelines.streams.rules import Finding, close, find, severity
 from tests.support.event_streams import NOW, call, change
 
-TENANT, DEAL, LEAD = new_id(), new_id(), new_id()
+TENANT, DEAL, LEAD, ACCOUNT = new_id(), new_id(), new_id(), new_id()
 
 
 def moved(before: str | None, after: str | None) -> Event:
@@ -22,6 +24,16 @@ def moved(before: str | None, after: str | None) -> Event:
 
 def worth(before: int | None, after: int | None) -> Event:
     return change(TENANT, DEAL, before={"value_minor": before}, after={"value_minor": after})
+
+
+def grown(before: int | None, after: int | None, revenue: tuple[int, int] = (1, 1)) -> Event:
+    sizes = [
+        {"employee_count": count, "annual_revenue_minor": money}
+        for count, money in zip((before, after), revenue, strict=True)
+    ]
+    data = {"account_id": ACCOUNT, "before": sizes[0], "after": sizes[1]}
+    event = change(TENANT, DEAL, before={}, after={})
+    return msgspec.structs.replace(event, type="account.updated", subject=f"account/{ACCOUNT}", data=data)
 
 
 def activity(type_: str, **data: Any) -> Event:
@@ -51,6 +63,13 @@ def activity(type_: str, **data: Any) -> Event:
         (activity("form.submitted", direction="inbound", opportunity_id=None, lead_id=LEAD), []),
         (activity("email.clicked", direction="inbound"), []),
         (activity("call.completed", direction="inbound"), []),
+        (grown(100, 120), [("account_event", "+", "low")]),
+        (grown(100, 119), []),
+        (grown(100, 40), [("account_event", "-", "critical")]),
+        (grown(100, 100, revenue=(50, 100)), [("account_event", "+", "high")]),
+        (grown(None, 100), []),
+        (grown(0, 100), []),
+        (grown(100, None), []),
     ],
 )
 def test_what_an_event_shows(event: Event, expected: list[tuple[str, str, str]]) -> None:
@@ -73,11 +92,13 @@ def test_a_finding_is_a_row_of_the_signals_frame_keyed_by_its_event() -> None:
         moved("2026-12-31", "2026-12-01"),
         worth(1, 5),
         activity("proposal.replied", direction="inbound"),
+        grown(100, 50),
     ],
 )
 def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
-    known = {detector.signal_type: detector for detector in detectors_of("opportunity")}
+    assert find(event)
     for finding in find(event):
+        known = {detector.signal_type: detector for detector in detectors_of(finding["entity_type"])}
         detector = known[finding["signal_type"]]
         assert finding["detector_version"] == detector.version
         assert finding["expires_at"] - finding["seen_at"] == timedelta(days=detector.lives_days)
@@ -133,3 +154,10 @@ def test_a_deletion_ends_everything_however_it_is_told(kind: str) -> None:
 )
 def test_severity_follows_strength(strength: float, polarity: str, expected: str) -> None:
     assert severity(strength, polarity) == expected
+
+
+def test_a_stream_is_as_loud_as_the_detector_has_been_worth() -> None:
+    event = moved("2026-12-01", "2026-12-31")
+    severities = [find(event, Ear(weights={"close_date_slipped": weight}))[0]["severity"] for weight in (0.5, 1.5, 2.0)]
+    assert severities == ["low", "medium", "high"]
+    assert find(event, Ear(line=Thresholds(slip_days=31))) == []
