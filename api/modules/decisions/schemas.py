@@ -64,7 +64,7 @@ class UsedScore(Output):
     model_version_id: Id
 
 
-class Step(Decision):
+class DecisionStep(Decision):
     """An entry of the chain of one recommendation; of `score.used`, the score as it is stored."""
 
     score: UsedScore | None
@@ -73,5 +73,5 @@ class Step(Decision):
 class StepPage(Output):
     """A page of the chain of one recommendation, from the score on."""
 
-    data: list[Step]
+    data: list[DecisionStep]
     page: PageInfo

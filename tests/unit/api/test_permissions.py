@@ -14,7 +14,7 @@ def test_a_role_that_does_not_exist_may_nothing() -> None:
 
 
 def test_a_viewer_only_reads_but_for_what_is_their_own() -> None:
-    own = {"profile:log_out", "profile:write", "sessions:write", "credentials:write"}
+    own = {"profile:log_out", "profile:write", "sessions:write", "credentials:write", "intent:seen"}
     assert {name for name in permissions_of("viewer") if not name.endswith(":read")} == own
     assert all(roles <= EVERYONE for roles in PERMISSIONS.values())
 
