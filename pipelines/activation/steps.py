@@ -18,9 +18,10 @@ from models.signals.detector import LEAD, OPPORTUNITY
 from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions
 from pipelines.briefing.compose import compose
 from pipelines.repositories.briefing_inputs import read_inputs
-from pipelines.repositories.briefings import publish
+from pipelines.repositories.briefings import lock_briefings, publish
 from pipelines.repositories.offers import keep_offers
 from pipelines.repositories.patterns import open_patterns, pattern_members, replace_patterns
+from pipelines.repositories.rankings import keep_ranking, mark_published
 from pipelines.repositories.recommendations import (
     complete_done,
     decisions,
@@ -80,14 +81,19 @@ def write_recommendations(
         )
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
         counts["offers"] = keep_offers(connection, ranked.offers)
+        keep_ranking(connection, ranked.left_out, customers=picture.customers, at=at)
     return counts | {"completed": completed}, ranked.left_out
 
 
 def write_briefings(warehouse: Warehouse, customers: list[str], left_out: pl.DataFrame, *, at: datetime) -> Counts:
     """Compose every user's briefing; store those whose content changed."""
+    now = datetime.now(UTC)
     with warehouse.connect() as connection:
-        documents = compose(read_inputs(connection, customers, left_out), as_of=at, generated_at=datetime.now(UTC))
-        return {"composed": documents.height, "published": publish(connection, documents, at=at)}
+        lock_briefings(connection, customers)
+        documents = compose(read_inputs(connection, customers, left_out), as_of=at, generated_at=now)
+        published = publish(connection, documents, at=at)
+        mark_published(connection, customers, at=at, now=now)
+    return {"composed": documents.height, "published": published}
 
 
 def _ended(warehouse: Warehouse, kind: str, outcome: str, picture: Picture) -> pl.DataFrame:

@@ -66,7 +66,7 @@ limit 1
 
 
 def lock_briefings(connection: Connection, customers: Sequence[str]) -> None:
-    """Be the only one who publishes for `customers` until the transaction ends; take it before reading what is composed.
+    """Be the only one who publishes for `customers` until the transaction ends; lock before reading what is composed.
 
     Otherwise whoever read first and published last would take back what the other one told.
     """

@@ -221,6 +221,7 @@ class Lead(TenantRow, Versioned, Tagged, Mergeable, Base):
         live_index("ix_leads_company_name", text("lower(company_name)")),
         live_index("ix_leads_value", "value"),
         live_index("ix_leads_board", "status", "created_at"),
+        Index("ix_leads_account", "customer_id", "account_id", postgresql_where=text("account_id is not null")),
         Index(
             "ix_leads_holdings",
             "customer_id",

@@ -397,7 +397,9 @@ class Ranking(Base):
     left_out: Mapped[JsonList] = mapped_column(
         comment="owner_id, reason and count of what was called for and not recommended"
     )
-    published_at: Mapped[Instant | None] = mapped_column(comment="null: its recommendations have not passed their checks")
+    published_at: Mapped[Instant | None] = mapped_column(
+        comment="null: its recommendations have not passed their checks"
+    )
 
 
 class Briefing(Base):

@@ -27,6 +27,7 @@ INDEXES = {
     " where status = 'open' and deleted_at is null",
     "ix_leads_holdings": "leads (customer_id, owner_id)"
     " where status in ('new', 'working', 'qualified') and deleted_at is null",
+    "ix_leads_account": "leads (customer_id, account_id) where account_id is not null",
     "ix_recommendations_best": "recommendations (customer_id, action_type, rank, dedupe_key, owner_id)"
     " where status = 'pending'",
     "ix_recommendations_own_best": "recommendations (customer_id, owner_id, action_type, rank, dedupe_key)"
