@@ -242,7 +242,7 @@ def expire_moot(connection: Connection, moot: pl.DataFrame, *, at: datetime) -> 
 def open_recommendations(
     connection: Connection, customers: Sequence[str], ids: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Open recommendations of `customers`, or those of `ids`, as the briefing reads them: pending, accepted, snoozed."""
+    """Pending, accepted and snoozed recommendations of `customers`, or of `ids`, as the briefing reads them."""
     return rows(connection, _OPEN, {"customers": list(customers), "ids": ids}, OPEN_SCHEMA)
 
 

@@ -119,13 +119,13 @@ class World:
         )  # fmt: skip
         return str(signal), found
 
-    def add_item(self, kind: str, entity: str, rank: int) -> None:
-        """A pending recommendation, unless there is one of that action."""
-        action = BY_TYPE[self.seed.choice(_OF_LEADS if kind == "lead" else _ACTIONS)]
+    def add_item(self, kind: str, entity: str, rank: int, *, action: str | None = None) -> None:
+        """A pending recommendation of `action`, of any by default, unless there is one."""
+        chosen = BY_TYPE[action or self.seed.choice(_OF_LEADS if kind == "lead" else _ACTIONS)]
         payload = {
-            "type": action.action_type,
+            "type": chosen.action_type,
             "from": NOW.date().isoformat(),
-            "baseline": {name: _BASELINE.get(name) for name in action.counters},
+            "baseline": {name: _BASELINE.get(name) for name in chosen.counters},
         }
         table = "leads" if kind == "lead" else "opportunities"
         self.connection.execute(
@@ -138,8 +138,8 @@ class World:
                 " on conflict do nothing"
             ).encode(),
             (
-                new_id(), kind, action.action_type, orjson.dumps(payload).decode(), f"{action.label}: {entity[-4:]}",
-                rank, NOW + timedelta(days=14), f"{action.action_type}:{kind}:{entity}", BEFORE, self.customer_id,
+                new_id(), kind, chosen.action_type, orjson.dumps(payload).decode(), f"{chosen.label}: {entity[-4:]}",
+                rank, NOW + timedelta(days=14), f"{chosen.action_type}:{kind}:{entity}", BEFORE, self.customer_id,
                 entity,
             ),
         )  # fmt: skip
