@@ -21,8 +21,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import md5
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import psycopg
 import typer
@@ -41,7 +43,7 @@ from bevyly.settings import Settings
 PROCESSES = ("pipelines.streams.relay", "pipelines.streams.briefing_keeper")
 MEMBERS, WARM_UP = 20, 20
 SETTLE_SECONDS = 30.0
-# A recommendation is no longer shown in the briefing of whoever sees all; told by the transaction that publishes.
+# Both are told of at the end of the one transaction that ends the recommendation and publishes what shows it no more.
 _TELL = """
 create function tell() returns trigger language plpgsql as
 $$ begin perform pg_notify('published', new.version::text || ' ' || new.user_id); return null; end $$;
@@ -50,29 +52,35 @@ create function ended() returns trigger language plpgsql as
 $$ begin perform pg_notify('ended', new.entity_id); return null; end $$;
 create trigger ended after update on recommendations for each row execute function ended()
 """
+_NAME = """
+create function name(kind text, n bigint) returns text language sql immutable as
+'select md5($1 || $2)::uuid::text'
+"""
 _SEED = """
-insert into accounts (customer_id, id, name) select %(t)s, 'a' || n, 'Company ' || n from generate_series(1, %(n)s) n;
+create temporary table n as
+select n, name('a', n) as account, name('o', n) as deal, name('u', n %% %(m)s) as owner
+from generate_series(1, %(n)s) n;
+insert into accounts (customer_id, id, name) select %(t)s, account, 'Company ' || n from n;
 insert into opportunities
   (customer_id, id, account_id, name, stage, value, currency, expected_close_date, stage_entered_at, owner_id)
-select %(t)s, 'o' || n, 'a' || n, 'Deal ' || n, 'proposal', 1000 + n, 'EUR', current_date, now(), 'u' || n %% %(m)s
-from generate_series(1, %(n)s) n;
+select %(t)s, deal, account, 'Deal ' || n, 'proposal', 1000 + n, 'EUR', current_date, now(), owner from n;
 insert into leads (customer_id, id, company_name, status, owner_id)
-select %(t)s, 'l' || n, 'Lead ' || n, 'working', 'u' || n %% %(m)s from generate_series(1, %(n)s) n;
+select %(t)s, name('l', n), 'Lead ' || n, 'working', owner from n;
 insert into signals (customer_id, id, entity_type, entity_id, signal_type, polarity, severity, strength, title, data,
   evidence, dedupe_key, detector_version, found_by, first_seen_at, last_seen_at)
-select %(t)s, kind || n, 'opportunity', 'o' || n, kind, polarity, 'high', 1 + n %% 9, kind, '{}', '[]', kind || n, '1',
+select %(t)s, name(kind, n), 'opportunity', deal, kind, polarity, 'high', 1 + n %% 9, kind, '{}', '[]', kind || n, '1',
   'batch', now(), now()
-from generate_series(1, %(n)s) n,
-  (values ('deal_stalled', '-', 3), ('high_intent_action', '+', 10)) as k (kind, polarity, nth)
+from n, (values ('deal_stalled', '-', 3), ('high_intent_action', '+', 10)) as k (kind, polarity, nth)
 where n %% nth = 0;
 insert into recommendations (customer_id, id, owner_id, entity_type, entity_id, action_type, payload, priority, title,
   rationale, reasons, evidence, urgency, expected_value_minor, expected_value_low_minor, expected_value_high_minor,
   currency, basis, rank, expires_at, dedupe_key, as_of)
-select %(t)s, 'r' || n, 'u' || n %% %(m)s, 'opportunity', 'o' || n, 'call', '{"baseline": {"calls_total": 0}}', 'high',
+select %(t)s, name('r', n), owner, 'opportunity', deal, 'call', '{"baseline": {"calls_total": 0}}', 'high',
   'Call about deal ' || n, 'Because.', '[]', '[]', 1, 100, 10, 200, 'EUR', 'prior', n, now() + interval '9 days',
   'call:' || n, now() - interval '1 hour'
-from generate_series(1, %(n)s) n where n %% 3 = 0;
-insert into rankings (customer_id, as_of, published_at) values (%(t)s, now(), now())
+from n where n %% 3 = 0;
+insert into rankings (customer_id, as_of, published_at) values (%(t)s, now(), now());
+drop table n
 """
 
 
@@ -90,7 +98,7 @@ def seed(settings: Settings, size: int) -> Tenant:
     customer_id = new_id()
     with psycopg.connect(settings.require_database(), autocommit=True) as connection:
         connection.execute("insert into customers (id, name) values (%s, 'benchmark')", [customer_id])
-        people = [(f"u{number}", "member") for number in range(MEMBERS)] + [("boss", "owner")]
+        people = [(named("u", number), "member") for number in range(MEMBERS)] + [(new_id(), "owner")]
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into users (customer_id, id, email, role) values (%s, %s, %s, %s)",
@@ -99,9 +107,14 @@ def seed(settings: Settings, size: int) -> Tenant:
         for statement in _SEED.split(";\n"):
             connection.execute(statement.encode(), {"t": customer_id, "n": size, "m": MEMBERS})
         connection.execute("vacuum analyze")
-    calls = [f"o{number}" for number in range(3, size + 1, 3)]
+    calls = [named("o", number) for number in range(3, size + 1, 3)]
     random.Random(size).shuffle(calls)
     return Tenant(customer_id, size, calls)
+
+
+def named(kind: str, number: int) -> str:
+    """The id that `_SEED` gives to the `number`-th of a kind."""
+    return str(UUID(md5(f"{kind}{number}".encode(), usedforsecurity=False).hexdigest()))
 
 
 def called(tenant: Tenant, deal: str) -> Event:
@@ -232,6 +245,7 @@ def main(
         create_topics(settings)
         with psycopg.connect(database.url) as connection:
             connection.execute(_TELL)
+            connection.execute(_NAME)
         stack.enter_context(streams(settings))
         for size in accounts:
             line = measure(settings, seed(settings, size), rate=rate, seconds=seconds)

@@ -48,15 +48,15 @@ where s.customer_id = o.customer_id and s.id = o.id
   )
 returning {", ".join(f"s.{name}" for name in CLOSED)}
 """
-OPEN = """
+HEARD = """
 select customer_id, id, entity_type, entity_id, signal_type, polarity, severity, title, data::text, strength::float8,
        array(select jsonb_array_elements_text(evidence)), dedupe_key, detector_version,
        first_seen_at, last_seen_at, expires_at
 from signals
 where customer_id = any(%(customers)s) and closed_at is null
   and (%(entities)s::varchar[] is null or entity_id = any(%(entities)s))
-order by customer_id, entity_type, entity_id, signal_type, dedupe_key
 """
+_OPEN = f"{HEARD} order by customer_id, entity_type, entity_id, signal_type, dedupe_key"
 _KEY = {"customer_id": "varchar(36)", "entity_type": "varchar(50)", "entity_id": "varchar(36)"}
 
 
@@ -84,4 +84,4 @@ def open_signals(
     connection: Connection, customers: Sequence[str], entities: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """All open signals of `customers`, whoever found them, in the columns of the signals frame and with their id."""
-    return rows(connection, OPEN, {"customers": list(customers), "entities": entities}, OPEN_SCHEMA)
+    return rows(connection, _OPEN, {"customers": list(customers), "entities": entities}, OPEN_SCHEMA)

@@ -211,7 +211,9 @@ class Signal(TenantRow, Base):
         Index(
             "ix_signals_good",
             "customer_id",
-            "entity_id",
+            text("(signal_type <> 'high_intent_action')"),
+            text("(strength::float8) desc"),
+            "dedupe_key",
             postgresql_where=text("closed_at is null and polarity = '+'"),
         ),
     )

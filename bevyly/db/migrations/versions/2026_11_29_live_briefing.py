@@ -34,7 +34,8 @@ INDEXES = {
     " where status = 'pending'",
     "ix_recommendations_in_hand": "recommendations (customer_id, owner_id) where status in ('accepted', 'snoozed')",
     "ix_signals_open": "signals (customer_id, entity_id) where closed_at is null",
-    "ix_signals_good": "signals (customer_id, entity_id) where closed_at is null and polarity = '+'",
+    "ix_signals_good": "signals (customer_id, (signal_type <> 'high_intent_action'), (strength::float8) desc, dedupe_key)"
+    " where closed_at is null and polarity = '+'",
 }
 
 
