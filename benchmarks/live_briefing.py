@@ -41,7 +41,7 @@ from bevyly.runtime.postgres import EmbeddedPostgres
 from bevyly.settings import Settings
 
 PROCESSES = ("pipelines.streams.relay", "pipelines.streams.briefing_keeper")
-MEMBERS, WARM_UP = 20, 20
+ACCOUNTS_OF_A_MEMBER, WARM_UP = 500, 20
 SETTLE_SECONDS = 30.0
 # Both are told of at the end of the one transaction that ends the recommendation and publishes what shows it no more.
 _TELL = """
@@ -95,17 +95,17 @@ class Tenant:
 
 def seed(settings: Settings, size: int) -> Tenant:
     """A tenant of `size` accounts; everything is analyzed and vacuumed, as it is in a database that has been up."""
-    customer_id = new_id()
+    customer_id, members = new_id(), size // ACCOUNTS_OF_A_MEMBER
     with psycopg.connect(settings.require_database(), autocommit=True) as connection:
         connection.execute("insert into customers (id, name) values (%s, 'benchmark')", [customer_id])
-        people = [(named("u", number), "member") for number in range(MEMBERS)] + [(new_id(), "owner")]
+        people = [(named("u", number), "member") for number in range(members)] + [(new_id(), "owner")]
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into users (customer_id, id, email, role) values (%s, %s, %s, %s)",
                 [(customer_id, user, f"{user}@{customer_id}.example", role) for user, role in people],
             )
         for statement in _SEED.split(";\n"):
-            connection.execute(statement.encode(), {"t": customer_id, "n": size, "m": MEMBERS})
+            connection.execute(statement.encode(), {"t": customer_id, "n": size, "m": members})
         connection.execute("vacuum analyze")
     calls = [named("o", number) for number in range(3, size + 1, 3)]
     random.Random(size).shuffle(calls)
