@@ -29,7 +29,7 @@ from bevyly.settings import Settings, get_settings
 from pipelines.console import Step, Steps, make_console
 
 TENANT = "Demo"
-SERVICES = ("postgres", "valkey", "kafka", "api", "relay", "signal-detector", "agent-trigger")
+SERVICES = ("postgres", "valkey", "kafka", "api", "relay", "signal-detector", "briefing-keeper", "agent-trigger")
 KEY_SCOPES = tuple(
     f"{area}:read"
     for area in (

@@ -69,6 +69,11 @@ APPLICATIONS = (
         needs=("migrations", "topics"),
     ),
     Row(
+        name="briefing-keeper",
+        argv=lambda _: (PYTHON, "-m", "pipelines.streams.briefing_keeper"),
+        needs=("migrations", "topics"),
+    ),
+    Row(
         name="agent-trigger",
         argv=lambda _: (PYTHON, "-m", "pipelines.streams.agent_trigger"),
         needs=("migrations", "topics"),

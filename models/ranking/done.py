@@ -6,7 +6,7 @@ Belongs here: comparing the counters stored with a recommendation with the prese
 import polars as pl
 
 from models.ranking.catalogue import ACTIONS, Action
-from models.signals.detector import OPPORTUNITY
+from models.signals.detector import LEAD, OPPORTUNITY
 from models.signals.frames import Frames
 
 _KEYS = ["customer_id", "entity_type", "entity_id"]
@@ -33,10 +33,31 @@ def done(open_items: pl.DataFrame, frames: Frames, *, lost: pl.DataFrame, conver
         lost.with_columns(pl.lit(OPPORTUNITY).alias("entity_type")), on=_KEYS, how="semi"
     )
     turned = open_items.filter(
-        (pl.col("action_type") == "convert_or_create_opportunity") & (pl.col("entity_type") == "lead")
-    ).join(converted, on=["customer_id", "entity_id"], how="semi")
+        (pl.col("action_type") == "convert_or_create_opportunity") & (pl.col("entity_type") == LEAD)
+    ).join(pl.concat([converted, _with_opportunity(frames)]), on=["customer_id", "entity_id"], how="semi")
     ended = [frame.select(list(DONE_SCHEMA)) for frame in (closed, turned)]
     return pl.concat([*found, *ended]).unique().sort("customer_id", "dedupe_key")
+
+
+def above_baseline(counter: str) -> pl.Expr:
+    """Whether a total is above what it was when its recommendation was made."""
+    return pl.col(counter) > pl.col("payload").str.json_path_match(f"$.baseline.{counter}").cast(pl.Float64)
+
+
+def corrected(action: Action) -> list[pl.Expr]:
+    """Whether the detail that `action` is to correct has changed."""
+    if action.action_type == "correct_close_date":
+        stated = pl.col("payload").str.json_path_match("$.from")
+        return [pl.col("expected_close_date").cast(pl.String) != stated]
+    return [pl.col("value_minor").is_not_null()] if action.action_type == "correct_amount" else []
+
+
+def _with_opportunity(frames: Frames) -> pl.DataFrame:
+    """Leads that have become an opportunity, decided or not."""
+    leads = frames.of(LEAD)
+    if leads is None:
+        return pl.DataFrame(schema={"customer_id": pl.String, "entity_id": pl.String})
+    return leads.filter(pl.col("opportunity_id").is_not_null()).select("customer_id", entity_id="lead_id")
 
 
 def _grown(items: pl.DataFrame, frames: Frames, action: Action, kind: str) -> pl.DataFrame:
@@ -47,16 +68,7 @@ def _grown(items: pl.DataFrame, frames: Frames, action: Action, kind: str) -> pl
     rows = items.join(
         frame.rename({f"{kind}_id": "entity_id"}), on=["customer_id", "entity_id"], how="inner", suffix="_now"
     )
-    payload = pl.col("payload").str
-    signs = [
-        pl.col(name) > payload.json_path_match(f"$.baseline.{name}").cast(pl.Float64)
-        for name in action.counters
-        if name in rows.columns
-    ]
-    if action.action_type == "correct_close_date":
-        signs.append(pl.col("expected_close_date").cast(pl.String) != payload.json_path_match("$.from"))
-    if action.action_type == "correct_amount":
-        signs.append(pl.col("value_minor").is_not_null())
+    signs = [above_baseline(name) for name in action.counters if name in rows.columns] + corrected(action)
     if not signs:
         return pl.DataFrame(schema=DONE_SCHEMA)
     return rows.filter(pl.any_horizontal(signs).fill_null(value=False)).select(list(DONE_SCHEMA))

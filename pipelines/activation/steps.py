@@ -22,7 +22,7 @@ from models.signals.standing import judge
 from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions, prepared_past
 from pipelines.briefing.compose import compose
 from pipelines.repositories.briefing_inputs import read_inputs
-from pipelines.repositories.briefings import publish
+from pipelines.repositories.briefings import lock_briefings, publish
 from pipelines.repositories.detectors import (
     feedback,
     hushed,
@@ -33,6 +33,7 @@ from pipelines.repositories.detectors import (
 )
 from pipelines.repositories.offers import keep_offers
 from pipelines.repositories.patterns import open_patterns, pattern_members, replace_patterns
+from pipelines.repositories.rankings import keep_ranking, mark_published
 from pipelines.repositories.recommendations import (
     complete_done,
     decisions,
@@ -112,15 +113,20 @@ def write_recommendations(
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
         counts["offers"] = keep_offers(connection, ranked.offers)
         unheard = hushed(connection, picture.customers).with_columns(reason=pl.lit(MUTED))
-    left_out = pl.concat([ranked.left_out, unheard.select(ranked.left_out.columns)])
+        left_out = pl.concat([ranked.left_out, unheard.select(ranked.left_out.columns)])
+        keep_ranking(connection, left_out, customers=picture.customers, at=at)
     return counts | {"completed": completed}, left_out
 
 
 def write_briefings(warehouse: Warehouse, customers: list[str], left_out: pl.DataFrame, *, at: datetime) -> Counts:
     """Compose every user's briefing; store those whose content changed."""
+    now = datetime.now(UTC)
     with warehouse.connect() as connection:
-        documents = compose(read_inputs(connection, customers, left_out), as_of=at, generated_at=datetime.now(UTC))
-        return {"composed": documents.height, "published": publish(connection, documents, at=at)}
+        lock_briefings(connection, customers)
+        documents = compose(read_inputs(connection, customers, left_out), as_of=at, generated_at=now)
+        published = publish(connection, documents, at=at)
+        mark_published(connection, customers, at=at, now=now)
+    return {"composed": documents.height, "published": published}
 
 
 def _ended(warehouse: Warehouse, kind: str, outcome: str, picture: Picture) -> pl.DataFrame:

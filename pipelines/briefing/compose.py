@@ -68,6 +68,9 @@ def _stored(
 ) -> Row:
     before = latest.get(user["user_id"])
     etag = etag_of(body)
+    if before and before["as_of"]:
+        # what was published since this run began is in it
+        as_of = max(as_of, before["as_of"])
     version = (int(before["version"]) if before else 0) + 1
     document = body | {"version": version, "as_of": moment(as_of), "generated_at": moment(generated_at)}
     return {
@@ -99,8 +102,9 @@ class _Tenant:
     def body(self, user: Row, *, budget: int) -> Row:
         """The document without version and times."""
         mine = [row for row in self.frames["recommendations"] if self._sees(user, row)]
-        pending = [row for row in mine if row["status"] == "pending"]
-        shown = selection.select(pending, budget=budget)
+        shown = selection.select([row for row in mine if row["status"] == "pending"], budget=budget)
+        counts = [row for row in self.frames["counts"] if self._sees(user, row)]
+        found = _number(counts, "pending")
         good = [row for row in self.frames["signals"] if row["polarity"] == "+" and self._sees(user, self._entity(row))]
         left_out = [row for row in self.frames["left_out"] if self._sees(user, row)]
         return {
@@ -108,13 +112,11 @@ class _Tenant:
             "stale_reason": None,
             "user": {"id": user["user_id"], "name": user["name"]},
             "headline": headline(shown),
-            "summary": self._summary(user, found=len(pending), shown=len(shown)),
+            "summary": _summary(counts, found=found, shown=len(shown)),
             "items": [self._item(row, place) for place, row in enumerate(shown, start=1)],
             "good_news": [self._good(row) for row in selection.good_news(good)],
             "not_shown": selection.not_shown(
-                left_out,
-                beyond_budget=len(pending) - len(shown),
-                in_hand=sum(row["status"] in ("accepted", "snoozed") for row in mine),
+                left_out, beyond_budget=found - len(shown), in_hand=_number(counts, "in_hand")
             ),
             "models": [_model(row) for row in sorted(self.frames["models"], key=lambda row: str(row["type"]))],
         }
@@ -124,20 +126,6 @@ class _Tenant:
 
     def _entity(self, row: Row) -> Row | None:
         return self._entities.get((row["entity_type"], row["entity_id"]))
-
-    def _summary(self, user: Row, *, found: int, shown: int) -> Row:
-        own = [row for row in self.frames["entities"] if self._sees(user, row)]
-        deals = [row for row in own if row["entity_type"] == "opportunity" and row["status"] == "open"]
-        leads = [
-            row for row in own if row["entity_type"] == "lead" and row["status"] in ("new", "working", "qualified")
-        ]
-        return {
-            "open_opportunities": len(deals),
-            "open_leads": len(leads),
-            "pipeline": totals(deals, "value_minor"),
-            "items_found": found,
-            "items_shown": shown,
-        }
 
     def _item(self, row: Row, place: int) -> Row:
         pattern = self._patterns.get(row["pattern_id"]) if row["pattern_id"] else None
@@ -193,6 +181,20 @@ class _Tenant:
             }
             for event in ordered
         ]
+
+
+def _number(counts: Iterable[Row], counted: str) -> int:
+    return sum(row["n"] for row in counts if row["counted"] == counted)
+
+
+def _summary(counts: Sequence[Row], *, found: int, shown: int) -> Row:
+    return {
+        "open_opportunities": _number(counts, "opportunity"),
+        "open_leads": _number(counts, "lead"),
+        "pipeline": totals([row for row in counts if row["counted"] == "opportunity"], "value_minor"),
+        "items_found": found,
+        "items_shown": shown,
+    }
 
 
 def _json(value: Any) -> Any:

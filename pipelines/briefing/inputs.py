@@ -41,7 +41,11 @@ EVENTS: Mapping[str, Any] = _text("customer_id event_id type data") | {"occurred
 MODELS: Mapping[str, Any] = (
     _text("customer_id type version") | dict.fromkeys(("trained_from", "trained_to"), INSTANT) | {"n": pl.Int64}
 )
-LATEST: Mapping[str, Any] = _text("customer_id user_id etag") | {"version": pl.Int64}
+LATEST: Mapping[str, Any] = _text("customer_id user_id etag status stale_reason") | {
+    "version": pl.Int64,
+    "as_of": INSTANT,
+}
+COUNTS: Mapping[str, Any] = _text("customer_id owner_id counted currency") | {"n": pl.Int64, "value_minor": pl.Int64}
 LEFT_OUT: Mapping[str, Any] = _text("customer_id owner_id reason") | {"count": pl.Int64}
 
 
@@ -54,7 +58,8 @@ class Inputs:
     """Frames of any number of tenants. `recommendations`: open ones; `signals` and `patterns`: open ones.
 
     `events`: those that evidence names; `models`: what scored the tenant; `latest`: newest stored briefing of each
-    user; `left_out`: as `models.ranking` gives it.
+    user; `left_out`: as `models.ranking` gives it; `counts`: how many there are of what is not listed, by owner
+    (`counted`: opportunity and lead, undecided ones; pending; in_hand).
     """
 
     users: pl.DataFrame
@@ -66,3 +71,4 @@ class Inputs:
     models: pl.DataFrame = field(default_factory=_empty(MODELS))
     latest: pl.DataFrame = field(default_factory=_empty(LATEST))
     left_out: pl.DataFrame = field(default_factory=_empty(LEFT_OUT))
+    counts: pl.DataFrame = field(default_factory=_empty(COUNTS))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import orjson
 import polars as pl
 
-from pipelines.briefing.inputs import ENTITIES, EVENTS, LATEST, LEFT_OUT, MODELS, USERS, Inputs
+from pipelines.briefing.inputs import COUNTS, ENTITIES, EVENTS, LATEST, LEFT_OUT, MODELS, USERS, Inputs
 from pipelines.repositories.briefings import latest_briefings
 from pipelines.repositories.patterns import open_patterns
 from pipelines.repositories.recommendations import open_recommendations
@@ -29,6 +29,7 @@ from opportunities o
 left join accounts a on a.customer_id = o.customer_id and a.id = o.account_id
 left join users u on u.customer_id = o.customer_id and u.id = o.owner_id
 where o.customer_id = any(%(customers)s) and o.status = 'open' and o.deleted_at is null
+  and (%(ids)s::varchar[] is null or o.id = any(%(ids)s))
 union all
 select l.customer_id, 'lead', l.id, coalesce(l.company_name, l.contact_name, l.contact_email), a.name, l.status,
        l.status, l.owner_id, u.name, l.currency, l.value
@@ -36,12 +37,35 @@ from leads l
 left join accounts a on a.customer_id = l.customer_id and a.id = l.account_id
 left join users u on u.customer_id = l.customer_id and u.id = l.owner_id
 where l.customer_id = any(%(customers)s) and l.status in ('new', 'working', 'qualified') and l.deleted_at is null
+  and (%(ids)s::varchar[] is null or l.id = any(%(ids)s))
 union all
 select a.customer_id, 'account', a.id, a.name, a.name, null, null, a.owner_id, u.name, a.currency, null
 from accounts a
 left join users u on u.customer_id = a.customer_id and u.id = a.owner_id
 where a.customer_id = any(%(customers)s) and a.deleted_at is null
+  and (%(ids)s::varchar[] is null or a.id = any(%(ids)s))
 order by 1, 2, 3
+"""
+_COUNTS = """
+select customer_id, owner_id, 'opportunity', currency, count(*), sum(value)::bigint
+from opportunities
+where customer_id = any(%(customers)s) and status = 'open' and deleted_at is null
+group by customer_id, owner_id, currency
+union all
+select customer_id, owner_id, 'lead', null, count(*), null
+from leads
+where customer_id = any(%(customers)s) and status in ('new', 'working', 'qualified') and deleted_at is null
+group by customer_id, owner_id
+union all
+select customer_id, owner_id, 'pending', null, count(*), null
+from recommendations
+where customer_id = any(%(customers)s) and status = 'pending'
+group by customer_id, owner_id
+union all
+select customer_id, owner_id, 'in_hand', null, count(*), null
+from recommendations
+where customer_id = any(%(customers)s) and status in ('accepted', 'snoozed')
+group by customer_id, owner_id
 """
 _EVENTS = """
 select e.customer_id, e.event_id, e.type, e.data::text, e.occurred_at
@@ -75,20 +99,37 @@ def read_inputs(connection: Connection, customers: Sequence[str], left_out: pl.D
     signals = open_signals(connection, customers)
     return Inputs(
         users=rows(connection, _USERS, parameters, USERS),
-        entities=rows(connection, _ENTITIES, parameters, ENTITIES),
+        entities=entities(connection, customers),
         recommendations=recommendations,
         signals=signals,
         patterns=open_patterns(connection, customers).select(
             "customer_id", "id", "entity_type", "entity_id", "pattern_type", "title", "polarity", "dedupe_key"
         ),
-        events=_evidence(connection, recommendations, signals),
-        models=rows(connection, _MODELS, parameters, MODELS),
+        events=evidence(connection, recommendations, signals),
+        models=models_in_use(connection, customers),
         latest=latest_briefings(connection, customers).select(list(LATEST)),
         left_out=pl.DataFrame(schema=dict(LEFT_OUT)) if left_out is None else left_out,
+        counts=counts(connection, customers),
     )
 
 
-def _evidence(connection: Connection, recommendations: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
+def entities(connection: Connection, customers: Sequence[str], ids: Sequence[str] | None = None) -> pl.DataFrame:
+    """Undecided deals and leads of `customers`, and their accounts; all or those of `ids`."""
+    return rows(connection, _ENTITIES, {"customers": list(customers), "ids": ids}, ENTITIES)
+
+
+def counts(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+    """How much there is of what a briefing sums up, by owner."""
+    return rows(connection, _COUNTS, {"customers": list(customers)}, COUNTS)
+
+
+def models_in_use(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+    """What scores `customers`."""
+    return rows(connection, _MODELS, {"customers": list(customers)}, MODELS)
+
+
+def evidence(connection: Connection, recommendations: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
+    """The events that recommendations and good news are proven by."""
     of_items = recommendations.select("customer_id", pl.col("evidence").str.json_decode(pl.List(pl.String)))
     of_news = signals.filter(pl.col("polarity") == "+").select("customer_id", "evidence")
     wanted = pl.concat([of_items, of_news]).explode("evidence", empty_as_null=False, keep_nulls=False).unique()

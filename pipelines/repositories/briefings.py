@@ -42,14 +42,16 @@ returning customer_id, user_id, version, as_of, status, left(stale_reason, 10000
     as items_shown
 """
 _LATEST = """
-select distinct on (customer_id, user_id) customer_id, user_id, version, etag, status, stale_reason, document
+select distinct on (customer_id, user_id) customer_id, user_id, version, as_of, etag, status, stale_reason, document
 from briefings
 where customer_id = any(%(customers)s)
 order by customer_id, user_id, version desc
 """
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('briefings:' || id, 0)) from unnest(%s::varchar[]) as given (id)"
 _LATEST_SCHEMA = {
     **dict.fromkeys(("customer_id", "user_id"), pl.String),
     "version": pl.Int64,
+    "as_of": pl.Datetime("us", "UTC"),
     **dict.fromkeys(("etag", "status", "stale_reason", "document"), pl.String),
 }
 _FIND = """
@@ -62,6 +64,14 @@ where c.name = %(tenant)s and (u.email = %(email)s or (%(email)s::text is null a
 order by c.created_at, u.created_at, u.id, b.version desc
 limit 1
 """
+
+
+def lock_briefings(connection: Connection, customers: Sequence[str]) -> None:
+    """Be the only one who publishes for `customers` until the transaction ends; lock before reading what is composed.
+
+    Otherwise whoever read first and published last would take back what the other one told.
+    """
+    connection.execute(_LOCK, [sorted(set(customers))])
 
 
 def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) -> int:
@@ -98,6 +108,7 @@ def mark_stale(connection: Connection, customers: Sequence[str], *, reason: str,
 
     The mark is a new version with the old content, so that the bytes of the day stay what they were.
     """
+    lock_briefings(connection, customers)
     latest = latest_briefings(connection, customers)
     unmarked = latest.filter(
         ~((pl.col("status") == "stale") & (pl.col("stale_reason") == reason)).fill_null(value=False)

@@ -90,6 +90,7 @@ select customer_id, id, entity_type, entity_id, pattern_type, title, polarity, d
        confidence::float8, confidence_low::float8, confidence_high::float8, lift::float8
 from patterns
 where customer_id = any(%(customers)s) and closed_at is null
+  and (%(entities)s::varchar[] is null or entity_id = any(%(entities)s))
 order by customer_id, entity_type, entity_id, pattern_type, dedupe_key
 """
 MEMBER_SCHEMA = dict.fromkeys(("customer_id", "pattern_key", "signal_key"), pl.String)
@@ -99,6 +100,7 @@ from patterns p
 join pattern_signals m on m.customer_id = p.customer_id and m.pattern_id = p.id
 join signals s on s.customer_id = m.customer_id and s.id = m.signal_id
 where p.customer_id = any(%(customers)s) and p.closed_at is null and s.closed_at is null
+  and (%(entities)s::varchar[] is null or p.entity_id = any(%(entities)s))
 order by 1, 2, 3
 """
 
@@ -123,11 +125,15 @@ def replace_patterns(
     }
 
 
-def open_patterns(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
-    """All open patterns of `customers`, with their id."""
-    return rows(connection, _OPEN, {"customers": list(customers)}, OPEN_SCHEMA)
+def open_patterns(
+    connection: Connection, customers: Sequence[str], entities: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """All open patterns of `customers`, with their id; only those of `entities` where they are given."""
+    return rows(connection, _OPEN, {"customers": list(customers), "entities": entities}, OPEN_SCHEMA)
 
 
-def pattern_members(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+def pattern_members(
+    connection: Connection, customers: Sequence[str], entities: Sequence[str] | None = None
+) -> pl.DataFrame:
     """(customer_id, pattern_key, signal_key) of the open patterns of `customers`, as `models.ranking.rank` takes it."""
-    return rows(connection, _OPEN_MEMBERS, {"customers": list(customers)}, MEMBER_SCHEMA)
+    return rows(connection, _OPEN_MEMBERS, {"customers": list(customers), "entities": entities}, MEMBER_SCHEMA)

@@ -100,7 +100,8 @@ _RESTING = """
 select from recommendations past
 where past.customer_id = w.customer_id and past.dedupe_key = w.dedupe_key
   and ((past.status = 'dismissed' and past.acted_at > %(dismissed_since)s)
-    or (past.status = 'completed' and past.acted_at > %(completed_since)s))
+    or (past.status = 'completed' and past.acted_at > %(completed_since)s)
+    or (past.status = 'expired' and past.updated_at > %(at)s))
 """
 _INSERT = f"""
 insert into recommendations as known ({", ".join((*_KEY, "as_of", *_CONTENT))}, status, created_at, updated_at)
@@ -143,6 +144,12 @@ where known.customer_id = d.customer_id and known.dedupe_key = d.dedupe_key
   and known.status in ('pending', 'accepted', 'snoozed')
 returning {_TOLD}, null as user_id, 'seen_done' as reason
 """
+_EXPIRE_MOOT = f"""
+update recommendations known set status = 'expired', version = known.version + 1, updated_at = %(at)s
+from moot m
+where known.customer_id = m.customer_id and known.dedupe_key = m.dedupe_key and known.status = 'pending'
+returning {_TOLD}
+"""
 _OPEN = """
 select r.customer_id, r.id, r.owner_id, r.pattern_id, r.signal_id, r.entity_type, r.entity_id, r.action_type,
        r.payload::text, r.priority, r.title, r.rationale, r.reasons::text, r.evidence::text, r.currency, r.basis,
@@ -156,6 +163,7 @@ left join scores s
   and s.model_version_id = r.model_version_id
   and s.score_type = case r.entity_type when 'lead' then 'conversion' else 'win' end
 where r.customer_id = any(%(customers)s) and r.status in ('pending', 'accepted', 'snoozed')
+  and (%(ids)s::varchar[] is null or r.id = any(%(ids)s))
 order by r.customer_id, r.rank, r.dedupe_key
 """
 _DECISIONS = """
@@ -225,9 +233,17 @@ def complete_done(connection: Connection, done: pl.DataFrame, *, at: datetime) -
     return execute_and_tell(connection, _COMPLETE, {"at": at}, "recommendation.completed", at=at)
 
 
-def open_recommendations(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
-    """Pending, accepted and snoozed recommendations of `customers`, as the briefing reads them."""
-    return rows(connection, _OPEN, {"customers": list(customers)}, OPEN_SCHEMA)
+def expire_moot(connection: Connection, moot: pl.DataFrame, *, at: datetime) -> int:
+    """Expire the pending ones of `moot` (customer_id, dedupe_key), and announce it; how many."""
+    stage(connection, "moot", moot, {"customer_id": "varchar(36)", "dedupe_key": "varchar(300)"})
+    return execute_and_tell(connection, _EXPIRE_MOOT, {"at": at}, "recommendation.expired", at=at)
+
+
+def open_recommendations(
+    connection: Connection, customers: Sequence[str], ids: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Pending, accepted and snoozed recommendations of `customers`, or of `ids`, as the briefing reads them."""
+    return rows(connection, _OPEN, {"customers": list(customers), "ids": ids}, OPEN_SCHEMA)
 
 
 def decisions(connection: Connection, customers: Sequence[str], *, at: datetime) -> pl.DataFrame:

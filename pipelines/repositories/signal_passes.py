@@ -48,7 +48,7 @@ where s.customer_id = o.customer_id and s.id = o.id
   )
 returning {", ".join(f"s.{name}" for name in CLOSED)}
 """
-_OPEN = """
+HEARD = """
 select customer_id, id, entity_type, entity_id, signal_type, polarity, severity, title, data::text, strength::float8,
        array(select jsonb_array_elements_text(evidence)), dedupe_key, detector_version,
        first_seen_at, last_seen_at, expires_at
@@ -57,8 +57,9 @@ where customer_id = any(%(customers)s) and closed_at is null
   and not exists (
     select from muted_detectors m where m.customer_id = s.customer_id and m.signal_type = s.signal_type
   )
-order by customer_id, entity_type, entity_id, signal_type, dedupe_key
+  and (%(entities)s::varchar[] is null or entity_id = any(%(entities)s))
 """
+_OPEN = f"{HEARD} order by customer_id, entity_type, entity_id, signal_type, dedupe_key"
 _KEY = {"customer_id": "varchar(36)", "entity_type": "varchar(50)", "entity_id": "varchar(36)"}
 
 
@@ -82,8 +83,10 @@ def close_missing(
     return close_and_tell(connection, _CLOSE, parameters)
 
 
-def open_signals(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+def open_signals(
+    connection: Connection, customers: Sequence[str], entities: Sequence[str] | None = None
+) -> pl.DataFrame:
     """All open signals of `customers` that are heard, whoever found them, in the columns of the signals frame and with
-    their id; those of muted detectors are not among them.
+    their id, of `entities` only where they are given; those of muted detectors are not among them.
     """
-    return rows(connection, _OPEN, {"customers": list(customers)}, OPEN_SCHEMA)
+    return rows(connection, _OPEN, {"customers": list(customers), "entities": entities}, OPEN_SCHEMA)

@@ -11,6 +11,7 @@ from pipelines.streams.runner import Stream
 # name of the consumer: module with `make_stream(settings, clock)`
 STREAMS: Mapping[str, str] = {
     "agent-trigger": "pipelines.streams.agent_trigger",
+    "briefing-keeper": "pipelines.streams.briefing_keeper",
     "signal-detector": "pipelines.streams.signal_detector",
     "webhook-fan-out": "pipelines.webhooks.fan_out",
 }

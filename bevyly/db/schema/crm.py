@@ -151,6 +151,14 @@ class Opportunity(TenantRow, Versioned, Tagged, Base):
         live_index("ix_opportunities_close_date", "expected_close_date"),
         live_index("ix_opportunities_stage", "stage", "created_at"),
         live_index("ix_opportunities_board", "status", "created_at"),
+        Index(
+            "ix_opportunities_holdings",
+            "customer_id",
+            "owner_id",
+            "currency",
+            postgresql_include=["value"],
+            postgresql_where=text("status = 'open' and deleted_at is null"),
+        ),
     )
 
     account_id: Mapped[Id]
@@ -213,6 +221,13 @@ class Lead(TenantRow, Versioned, Tagged, Mergeable, Base):
         live_index("ix_leads_company_name", text("lower(company_name)")),
         live_index("ix_leads_value", "value"),
         live_index("ix_leads_board", "status", "created_at"),
+        Index("ix_leads_account", "customer_id", "account_id", postgresql_where=text("account_id is not null")),
+        Index(
+            "ix_leads_holdings",
+            "customer_id",
+            "owner_id",
+            postgresql_where=text("status in ('new', 'working', 'qualified') and deleted_at is null"),
+        ),
         Index("ix_leads_email", "customer_id", text("lower(contact_email)")),
         *(
             Index(

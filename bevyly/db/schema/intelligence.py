@@ -37,6 +37,9 @@ from bevyly.db.schema.base import (
 )
 from bevyly.ids import new_id
 
+# the order in which a briefing takes the recommendations of each action
+_BEST = ("customer_id", "action_type", "rank", "dedupe_key")
+
 
 class ModelVersion(Base):
     """A trained model: what it saw, how well it does on later data, where its artefact is.
@@ -334,6 +337,15 @@ class Signal(TenantRow, Base):
         CheckConstraint("severity in ('low','medium','high','critical')", name="severity"),
         Index("ix_signals_list", "customer_id", text("last_seen_at desc"), text("id desc")),
         Index("ix_signals_entity", "customer_id", "entity_type", "entity_id", "signal_type"),
+        Index("ix_signals_open", "customer_id", "entity_id", postgresql_where=text("closed_at is null")),
+        Index(
+            "ix_signals_good",
+            "customer_id",
+            text("(signal_type <> 'high_intent_action')"),
+            text("(strength::float8) desc"),
+            "dedupe_key",
+            postgresql_where=text("closed_at is null and polarity = '+'"),
+        ),
     )
 
     entity_type: Mapped[Code]
@@ -424,6 +436,20 @@ class Recommendation(TenantRow, Base):
         Index("ix_recommendations_value", "customer_id", "expected_value_minor", "id"),
         Index("ix_recommendations_owner", "customer_id", "owner_id", "created_at", "id"),
         Index("ix_recommendations_entity", "customer_id", "entity_type", "entity_id"),
+        Index("ix_recommendations_best", *_BEST, "owner_id", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_recommendations_own_best",
+            _BEST[0],
+            "owner_id",
+            *_BEST[1:],
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_recommendations_in_hand",
+            "customer_id",
+            "owner_id",
+            postgresql_where=text("status in ('accepted', 'snoozed')"),
+        ),
     )
 
     owner_id: Mapped[Id | None]
@@ -488,6 +514,24 @@ class RecommendationOffer(Base):
     )
     as_of: Mapped[Instant]
     created_at: Mapped[CreatedAt]
+
+
+class Ranking(Base):
+    """The latest ranking of a tenant: what it left out, and whether the briefings made from it were published.
+
+    Written by the pipeline. Until they are, its recommendations have not passed their checks.
+    """
+
+    __tablename__ = "rankings"
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    as_of: Mapped[Instant]
+    left_out: Mapped[JsonList] = mapped_column(
+        comment="owner_id, reason and count of what was called for and not recommended"
+    )
+    published_at: Mapped[Instant | None] = mapped_column(
+        comment="null: its recommendations have not passed their checks"
+    )
 
 
 class Briefing(Base):

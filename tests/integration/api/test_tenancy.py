@@ -27,6 +27,8 @@ UNREADABLE = {
     "public.event_journal",
     "public.mails",
     "public.outbox",
+    "public.rankings",
+    "public.recommendation_offers",
     "public.tenant_spreads",
     "raw.dead_letters",
     "raw.events",

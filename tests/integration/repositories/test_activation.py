@@ -23,6 +23,7 @@ from pipelines.repositories.patterns import open_patterns, replace_patterns
 from pipelines.repositories.recommendations import (
     complete_done,
     decisions,
+    expire_moot,
     open_recommendations,
     replace_recommendations,
     wake_snoozed,
@@ -83,7 +84,13 @@ def run(connection: Connection, tenants: Tenants, frames: Frames, *, at: Any = N
         frames,
         effects=priors(customers),
         tenants=pl.DataFrame(
-            {"customer_id": customers, "currency": ["EUR"] * 2, "median_won_minor": [1_000_000.0] * 2}
+            {
+                "customer_id": customers,
+                "currency": ["EUR"] * 2,
+                "median_won_minor": [1_000_000.0] * 2,
+                "holdout": [0.0] * 2,
+                "explored": [0.0] * 2,
+            }
         ),
         decisions=decisions(connection, customers, at=at),
     )
@@ -104,6 +111,17 @@ def statuses(connection: Connection, tenant: Tenant) -> dict[str, str]:
 @pytest.fixture
 def first(connection: Connection, tenants: Tenants) -> dict[str, Any]:
     return run(connection, tenants, frames_of(tenants))
+
+
+def test_what_ended_after_the_picture_was_taken_is_not_proposed_from_it(
+    connection: Connection, tenants: Tenants, first: dict[str, Any]
+) -> None:
+    items = open_recommendations(connection, [tenants[0].customer_id]).select("customer_id", "dedupe_key")
+    assert expire_moot(connection, items, at=NOW + timedelta(minutes=1)) == items.height > 0
+    run(connection, tenants, frames_of(tenants))
+    assert set(statuses(connection, tenants[0]).values()) == {"expired"}
+    run(connection, tenants, frames_of(tenants), at=NOW + timedelta(minutes=2))
+    assert "pending" in statuses(connection, tenants[0]).values()
 
 
 def test_a_pass_writes_everything_for_both_tenants(

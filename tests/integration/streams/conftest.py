@@ -12,7 +12,7 @@ from bevyly.runtime.kafka import throwaway_kafka
 from bevyly.settings import Settings
 from tests.support.databases import Database
 
-GROUPS = ("raw", "signal-detector", "agent-trigger", "probe")
+GROUPS = ("raw", "signal-detector", "briefing-keeper", "agent-trigger", "probe")
 
 
 @pytest.fixture(scope="session")

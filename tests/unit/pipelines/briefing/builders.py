@@ -7,6 +7,7 @@ import orjson
 import polars as pl
 
 from pipelines.briefing.inputs import (
+    COUNTS,
     ENTITIES,
     EVENTS,
     LATEST,
@@ -88,11 +89,23 @@ def inputs(**rows: list[Row]) -> Inputs:
         "latest": [],
         "left_out": [],
     } | rows  # fmt: skip
+    given["counts"] = [*map(_one_entity, given["entities"]), *map(_one_item, given["recommendations"])]
     schemas = {
         "users": USERS, "entities": ENTITIES, "recommendations": RECOMMENDATIONS, "signals": SIGNALS,
         "patterns": PATTERNS, "events": EVENTS, "models": MODELS, "latest": LATEST, "left_out": LEFT_OUT,
+        "counts": COUNTS,
     }  # fmt: skip
     return Inputs(**{name: frame(given[name], schema) for name, schema in schemas.items()})
+
+
+def _one_entity(row: Row) -> Row:
+    kept = {name: row[name] for name in ("customer_id", "owner_id", "currency", "value_minor")}
+    return kept | {"counted": row["entity_type"], "n": 1}
+
+
+def _one_item(row: Row) -> Row:
+    kept = {name: row[name] for name in ("customer_id", "owner_id")}
+    return kept | {"counted": "pending" if row["status"] == "pending" else "in_hand", "n": 1}
 
 
 def parsed(documents: pl.DataFrame, user_id: str = "rep") -> Row:
