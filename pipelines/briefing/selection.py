@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
+from models.ranking.catalogue import BY_TYPE
 from models.ranking.choose import CAPACITY, IN_HAND
 
 BUDGET = 15
 MAX_SHARE_OF_ONE_ACTION = 0.4
+BEYOND_SHARE = 0.1
 MAX_GOOD_NEWS = 5
 _BY_CUSTOMER = ("high_intent_action",)
 Row = dict[str, Any]
@@ -20,20 +22,25 @@ Row = dict[str, Any]
 def select(rows: Sequence[Row], *, budget: int = BUDGET) -> list[Row]:
     """The best of `rows` that fit into `budget`, in rank order.
 
-    The best of each action comes first (half of the budget at most), so that the day is not one kind of work; then the
-    most valuable, no action over its share while another is waiting.
+    The best of each cause comes first, so that tidying is not forgotten; then what is worth most, where an item of an
+    action that has its share counts for a tenth: the day is not one kind of work unless the rest is worth far less.
     """
     limit = ceil(budget * MAX_SHARE_OF_ONE_ACTION)
-    seen: Counter[str] = Counter()
+    placed: Counter[str] = Counter()
+    causes: set[str] = set()
     leaders: list[Row] = []
-    within: list[Row] = []
-    beyond: list[Row] = []
+    others: list[tuple[float, Row]] = []
     for row in sorted(rows, key=_order):
-        seen[row["action_type"]] += 1
-        place = seen[row["action_type"]]
-        leads = place == 1 and len(leaders) < budget // 2
-        (leaders if leads else within if place <= limit else beyond).append(row)
-    return sorted([*leaders, *within, *beyond][:budget], key=_order)
+        placed[row["action_type"]] += 1
+        cause = BY_TYPE[row["action_type"]].cause if row["action_type"] in BY_TYPE else row["action_type"]
+        if cause not in causes and len(leaders) < max(1, budget // 2):
+            causes.add(cause)
+            leaders.append(row)
+        else:
+            share = 1.0 if placed[row["action_type"]] <= limit else BEYOND_SHARE
+            others.append((share * row["expected_value_minor"], row))
+    others.sort(key=lambda one: (-one[0], _order(one[1])))
+    return sorted([*leaders, *(row for _, row in others)][:budget], key=_order)
 
 
 def _order(row: Row) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The attention budget: the best of each action first, then the most valuable, no action over its share."""
+"""The attention budget: the best of each cause first, then the most valuable; one action over its share counts less."""
 
 from collections import Counter
 from typing import Any
@@ -10,7 +10,15 @@ from pipelines.briefing.selection import BUDGET, good_news, not_shown, select
 
 
 def items(*kinds: str) -> list[dict[str, Any]]:
-    return [{"rank": i, "action_type": kind, "dedupe_key": f"{i}"} for i, kind in enumerate(kinds, start=1)]
+    """In order of worth, each a little less than the one before."""
+    return [
+        {"rank": i, "action_type": kind, "dedupe_key": f"{i}", "expected_value_minor": 10_000 - i}
+        for i, kind in enumerate(kinds, start=1)
+    ]
+
+
+def tiny(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"expected_value_minor": 2}
 
 
 def test_one_kind_of_work_fills_the_day_only_when_there_is_no_other() -> None:
@@ -22,9 +30,16 @@ def test_one_kind_of_work_fills_the_day_only_when_there_is_no_other() -> None:
     assert sum(mixed.values()) == BUDGET
 
 
-def test_the_best_of_an_action_is_shown_however_little_it_is_worth() -> None:
-    shown = select(items(*["call"] * 30, "close_lost"), budget=4)
+def test_the_best_of_a_cause_is_shown_however_little_it_is_worth() -> None:
+    *calls, closing = items(*["call"] * 30, "close_lost")
+    shown = select([*calls, tiny(closing)], budget=4)
     assert [row["action_type"] for row in shown] == ["call", "call", "call", "close_lost"]
+
+
+def test_what_is_worth_far_less_fills_no_list_for_the_sake_of_variety() -> None:
+    rows = items(*["call"] * 30, *["close_lost"] * 8, *["draft_email"] * 4)
+    shown = Counter(row["action_type"] for row in select([*rows[:30], *map(tiny, rows[30:])]))
+    assert shown == {"call": BUDGET - 1, "close_lost": 1}
 
 
 @given(
