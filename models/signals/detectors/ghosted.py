@@ -6,7 +6,9 @@ from models.signals.detector import LEAD, OPPORTUNITY, Detector, event, number
 from models.signals.text import counted, days, money
 from models.signals.thresholds import t
 
-_offer_open = number("proposals_sent") > number("proposals_replied")
+# an answer that is younger than the last offer answers it, however many were sent before
+_answered = pl.col("days_since_last_proposal_reply") <= pl.col("days_since_last_proposal")
+_offer_open = (number("proposals_sent") > number("proposals_replied")) & ~_answered.fill_null(value=False)
 _touches = number("outbound_since_last_inbound")
 _unheard = pl.coalesce("days_since_last_inbound", "age_days")
 _since_offer = pl.when(_offer_open).then(pl.col("days_since_last_proposal"))

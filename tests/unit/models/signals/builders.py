@@ -11,7 +11,8 @@ TIME = pl.Datetime("us", "UTC")
 _SHARED = {
     "age_days": 5.0, "outbound_total": 1.0, "inbound_total": 1.0, "outbound_7d": 1.0, "inbound_7d": 1.0,
     "calls_total": 0.0, "calls_7d": 0.0, "call_seconds_total": 0.0, "emails_total": 1.0, "proposals_sent": 0.0,
-    "proposals_replied": 0.0, "days_since_last_activity": 1.0, "days_since_last_inbound": 1.0,
+    "proposals_replied": 0.0, "days_since_last_proposal": None, "days_since_last_proposal_reply": None,
+    "days_since_last_activity": 1.0, "days_since_last_inbound": 1.0,
     "days_since_last_outbound": 2.0, "outbound_since_last_inbound": 0.0, "engagement_decayed": 1.0,
     "engagement_week": 1.0, "engagement_prior_week_mean": 1.0, "owners_distinct": 1.0, "has_next_step": 1.0,
     "next_step_in_days": 3.0, "owner_decided_180d": 0.0, "owner_won_180d": 0.0,

@@ -35,6 +35,16 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 9.0},
         "Offer of EUR 15,000 sent 9 days ago, no answer; customers here usually reply within 5 days",
     ),
+    (
+        "ghosted",
+        "opportunity",
+        {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 6.0, "proposals_sent": 2.0,
+         "proposals_replied": 1.0, "days_since_last_proposal": 9.0, "days_since_last_proposal_reply": 20.0},
+        # the younger answer is one to the last offer
+        {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 6.0, "proposals_sent": 2.0,
+         "proposals_replied": 1.0, "days_since_last_proposal": 9.0, "days_since_last_proposal_reply": 6.0},
+        "Offer of EUR 15,000 sent 9 days ago, no answer",
+    ),
     ("close_date_overdue", "opportunity", {"days_to_close": -1.0}, {"days_to_close": 0.0}, "1 day ago"),
     (
         "close_date_slipped",
