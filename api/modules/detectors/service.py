@@ -30,7 +30,9 @@ class DetectorService:
         wanted = None if muted is None else {"muted": muted, "reason": reason}
         if said != wanted:
             await self._write(signal_type, muted=muted, reason=reason)
-            self.trail.audit("detector.overridden", ("detector", signal_type), before=said or {}, after=wanted or {})
+            nothing = {"muted": None, "reason": None}
+            subject = ("detector", signal_type)
+            self.trail.audit("detector.overridden", subject, before=said or nothing, after=wanted or nothing)
             IntentService(self.context).request_briefing("a detector was muted or is heard again")
         (found,) = described(await self.detectors.state(), only=signal_type)
         return found

@@ -61,6 +61,7 @@ EXCEPTIONS = {
         ),
         "needs rows, or an import that is so far: test_batch.py and test_imports.py look at its rows",
     ),
+    "POST /api/v1/intent/briefing/seen": "how far somebody has read is no record",
     "POST /api/v1/intent/scores/{score_id}/reproduce": "a score is made once more, and nothing is another than before",
     "POST /api/v1/sequences/{sequence_id}/enrolments": "needs people: test_sequences.py looks at its rows",
     "POST /api/v1/unsubscribe/{token}": "needs the link of a mail: test_sequence_stops.py looks at its rows",

@@ -24,6 +24,7 @@ MUTATING = {operation.name for operation in operations() if operation.method not
 
 # Routes that rightly tell nothing, and why.
 SILENT = {
+    "POST /api/v1/intent/briefing/seen": "how far somebody has read changes no record",
     "POST /api/v1/auth/log-in": "coming in changes no record; the audit knows",
     "POST /api/v1/auth/refresh": "a session goes on; the audit knows of misuse",
     "POST /api/v1/auth/log-out": "a session ends; the audit knows",
@@ -164,6 +165,7 @@ class World:
         pipeline = (await self.client.get("/api/v1/pipelines")).json()["data"][0]
         stages = {stage["key"]: stage["id"] for stage in pipeline["stages"]}
         self.ids |= {"pipeline_id": pipeline["id"], "stage_id": stages["prospecting"], "next_id": stages["proposal"]}
+        self.ids |= {"signal_type": "going_dark"}
         self.ids |= {"user_id": self.api.a.users["member"], "owner_id": self.api.a.users["owner"]}
 
     async def disable(self) -> None:
@@ -419,6 +421,12 @@ CASES = [
         expect=DECIDED | {"reason": "Not now"},
     ),
     Case("POST /api/v1/intent/briefing/refresh", [("briefing.refresh_requested", 1)], {"reason": "monday"}),
+    Case(
+        "PATCH /api/v1/intent/detectors/{signal_type}",
+        [("briefing.refresh_requested", 1)],
+        {"muted": True},
+        expect={"reason": "a detector was muted or is heard again"},
+    ),
     Case(f"POST {ANSWER}/accept", [("recommendation.accepted", 2)], {}, expect=ADVICE),
     Case(f"POST {ANSWER}/dismiss", [("recommendation.dismissed", 2)], {"reason": "no_budget"}, expect=ADVICE),
     Case(f"POST {ANSWER}/complete", [("recommendation.completed", 2)], {}, expect=ADVICE),

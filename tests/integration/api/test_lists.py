@@ -21,6 +21,7 @@ from api.modules.calendar.schemas import Availability, Calendar
 from api.modules.contacts.schemas import Contact, ContactPage
 from api.modules.custom_fields.schemas import CustomField, CustomFieldPage
 from api.modules.decisions.schemas import DecisionPage, StepPage
+from api.modules.detectors.schemas import Detectors
 from api.modules.duplicates.schemas import DuplicatePage
 from api.modules.emails.schemas import Thread, ThreadPage
 from api.modules.imports.schemas import ImportDetail, ImportPage, Preview
@@ -84,6 +85,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "/api/v1/intent/briefing": Briefing,
     "/api/v1/intent/briefing/cards": BriefingCards,
     "/api/v1/intent/briefing/diff": BriefingDiff,
+    "/api/v1/intent/detectors": Detectors,
     "/api/v1/intent/signals": SignalPage,
     "/api/v1/intent/patterns": PatternPage,
     "/api/v1/intent/recommendations": RecommendationPage,

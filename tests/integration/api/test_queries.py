@@ -45,6 +45,7 @@ LISTS = {
     "/api/v1/agents/runs": "-started_at",
     "/api/v1/approvals": "-created_at",
     "/api/v1/enrolments": "-created_at",
+    "/api/v1/decisions": "-noted_at",
 }
 DEALS = "/api/v1/opportunities"
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "querying.md"

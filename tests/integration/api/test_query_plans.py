@@ -132,6 +132,15 @@ def app(filled: Database) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+# a row a detector
+SMALL = {"detector_standings", "detector_overrides"}
+
+
+def read_whole(plan: list[dict[str, Any]]) -> set[str]:
+    """Tables that are read from end to end, but for those that are small in every tenant."""
+    return {node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"} - SMALL
+
+
 def case_name(case: Any) -> str:
     return f"{case[0].name}-{case[2]}"
 
@@ -146,7 +155,7 @@ def test_a_page_comes_in_the_order_of_an_index_and_starts_where_the_last_ended(
     assert rows is not None and rows[1] is not None, "more rows than a page"
     for statement in (first, statement_of(*asked, orjson.loads(rows[1]))):
         plan = explained(app, statement)
-        assert "Seq Scan" not in {node["Node Type"] for node in plan}
+        assert not read_whole(plan)
         found = [node for node in plan if not node["Shown"] and node["Actual Loops"] > 0]
         assert {node["Node Type"] for node in found} & {"Sort", "Incremental Sort", "Bitmap Heap Scan"} == set()
         listed = [node for node in found if node.get("Alias", "").partition("_")[0] == "r"]
@@ -173,7 +182,7 @@ def test_rows_that_are_rare_are_found_by_their_index(
 ) -> None:
     *asked, index = case
     plan = explained(app, statement_of(*asked, None))
-    assert "Seq Scan" not in {node["Node Type"] for node in plan}
+    assert not read_whole(plan)
     assert index in {node.get("Index Name") for node in plan}
 
 

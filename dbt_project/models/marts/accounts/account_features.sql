@@ -19,6 +19,8 @@ account_links as not materialized (
 
     select * from {{ ref('int_accounts_linked') }}
 
+    where linked_at <= {{ now_at() }}
+
 ),
 
 candidates as (

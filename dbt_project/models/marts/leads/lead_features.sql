@@ -96,6 +96,7 @@ recorded as (
             candidates.customer_id = account_links.customer_id
             and account_links.entity_type = 'lead'
             and candidates.lead_id = account_links.entity_id
+            and account_links.linked_at <= {{ now_at() }}
     inner join {{ ref('int_accounts_changed') }} as account_changes
         on
             account_links.customer_id = account_changes.customer_id

@@ -96,6 +96,7 @@ recorded as (
             candidates.customer_id = account_links.customer_id
             and account_links.entity_type = 'opportunity'
             and candidates.opportunity_id = account_links.entity_id
+            and account_links.linked_at <= {{ now_at() }}
     inner join {{ ref('int_accounts_changed') }} as account_changes
         on
             account_links.customer_id = account_changes.customer_id
@@ -113,6 +114,7 @@ recorded as (
             candidates.customer_id = account_links.customer_id
             and account_links.entity_type = 'opportunity'
             and candidates.opportunity_id = account_links.entity_id
+            and account_links.linked_at <= {{ now_at() }}
     inner join {{ ref('int_accounts_enriched') }} as answers
         on
             account_links.customer_id = answers.customer_id
@@ -130,11 +132,13 @@ recorded as (
             candidates.customer_id = of_deals.customer_id
             and of_deals.entity_type = 'opportunity'
             and candidates.opportunity_id = of_deals.entity_id
+            and of_deals.known_at <= {{ now_at() }}
     inner join {{ ref('int_activities_linked') }} as of_people
         on
             of_deals.customer_id = of_people.customer_id
             and of_deals.activity_id = of_people.activity_id
             and of_people.entity_type = 'contact'
+            and of_people.known_at <= {{ now_at() }}
     inner join {{ ref('int_contacts_changed') }} as contact_changes
         on
             of_people.customer_id = contact_changes.customer_id
