@@ -86,18 +86,22 @@ def past(
 
 
 def moves(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> pl.DataFrame:
-    """How likely each undecided deal and lead is to move at all (`models.ranking.momentum`), by half a year of past."""
+    """How likely each undecided deal and lead is to move at all (`models.ranking.momentum`), by half a year of past.
+
+    The past ends with the day before `as_of`: whoever nothing happened to is worth the same all day.
+    """
+    known = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
     parts = []
     for kind in (OPPORTUNITY, LEAD):
         now = picture.frames.of(kind)
         if now is None:
             continue
         query = f"select * from marts.{kind}_snapshots where customer_id = any($1) and as_of > $2 and as_of <= $3"
-        seen = warehouse.read(query, [picture.customers, as_of - _YOUNG, as_of - HORIZON])
+        seen = warehouse.read(query, [picture.customers, known - _YOUNG, known - HORIZON])
         asked = seen.select(
             "customer_id", pl.lit(kind).alias("entity_type"), entity_id=f"{kind}_id", day="as_of", amount_minor=None
         )
-        came = outcomes_of(warehouse, asked, at=as_of).select("customer_id", "entity_id", "day", moved="good").unique()
+        came = outcomes_of(warehouse, asked, at=known).select("customer_id", "entity_id", "day", moved="good").unique()
         past = seen.rename({f"{kind}_id": "entity_id", "as_of": "day"})
         past = past.join(came, on=["customer_id", "entity_id", "day"], how="inner", maintain_order="left")
         parts.append(momentum(past, now.rename({f"{kind}_id": "entity_id"}), kind))

@@ -72,7 +72,7 @@ def test_a_stalled_leader_is_followed_within_seconds(
     began = time.monotonic()
     start("pipelines.streams.relay")
     _until(lambda: count(settings, OUTBOX) < left)
-    assert time.monotonic() - began <= 15
+    assert time.monotonic() - began <= 30
     process.resume()
     _until(lambda: count(settings, OUTBOX) == 0)
     stalled.stop()

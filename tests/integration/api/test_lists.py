@@ -60,6 +60,7 @@ from api.modules.timeline.schemas import TimelinePage
 from api.modules.users.schemas import User, UserPage
 from api.modules.webhooks.schemas import DeliveryDetail, DeliveryPage, Webhook, WebhookPage
 from bevyly.ids import new_id
+from models.signals.registry import SIGNAL_TYPES
 from tests.integration.api.conftest import Api
 from tests.integration.api.seeds import seed
 from tests.integration.api.walk import STREAMS, operations
@@ -153,7 +154,13 @@ SHAPES: dict[str, type[BaseModel]] = {
 }
 
 # Lists of which a seeded tenant has more than the one row.
-ROWS = {"/api/v1/activities": 2, "/api/v1/duplicates": 0, "/api/v1/users": 4, "/api/v1/pipelines": 2}
+ROWS = {
+    "/api/v1/intent/detectors": len(SIGNAL_TYPES),
+    "/api/v1/activities": 2,
+    "/api/v1/duplicates": 0,
+    "/api/v1/users": 4,
+    "/api/v1/pipelines": 2,
+}
 ROWS |= {"/api/v1/decisions": 3, "/api/v1/agents": 4, "/api/v1/analytics/funnel": 6}
 ROWS |= {"/api/v1/intent/scores/{score_id}/counterfactuals": 0}
 

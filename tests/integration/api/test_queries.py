@@ -278,7 +278,7 @@ async def test_pages_visit_each_row_once_in_order_while_rows_are_added(crowd: Cr
 
 
 # rows of the seeds, where there is more than one
-SEEDED = {"/api/v1/activities": 2}
+SEEDED = {"/api/v1/activities": 2, "/api/v1/decisions": 3}
 
 
 @pytest.fixture
