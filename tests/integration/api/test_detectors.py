@@ -90,7 +90,8 @@ async def test_a_persons_word_is_written_down_once_and_asks_for_a_briefing(api: 
         "select entity_id, before, after from audit where customer_id = %s and entity_type = 'detector'",
         api.a.customer_id,
     )
-    assert trail == [("deal_aging", {}, {"muted": True, "reason": "ours are old"})]
+    nothing = {"muted": None, "reason": None}
+    assert trail == [("deal_aging", nothing, {"muted": True, "reason": "ours are old"})]
     assert [event.type for event in api.events()] == ["briefing.refresh_requested"]
 
 
