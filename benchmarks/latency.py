@@ -10,10 +10,8 @@ commits of one row cost on the same disk: the writer's and the detector's.
 import asyncio
 import json
 import multiprocessing
-import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -29,6 +27,7 @@ import typer
 from confluent_kafka import OFFSET_END, TopicPartition
 from sqlalchemy import text
 
+from benchmarks.processes import running
 from bevyly.clock import SystemClock
 from bevyly.db.engine import make_async_engine
 from bevyly.db.migrate import upgrade
@@ -165,24 +164,6 @@ def watched(settings: Settings) -> Iterator[tuple[Times, Times]]:
             thread.join()
 
 
-@contextmanager
-def streams(settings: Settings) -> Iterator[None]:
-    """Relay and signal detector, each as a process."""
-    environment = os.environ | {
-        "DATABASE_URL": settings.require_database(),
-        "KAFKA_BROKERS": settings.require_kafka(),
-        "LOG_LEVEL": "WARNING",
-    }
-    running = [subprocess.Popen([sys.executable, "-m", module], env=environment) for module in PROCESSES]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(20)
-
-
 def committed_by_a_writer(settings: Settings, deals: list[Deal], rate: float, seconds: float) -> Times:
     """What a process of its own wrote."""
     context = multiprocessing.get_context("spawn")
@@ -246,7 +227,7 @@ def main(
         deals = seed(settings)
         floor = two_commits(settings)
         on_broker, in_signals = stack.enter_context(watched(settings))
-        stack.enter_context(streams(settings))
+        stack.enter_context(running(settings, PROCESSES))
         wait_for(committed_by_a_writer(settings, deals, rate, WARM_UP_SECONDS), on_broker, in_signals)
         committed = committed_by_a_writer(settings, deals, rate, seconds)
         wait_for(committed, on_broker, in_signals)

@@ -8,17 +8,14 @@ several sizes: the cost must not grow with it. Prints one JSON line a size, in m
 """
 
 import json
-import os
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
@@ -29,6 +26,7 @@ from uuid import UUID
 import psycopg
 import typer
 
+from benchmarks.processes import running
 from bevyly.clock import SystemClock
 from bevyly.db.migrate import upgrade
 from bevyly.events.envelope import Event, new_event
@@ -177,24 +175,6 @@ class Watch:
             time.sleep(0.05)
 
 
-@contextmanager
-def streams(settings: Settings) -> Iterator[None]:
-    """Relay and briefing keeper, each as a process."""
-    environment = os.environ | {
-        "DATABASE_URL": settings.require_database(),
-        "KAFKA_BROKERS": settings.require_kafka(),
-        "LOG_LEVEL": "WARNING",
-    }
-    running = [subprocess.Popen([sys.executable, "-m", module], env=environment) for module in PROCESSES]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(20)
-
-
 def measure(settings: Settings, tenant: Tenant, *, rate: float, seconds: float) -> dict[str, float]:
     """One line: milliseconds from commit to stored briefing, and how many versions were written."""
     wanted = WARM_UP + int(rate * seconds)
@@ -232,7 +212,7 @@ def _shown_by_none(settings: Settings, tenant: Tenant, deals: list[str]) -> None
 def main(
     rate: Annotated[float, typer.Option(help="Events a second.")] = 50.0,
     seconds: Annotated[float, typer.Option(help="How long to measure at each size.")] = 15.0,
-    accounts: Annotated[list[int], typer.Option(help="Sizes of the tenant.")] = [3_000, 10_000, 100_000],  # noqa: B006
+    accounts: Annotated[list[int], typer.Option(help="Sizes of the tenant.")] = [3_000, 10_000, 100_000],  # noqa: B006  # typer reads it, nobody changes it
 ) -> None:
     """Start everything, write at a steady rate to a tenant of each size, print the figures."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -246,7 +226,7 @@ def main(
         with psycopg.connect(database.url) as connection:
             connection.execute(_TELL)
             connection.execute(_NAME)
-        stack.enter_context(streams(settings))
+        stack.enter_context(running(settings, PROCESSES))
         for size in accounts:
             line = measure(settings, seed(settings, size), rate=rate, seconds=seconds)
             sys.stdout.write(json.dumps(line | {"at": datetime.now(UTC).isoformat(timespec="seconds")}) + "\n")

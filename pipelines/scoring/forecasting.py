@@ -9,11 +9,9 @@ from typing import Any
 
 import orjson
 import polars as pl
-import structlog
 from threadpoolctl import threadpool_limits
 
 from bevyly.ids import derived_id
-from bevyly.intent.versions import BY_TRAINING
 from models import gates
 from models.contracts import without_leaking_fields
 from models.display import PROBABILITY
@@ -23,8 +21,9 @@ from models.forecast.landmarks import landmarks
 from models.forecast.model import ForecastModel, train
 from models.schema import FORECAST, inputs
 from pipelines.repositories.forecasts import DUE, retire_gone, write_forecasts
-from pipelines.repositories.model_versions import challengers, champions, judged, promote, write_model_versions
+from pipelines.repositories.model_versions import challengers, champions, write_model_versions
 from pipelines.resources import Warehouse
+from pipelines.scoring.judging import keep_verdict
 from pipelines.scoring.shelf import ShelfOf
 from pipelines.scoring.training import WAIT
 
@@ -81,7 +80,7 @@ def judge_forecasts(warehouse: Warehouse, shelf: Forecasts, instant: datetime) -
         verdict = _verdict(champion, challenger, marts, shelf, instant)
         if verdict.look or verdict.outcome != gates.WAITING:
             counts[verdict.outcome] += 1
-            _keep(warehouse, challenger, champion, verdict, instant)
+            keep_verdict(warehouse, challenger, champion, verdict, instant)
     return counts
 
 
@@ -155,23 +154,3 @@ def _verdict(
         return gates.Verdict(outcome=gates.REFUSED, reason=reason, look=0, figures={})
     looked = orjson.loads(challenger["judgement"])["look"] if challenger["judgement"] else 0
     return compare(shelf.load(champion), shelf.load(challenger), *marts, as_of=instant, looked=looked)
-
-
-def _keep(
-    warehouse: Warehouse, challenger: Row, champion: Row | None, verdict: gates.Verdict, instant: datetime
-) -> None:
-    told = {
-        "outcome": verdict.outcome, "reason": verdict.reason, "look": verdict.look,
-        "beside": champion and champion["id"], "at": instant.isoformat(), "figures": verdict.figures,
-    }  # fmt: skip
-    with warehouse.connect() as connection:
-        judged(
-            connection, challenger["id"], judgement=orjson.dumps(told).decode(), reason=verdict.reason,
-            refused=verdict.outcome == gates.REFUSED,
-        )  # fmt: skip
-        if verdict.outcome == gates.PROMOTED:
-            promote(
-                connection, challenger["id"], customer_id=challenger["customer_id"], reason=verdict.reason,
-                cause=BY_TRAINING, at=instant,
-            )  # fmt: skip
-    structlog.get_logger().info("forecast judged", version=challenger["id"], outcome=verdict.outcome)

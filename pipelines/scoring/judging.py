@@ -48,7 +48,7 @@ def judge_challengers(warehouse: Warehouse, shelf: Shelf, score_type: str, insta
         verdict = _verdict(challenger, champion, rows, shelf, everybody)
         if verdict.look or verdict.outcome != gates.WAITING:
             counts[verdict.outcome] += 1
-            _keep(warehouse, challenger, champion, verdict, instant)
+            keep_verdict(warehouse, challenger, champion, verdict, instant)
     return counts
 
 
@@ -92,9 +92,10 @@ def _compared(
     return gates.compare(later.rows.y, said[0], said[1], groups=later.rows.entity, looked=looked)
 
 
-def _keep(
+def keep_verdict(
     warehouse: Warehouse, challenger: Row, champion: Row | None, verdict: gates.Verdict, instant: datetime
 ) -> None:
+    """Write down what was found of a challenger; one that passed is put in use."""
     judgement = {
         "outcome": verdict.outcome,
         "reason": verdict.reason,

@@ -7,6 +7,7 @@ from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, Opportunit
 from bevyly.db.schema.custom_fields import CustomField
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
 from bevyly.db.schema.decisions import Decision, DecisionDetails, DecisionHead, PendingDecisions
+from bevyly.db.schema.detectors import DetectorLine, DetectorOverride, DetectorStanding
 from bevyly.db.schema.duplicates import DuplicateDismissal
 from bevyly.db.schema.enrichment import Enrichment
 from bevyly.db.schema.events import ConsumerOffset, JournalEntry, LiveEvent, OutboxEvent, RawEvent, TenantSpread
@@ -24,9 +25,6 @@ from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
     Briefing,
     BriefingSeen,
-    DetectorLine,
-    DetectorOverride,
-    DetectorStanding,
     DisplayChange,
     FeatureCode,
     ModelMonitor,

@@ -100,7 +100,7 @@ def test_being_old_is_no_merit() -> None:
     late = past.with_columns(planted_good=(pl.col("moment") == "opened+14d") & pl.Series(lots))
     row = count({"opportunity": late}, (GOOD,)).row(0, named=True)
     assert row["votes_right"] == pytest.approx(row["expected"], rel=0.03)
-    assert row["hits"] / row["n"] > 1.03 * (1 - float(past.unique("entity_id")["won"].mean()))  # type: ignore[arg-type]
+    assert row["hits"] / row["n"] > 1.03 * (1 - float(past.unique("entity_id")["won"].mean()))  # type: ignore[arg-type]  # a share
 
 
 def test_what_everybody_shows_tells_nobody_apart() -> None:
