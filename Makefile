@@ -9,7 +9,7 @@ ROUNDS ?= 1
 WORKERS ?= 4
 MINUTES ?= 20
 
-.PHONY: help setup demo up down test test-kafka soak check format bench report openapi clients fuzz
+.PHONY: help setup demo up down test test-kafka soak check check-types check-sql check-style check-imports format bench report openapi clients fuzz
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
@@ -44,11 +44,20 @@ soak: setup ## kill everything at random while events flow, on both brokers (ROU
 	  $(RUN) python -m tests.faults.soak --broker $$broker --events 500000 --kills 200 --rounds $(ROUNDS) || exit 1; done
 
 check: setup ## lint, types, import rules, SQL style
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-sql check-style check-imports
+
+check-types:
+	@$(RUN) mypy
+
+check-sql:
+	@$(RUN) sqlfluff lint --disable-progress-bar dbt_project
+
+check-style:
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
-	@$(RUN) mypy
+
+check-imports:
 	@$(RUN) lint-imports
-	@$(RUN) sqlfluff lint --disable-progress-bar dbt_project
 
 format: setup ## rewrite the sources in the house's style
 	@$(RUN) ruff format .

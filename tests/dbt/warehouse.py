@@ -6,20 +6,18 @@ Does not belong here: what any one test expects.
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg.rows import dict_row
 
+from pipelines.dbt import DBT, PROJECT_DIR, connection_environment
 from tests.support.databases import Database
 
-PROJECT = Path(__file__).parents[2] / "dbt_project"
 MARTS = (
     *("account_features", "lead_features", "lead_next_actions", "lead_outcomes", "lead_snapshots"),
     *("opportunity_features", "opportunity_next_actions", "opportunity_outcomes", "opportunity_snapshots"),
@@ -75,20 +73,14 @@ class Warehouse:
 
     def dbt(self, command: str, *arguments: str, now: str | None = None) -> None:
         """Run dbt as the pipeline role; fails with its output when dbt fails."""
-        parts = urlsplit(self.database.owner_url)
-        environment = os.environ | {
-            "DBT_HOST": parts.hostname or "",
-            "DBT_PORT": str(parts.port),
-            "DBT_USER": unquote(parts.username or ""),
-            "DBT_PASSWORD": unquote(parts.password or ""),
-            "DBT_DATABASE": parts.path.lstrip("/"),
-        }
+        environment = os.environ | connection_environment(self.database.owner_url)
         # a variable of dbt would make it parse the project anew
         environment |= {"BEVYLY_NOW": now} if now else {}
-        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(self.folder)]
+        folders = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+        folders += ["--target-path", str(self.folder)]
         done = subprocess.run(
             [
-                str(Path(sys.executable).with_name("dbt")),
+                str(DBT),
                 command,
                 *arguments,
                 *folders,
