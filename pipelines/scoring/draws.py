@@ -17,6 +17,7 @@ from pipelines.resources import Warehouse
 
 OWN = 5_000  # entities of a tenant, open ones among them
 LENT, POOL = 2_000, 20_000  # entities that a tenant, and all together, give to what is shared
+TOGETHER = 50_000  # entities of all tenants that are learned from at once, each by itself
 _OWN = """
 select customer_id, {entity}_id from marts.{outcomes} where customer_id = any($1)
 order by md5({entity}_id), {entity}_id limit $2

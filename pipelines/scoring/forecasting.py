@@ -23,14 +23,13 @@ from models.schema import FORECAST
 from pipelines.repositories.forecasts import DUE, retire_gone, write_forecasts
 from pipelines.repositories.model_versions import challengers, champions, write_model_versions
 from pipelines.resources import Warehouse
-from pipelines.scoring.draws import OWN, Draws
+from pipelines.scoring.draws import OWN, TOGETHER, Draws
 from pipelines.scoring.judging import keep_verdict
 from pipelines.scoring.shelf import ShelfOf
 from pipelines.scoring.training import WAIT
 
 Forecasts = ShelfOf[ForecastModel]
 Row = Mapping[str, Any]
-TOGETHER = 50_000  # deals that all tenants learn from together
 _INSTANT = pl.Datetime("us", "UTC")
 _MADE_WITH = ("version_id", "as_of", "seed", "contract", "horizon_days", "versions")
 
