@@ -25,7 +25,7 @@ from pipelines.repositories.detectors import learned_lines, weights
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import current_scores
 from pipelines.resources import Warehouse
-from pipelines.scoring.draws import OWN, TOGETHER, Draws
+from pipelines.scoring.draws import EACH, TOGETHER, Draws
 from pipelines.scoring.shelf import Shelf
 
 _YOUNG = timedelta(days=180)
@@ -124,7 +124,7 @@ def prepared_past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) ->
 
 def _drawn(warehouse: Warehouse, kind: str, customers: Sequence[str]) -> Marts:
     """Snapshots and outcomes of those past entities that something is learned from."""
-    return Draws(warehouse=warehouse, score_type=_CHANCE[kind]).pool(customers, each=OWN, together=TOGETHER)
+    return Draws(warehouse=warehouse, score_type=_CHANCE[kind]).pool(customers, each=EACH, together=TOGETHER)
 
 
 def _snapshots(drawn: Mapping[str, Marts], picture: Picture, lines: pl.DataFrame | None) -> Frames:

@@ -15,9 +15,9 @@ from models.schema import FORECAST, RECIPES, inputs
 from models.training import Marts
 from pipelines.resources import Warehouse
 
-OWN = 5_000  # entities of a tenant, open ones among them
+OWN = 10_000  # entities of a tenant, open ones among them
 LENT, POOL = 2_000, 20_000  # entities that a tenant, and all together, give to what is shared
-TOGETHER = 50_000  # entities of all tenants that are learned from at once, each by itself
+EACH, TOGETHER = 5_000, 50_000  # entities of a tenant, and of all, where tenants are learned from at once
 _OWN = """
 select customer_id, {entity}_id from marts.{outcomes} where customer_id = any($1)
 order by md5({entity}_id), {entity}_id limit $2

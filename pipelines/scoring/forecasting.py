@@ -23,7 +23,7 @@ from models.schema import FORECAST
 from pipelines.repositories.forecasts import DUE, retire_gone, write_forecasts
 from pipelines.repositories.model_versions import challengers, champions, write_model_versions
 from pipelines.resources import Warehouse
-from pipelines.scoring.draws import OWN, TOGETHER, Draws
+from pipelines.scoring.draws import EACH, TOGETHER, Draws
 from pipelines.scoring.judging import keep_verdict
 from pipelines.scoring.shelf import ShelfOf
 from pipelines.scoring.training import WAIT
@@ -39,7 +39,7 @@ def train_forecast(warehouse: Warehouse, shelf: Forecasts, *, instant: datetime,
     draws = Draws(warehouse=warehouse, score_type=FORECAST)
     counts = draws.counts()
     opted_out = warehouse.read("select id from public.customers where not pooling")["id"].to_list()
-    seen, ended = draws.pool(counts["customer_id"].to_list(), each=OWN, together=TOGETHER)
+    seen, ended = draws.pool(counts["customer_id"].to_list(), each=EACH, together=TOGETHER)
     with threadpool_limits(limits=1):
         model = train(seen, ended, as_of=instant, opted_out=opted_out)
     artefact, digest = shelf.put(model)
