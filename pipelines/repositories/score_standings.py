@@ -21,11 +21,18 @@ where not exists (
     and s.feature_hash = f.feature_hash and s.model_version_id = coalesce(own.id, shared.id)
 )
 """
+# Found in the index of current rows; of the others only those that are over are read.
 _RETIRE_GONE = """
-update scores s set is_current = false
-where s.score_type = %(type)s and s.is_current and not exists (
-  select from marts.{mart} f where f.customer_id = s.customer_id and f.{entity}_id = s.entity_id
+with gone as materialized (
+  select s.customer_id, s.entity_type, s.entity_id, s.score_type from scores s
+  where s.entity_type = '{entity}' and s.score_type = %(type)s and s.is_current and not exists (
+    select from marts.{mart} f where f.customer_id = s.customer_id and f.{entity}_id = s.entity_id
+  )
 )
+update scores s set is_current = false
+from gone
+where s.customer_id = gone.customer_id and s.entity_type = gone.entity_type and s.entity_id = gone.entity_id
+  and s.score_type = gone.score_type and s.is_current
 returning s.customer_id
 """
 _STAND = """
