@@ -44,7 +44,8 @@ def train_forecast(warehouse: Warehouse, shelf: Forecasts, *, instant: datetime,
         model = train(seen, ended, as_of=instant, opted_out=opted_out)
     artefact, digest = shelf.put(model)
     taught = landmarks(seen, ended, as_of=instant)
-    decided = dict(counts.select("customer_id", "decided").iter_rows())
+    decided, deals = (dict(counts.select("customer_id", name).iter_rows()) for name in ("decided", "entities"))
+    drawn = dict(ended.group_by("customer_id").len().iter_rows())
     with warehouse.connect() as connection:
         tenants = sorted(model.outcomes)
         in_use, waiting = (_by_tenant(read(connection, tenants)) for read in (champions, challengers))
@@ -55,8 +56,9 @@ def train_forecast(warehouse: Warehouse, shelf: Forecasts, *, instant: datetime,
             if status is not None:
                 own = taught if tenant is None else parts[tenant]
                 number = sum(decided.values()) if tenant is None else decided.get(tenant, 0)
+                looked_at = {} if tenant is None else {"drawn": drawn[tenant], "of": deals[tenant]}
                 rows.append(
-                    _version(told, tenant, own, number)
+                    _version(told | looked_at, tenant, own, number)
                     | status
                     | {"artefact": artefact, "artefact_sha256": digest, "created_at": instant}
                 )
