@@ -34,12 +34,17 @@ def card_of(model: TrainedModel, *, versions: Mapping[str, str]) -> dict[str, An
 
 
 def of_tenant(card: Mapping[str, Any], tenant: str, window: Mapping[str, Any]) -> dict[str, Any]:
-    """The card as one tenant may read it: its own figures and window, as in the register."""
+    """The card as one tenant may read it: its own figures and window, as in the register.
+
+    `window` says besides how many entities were `drawn`, and `of` how many.
+    """
     return dict(card) | {
         "n": window["n_outcomes"],
         "rows": window["n_rows"],
         "trained_from": window["trained_from"] and window["trained_from"].isoformat(),
         "trained_to": window["trained_to"] and window["trained_to"].isoformat(),
+        "drawn": window["drawn"],
+        "of": window["of"],
         "tenants": {tenant: card["tenants"][tenant]},
     }
 
@@ -87,10 +92,14 @@ def _learned(card: Mapping[str, Any]) -> list[str]:
         return [
             "- learned from: what tenants that pool have in common; it serves those who have too little of their own"
         ]
-    return [
+    lines = [
         f"- learned from: {card['n']} entities ({card['rows']} rows)",
         f"- created: {card['trained_from']} to {card['trained_to']}",
     ]
+    if card.get("drawn", 0) < card.get("of", 0):
+        drawn = f"{card['drawn']} of {card['of']} entities"
+        lines.append(f"- looked at: {drawn}, drawn by a hash of their ids, open ones among them")
+    return lines
 
 
 def _horizon(days: float | None) -> str:

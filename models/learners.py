@@ -124,14 +124,21 @@ def _read_off(booster: _Booster, sizes: Sequence[int], pairs: Sequence[Pair], co
     raw = booster.logit(codes)
     intercept = float(raw[0])
     mains = [part - intercept for part in np.split(raw[1:], np.cumsum(sizes)[:-1])]
-    tables = {}
-    for i, j in pairs:
-        grid = np.zeros((sizes[i] * sizes[j], features), dtype=np.uint8)
-        grid[:, i] = np.repeat(np.arange(sizes[i]), sizes[j])
-        grid[:, j] = np.tile(np.arange(sizes[j]), sizes[i])
-        both = booster.logit(grid).reshape(sizes[i], sizes[j])
-        tables[i, j] = both - intercept - mains[i][:, None] - mains[j][None, :]
+    grids = [_grid(i, j, sizes) for i, j in pairs]
+    both = np.split(booster.logit(np.vstack(grids)), np.cumsum([len(grid) for grid in grids])[:-1]) if grids else []
+    tables = {
+        (i, j): told.reshape(sizes[i], sizes[j]) - intercept - mains[i][:, None] - mains[j][None, :]
+        for (i, j), told in zip(pairs, both, strict=True)
+    }
     return Tables(intercept, mains, tables, context)
+
+
+def _grid(i: int, j: int, sizes: Sequence[int]) -> np.ndarray:
+    """Codes with every combination of features `i` and `j`, all others missing."""
+    grid = np.zeros((sizes[i] * sizes[j], len(sizes)), dtype=np.uint8)
+    grid[:, i] = np.repeat(np.arange(sizes[i]), sizes[j])
+    grid[:, j] = np.tile(np.arange(sizes[j]), sizes[i])
+    return grid
 
 
 def _basis(sample: Sample, j: int) -> np.ndarray:

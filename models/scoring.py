@@ -3,7 +3,7 @@
 Belongs here: scoring. Training makes the object, `artefacts` keeps it.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Self
@@ -34,6 +34,31 @@ class Window:
     rows: int
     seed: int
 
+    @classmethod
+    def of(cls, recipe: Recipe, labelled: Labelled, *, as_of: datetime, seed: int) -> Self:
+        """The window of labelled rows."""
+        created = labelled.frame[recipe.contract.created]
+        return cls(
+            as_of=as_of,
+            trained_from=created.min(),  # type: ignore[arg-type]  # a column of instants
+            trained_to=created.max(),  # type: ignore[arg-type]  # a column of instants
+            entities=labelled.entities,
+            rows=len(labelled.y),
+            seed=seed,
+        )
+
+    def __add__(self, other: Self) -> Self:
+        """Both, of different entities as known at the same instant."""
+        begun = [one.trained_from for one in (self, other) if one.trained_from is not None]
+        ended = [one.trained_to for one in (self, other) if one.trained_to is not None]
+        return replace(
+            self,
+            trained_from=min(begun, default=None),
+            trained_to=max(ended, default=None),
+            entities=self.entities + other.entities,
+            rows=self.rows + other.rows,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
@@ -46,28 +71,10 @@ class TrainedModel:
     version_id: str = field(default="")
 
     @classmethod
-    def of(
-        cls,
-        recipe: Recipe,
-        *,
-        heads: dict[str, Head],
-        newcomer: Head,
-        labelled: Labelled,
-        as_of: datetime,
-        seed: int,
-    ) -> Self:
-        """The model made of `heads`, with its window and version id."""
-        created = labelled.frame[recipe.contract.created]
-        window = Window(
-            as_of=as_of,
-            trained_from=created.min(),  # type: ignore[arg-type]  # a column of instants
-            trained_to=created.max(),  # type: ignore[arg-type]  # a column of instants
-            entities=labelled.entities,
-            rows=len(labelled.y),
-            seed=seed,
-        )
+    def of(cls, recipe: Recipe, *, heads: dict[str, Head], newcomer: Head, window: Window) -> Self:
+        """The model made of `heads`, with its version id."""
         content = digest({name: head.state() for name, head in sorted(heads.items())} | {"": newcomer.state()})
-        version = derived_id("model", recipe.score_type, as_of.isoformat(), content)
+        version = derived_id("model", recipe.score_type, window.as_of.isoformat(), content)
         return cls(recipe=recipe, heads=heads, newcomer=newcomer, window=window, version_id=version)
 
     @property

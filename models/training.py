@@ -8,7 +8,7 @@ newest rows weigh more than those before only where that foretells the very newe
 in `opted_out` neither give nor take.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -27,13 +27,15 @@ from models.merging import Shape, flat, merged, shape_of
 from models.recency import recency
 from models.recipe import Recipe
 from models.schema import RECIPES
-from models.scoring import TrainedModel
+from models.scoring import TrainedModel, Window
 from models.selection import STURDY, Choice, Rows, choose, fitted
 
 BAGS = 5
 _LARGE_SHARE = 0.1  # of the pool: from here on a tenant's prior is refitted without it
 _MANY = 5  # tenants of the pool, from which on whole tenants are drawn for the bootstrap
 _POOL_CAP = 2000.0  # entities after which a tenant counts no more in the pool
+Marts = tuple[pl.DataFrame, pl.DataFrame]
+"""Snapshots and outcomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +64,56 @@ def train(
     doubtful: whether custom fields prefixed `doubtful_` may be read. bags: bootstrap fits behind the intervals.
     Raises LeakingColumns, MissingColumns. Tenants without outcomes, and tenants not seen here, are scored by the prior.
     """
+    recipe = RECIPES[score_type]
+    check(snapshots, recipe.contract)
+    ended = {tenant: rows for (tenant,), rows in outcomes.group_by("customer_id")}
+    parts = snapshots.sort("customer_id").group_by("customer_id", maintain_order=True)
+    return train_apart(
+        score_type,
+        (snapshots.filter(~pl.col("customer_id").is_in(list(opted_out))), outcomes),
+        ((str(tenant), (seen, ended.get(tenant, outcomes.clear()))) for (tenant,), seen in parts),
+        as_of=as_of,
+        seed=seed,
+        opted_out=opted_out,
+        doubtful=doubtful,
+        bags=bags,
+    )
+
+
+def train_apart(
+    score_type: str,
+    pool: Marts,
+    tenants: Iterable[tuple[str, Marts]],
+    *,
+    as_of: datetime,
+    seed: int = 0,
+    opted_out: Collection[str] = (),
+    doubtful: bool = False,
+    bags: int = BAGS,
+) -> TrainedModel:
+    """As `train`, from what the `pool` may read of all tenants and, one tenant after the other, from its own marts.
+
+    Nothing is held but the pool and the tenant at hand.
+    """
     settings = Settings(recipe=RECIPES[score_type], seed=seed, bags=bags, doubtful=doubtful)
-    check(snapshots, settings.recipe.contract)
-    labelled = label(settings.recipe, snapshots, outcomes, as_of=as_of)
-    pool = labelled.where(~labelled.frame["customer_id"].is_in(list(opted_out)).to_numpy())
-    shared = lender_from(pool, settings)
-    heads = {}
-    for (tenant,), seen in snapshots.sort("customer_id").group_by("customer_id", maintain_order=True):
-        own = labelled.where((labelled.frame["customer_id"] == tenant).to_numpy())
+    common = _labelled(pool, settings.recipe, as_of)
+    shared = lender_from(common, settings)
+    nobody = common.where(np.zeros(len(common.y), dtype=bool))
+    heads, window = {}, Window.of(settings.recipe, nobody, as_of=as_of, seed=seed)
+    for tenant, marts in tenants:
+        own = _labelled(marts, settings.recipe, as_of)
         alone = tenant in opted_out
-        lent = _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(pool, own, shared, settings)
-        heads[str(tenant)] = head_of(own, seen, lent, settings)
-    nobody = labelled.where(np.zeros(len(labelled.y), dtype=bool))
-    newcomer = head_of(nobody, snapshots.clear(), shared, settings)
-    return TrainedModel.of(settings.recipe, heads=heads, newcomer=newcomer, labelled=labelled, as_of=as_of, seed=seed)
+        lent = _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(common, tenant, shared, settings)
+        heads[tenant] = head_of(own, marts[0], lent, settings)
+        window += Window.of(settings.recipe, own, as_of=as_of, seed=seed)
+    newcomer = head_of(nobody, pool[0].clear(), shared, settings)
+    return TrainedModel.of(settings.recipe, heads=heads, newcomer=newcomer, window=window)
+
+
+def _labelled(marts: Marts, recipe: Recipe, as_of: datetime) -> Labelled:
+    snapshots, outcomes = marts
+    check(snapshots, recipe.contract)
+    return label(recipe, snapshots, outcomes, as_of=as_of)
 
 
 def _logit(rate: float) -> float:
@@ -126,12 +164,12 @@ def lender_from(pool: Labelled, settings: Settings) -> Lender:
     return lender_of(shape, [pool.where((ids == tenant).to_numpy()) for tenant in ids.unique().sort()])
 
 
-def _lent(pool: Labelled, own: Labelled, shared: Lender, settings: Settings) -> Lender:
-    """The pool's, made again without the tenant of `own` where that makes much of the pool."""
-    if not len(own.y) or len(own.y) < _LARGE_SHARE * len(pool.y):
+def _lent(pool: Labelled, tenant: str, shared: Lender, settings: Settings) -> Lender:
+    """The pool's, made again without `tenant` where that makes much of the pool."""
+    its = (pool.frame["customer_id"] == tenant).to_numpy()
+    if not its.any() or its.sum() < _LARGE_SHARE * len(its):
         return shared
-    others = pool.where((pool.frame["customer_id"] != own.frame["customer_id"][0]).to_numpy())
-    return lender_from(others, replace(settings, bags=0))
+    return lender_from(pool.where(~its), replace(settings, bags=0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,7 @@ def of_tenant(told: Mapping[str, Any], tenant: str | None) -> dict[str, Any]:
 
 
 def render(told: Mapping[str, Any]) -> str:
-    """The card as Markdown."""
+    """The card as Markdown; where it says how many deals were `drawn`, and `of` how many, that is told."""
     lines = [
         "# Forecast",
         "",
@@ -85,6 +85,8 @@ def render(told: Mapping[str, Any]) -> str:
         "- sums by: independent deals given one shared factor (Gaussian copula)",
         "- made with: " + ", ".join(f"{name} {version}" for name, version in told["versions"].items()),
     ]
+    if told.get("drawn", 0) < told.get("of", 0):
+        lines.append(f"- looked at: {told['drawn']} of {told['of']} deals, drawn by a hash of their ids")
     if "why" in told:
         lines.append(f"- the additive hazard was {told['why']}")
     for tenant, one in told["tenants"].items():

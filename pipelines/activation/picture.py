@@ -3,14 +3,13 @@
 Belongs here: reads of marts and current scores, as frames. Decisions belong to `models`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from models.contracts import without_leaking_fields
 from models.patterns.history import history
 from models.ranking.effects import treatments
 from models.ranking.momentum import SCHEMA as MOVES
@@ -19,12 +18,14 @@ from models.schema import SCORES
 from models.signals.detector import LEAD, OPPORTUNITY
 from models.signals.frames import Frames, habits, prepare
 from models.signals.outcomes import with_outcomes
+from models.training import Marts
 from pipelines.activation.aftermath import HORIZON, outcomes_of
 from pipelines.repositories.briefing_inputs import tenants, thresholds_of
 from pipelines.repositories.detectors import learned_lines, weights
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.scores import current_scores
 from pipelines.resources import Warehouse
+from pipelines.scoring.draws import EACH, TOGETHER, Draws
 from pipelines.scoring.shelf import Shelf
 
 _YOUNG = timedelta(days=180)
@@ -77,11 +78,11 @@ def past(
     """Per entity type: what signals looked like on past snapshots, beside how it ended; with `lines` in place of those
     that are in use.
     """
-    snapshots = _snapshots(warehouse, picture, picture.frames.lines if lines is None else lines)
+    drawn = {kind: _drawn(warehouse, kind, picture.customers) for kind in (OPPORTUNITY, LEAD)}
+    snapshots = _snapshots(drawn, picture, picture.frames.lines if lines is None else lines)
     known = habits(picture.frames)
     return {
-        kind: history(snapshots, outcomes(warehouse, kind, picture.customers), kind, as_of=as_of, known_habits=known)
-        for kind in (OPPORTUNITY, LEAD)
+        kind: history(snapshots, ended, kind, as_of=as_of, known_habits=known) for kind, (_, ended) in drawn.items()
     }
 
 
@@ -96,8 +97,8 @@ def moves(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> pl.Data
         now = picture.frames.of(kind)
         if now is None:
             continue
-        query = f"select * from marts.{kind}_snapshots where customer_id = any($1) and as_of > $2 and as_of <= $3"
-        seen = warehouse.read(query, [picture.customers, known - _YOUNG, known - HORIZON])
+        seen, _ = _drawn(warehouse, kind, picture.customers)
+        seen = seen.filter((pl.col("as_of") > known - _YOUNG) & (pl.col("as_of") <= known - HORIZON))
         asked = seen.select(
             "customer_id", pl.lit(kind).alias("entity_type"), entity_id=f"{kind}_id", day="as_of", amount_minor=None
         )
@@ -110,20 +111,26 @@ def moves(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> pl.Data
 
 def prepared_past(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> dict[str, pl.DataFrame]:
     """Per entity type: past snapshots as detectors read them, at the lines of people and defaults, with outcomes."""
-    snapshots = _snapshots(warehouse, picture, None)
+    drawn = {kind: _drawn(warehouse, kind, picture.customers) for kind in (OPPORTUNITY, LEAD)}
+    snapshots = _snapshots(drawn, picture, None)
     known = habits(picture.frames)
-    frames = {kind: prepare(snapshots, kind, known) for kind in (OPPORTUNITY, LEAD)}
+    frames = {kind: prepare(snapshots, kind, known) for kind in drawn}
     return {
-        kind: with_outcomes(frame, outcomes(warehouse, kind, picture.customers), kind, as_of=as_of)
+        kind: with_outcomes(frame, drawn[kind][1], kind, as_of=as_of)
         for kind, frame in frames.items()
         if frame is not None
     }
 
 
-def _snapshots(warehouse: Warehouse, picture: Picture, lines: pl.DataFrame | None) -> Frames:
+def _drawn(warehouse: Warehouse, kind: str, customers: Sequence[str]) -> Marts:
+    """Snapshots and outcomes of those past entities that something is learned from."""
+    return Draws(warehouse=warehouse, score_type=_CHANCE[kind]).pool(customers, each=EACH, together=TOGETHER)
+
+
+def _snapshots(drawn: Mapping[str, Marts], picture: Picture, lines: pl.DataFrame | None) -> Frames:
     return Frames(
-        opportunities=_mart(warehouse, "opportunity_snapshots", picture.customers),
-        leads=_mart(warehouse, "lead_snapshots", picture.customers),
+        opportunities=drawn[OPPORTUNITY][0],
+        leads=drawn[LEAD][0],
         stage_norms=picture.frames.stage_norms,
         thresholds=picture.frames.thresholds,
         lines=lines,
@@ -134,11 +141,11 @@ def past_actions(warehouse: Warehouse, shelf: Shelf, picture: Picture, *, as_of:
     """Past snapshots with their score, what was done in the days after, and how it ended."""
     parts = []
     for kind in (OPPORTUNITY, LEAD):
-        snapshots = without_leaking_fields(_mart(warehouse, f"{kind}_snapshots", picture.customers))
+        snapshots, ended = _drawn(warehouse, kind, picture.customers)
         rows = treatments(
             _snapshot_scores(warehouse, shelf, kind, picture.customers, snapshots),
             _mart(warehouse, f"{kind}_next_actions", picture.customers),
-            outcomes(warehouse, kind, picture.customers),
+            ended,
             kind,
             as_of=as_of,
             snapshots=snapshots,

@@ -1,7 +1,5 @@
 """Statements on what scores were made from: a row for each entity and hash of features, written once, never changed."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from pipelines.repositories.staging import Connection, rows, stage
@@ -9,15 +7,15 @@ from pipelines.repositories.warehouse_code import code_in_use
 
 _KEY = {"customer_id": "varchar(36)", "entity_id": "varchar(36)", "feature_hash": "varchar(64)"}
 _COLUMNS = _KEY | {"entity_type": "varchar(50)", "document": "text"}
-# Only of scores of this transaction: a mart that was redacted since an earlier one is not what that one was made from.
+# Only of scores just written: a mart that was redacted since an earlier one is not what that one was made from.
 _LACKING = """
 select distinct s.customer_id, s.entity_id, s.feature_hash
-from scores s
-where s.customer_id = any(%(customers)s) and s.score_type = %(score_type)s and s.is_current and s.computed_at = now()
-  and not exists (
-    select from score_inputs i
-    where i.customer_id = s.customer_id and i.entity_id = s.entity_id and i.feature_hash = s.feature_hash
-  )
+from scores_given given
+join scores s on s.customer_id = given.customer_id and s.id = given.id
+where not exists (
+  select from score_inputs i
+  where i.customer_id = s.customer_id and i.entity_id = s.entity_id and i.feature_hash = s.feature_hash
+)
 """
 _INSERT = f"""
 insert into score_inputs ({", ".join(_COLUMNS)}, code)
@@ -26,14 +24,9 @@ on conflict do nothing
 """
 
 
-def lacking_inputs(connection: Connection, score_type: str, customers: Sequence[str]) -> pl.DataFrame:
-    """customer_id, entity_id, feature_hash of scores that this transaction wrote and whose inputs are not kept yet."""
-    return rows(
-        connection,
-        _LACKING,
-        {"customers": list(customers), "score_type": score_type},
-        dict.fromkeys(_KEY, pl.String),
-    )
+def lacking_inputs(connection: Connection) -> pl.DataFrame:
+    """customer_id, entity_id, feature_hash of scores that were just written (`write_scores`) and lack their inputs."""
+    return rows(connection, _LACKING, (), dict.fromkeys(_KEY, pl.String))
 
 
 def keep_inputs(connection: Connection, inputs: pl.DataFrame) -> int:

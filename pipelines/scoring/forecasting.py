@@ -19,10 +19,11 @@ from models.forecast.artefact import card, of_tenant, render
 from models.forecast.gate import compare
 from models.forecast.landmarks import landmarks
 from models.forecast.model import ForecastModel, train
-from models.schema import FORECAST, inputs
+from models.schema import FORECAST
 from pipelines.repositories.forecasts import DUE, retire_gone, write_forecasts
 from pipelines.repositories.model_versions import challengers, champions, write_model_versions
 from pipelines.resources import Warehouse
+from pipelines.scoring.draws import EACH, TOGETHER, Draws
 from pipelines.scoring.judging import keep_verdict
 from pipelines.scoring.shelf import ShelfOf
 from pipelines.scoring.training import WAIT
@@ -35,13 +36,16 @@ _MADE_WITH = ("version_id", "as_of", "seed", "contract", "horizon_days", "versio
 
 def train_forecast(warehouse: Warehouse, shelf: Forecasts, *, instant: datetime, reason: str) -> dict[str, Any]:
     """Train, save and register; returns what an operator wants to see of it."""
-    seen, ended = _marts(warehouse)
+    draws = Draws(warehouse=warehouse, score_type=FORECAST)
+    counts = draws.counts()
     opted_out = warehouse.read("select id from public.customers where not pooling")["id"].to_list()
+    seen, ended = draws.pool(counts["customer_id"].to_list(), each=EACH, together=TOGETHER)
     with threadpool_limits(limits=1):
         model = train(seen, ended, as_of=instant, opted_out=opted_out)
     artefact, digest = shelf.put(model)
     taught = landmarks(seen, ended, as_of=instant)
-    decided = dict(ended.filter(pl.col("outcome") != "open").group_by("customer_id").len().iter_rows())
+    decided, deals = (dict(counts.select("customer_id", name).iter_rows()) for name in ("decided", "entities"))
+    drawn = dict(ended.group_by("customer_id").len().iter_rows())
     with warehouse.connect() as connection:
         tenants = sorted(model.outcomes)
         in_use, waiting = (_by_tenant(read(connection, tenants)) for read in (champions, challengers))
@@ -52,8 +56,9 @@ def train_forecast(warehouse: Warehouse, shelf: Forecasts, *, instant: datetime,
             if status is not None:
                 own = taught if tenant is None else parts[tenant]
                 number = sum(decided.values()) if tenant is None else decided.get(tenant, 0)
+                looked_at = {} if tenant is None else {"drawn": drawn[tenant], "of": deals[tenant]}
                 rows.append(
-                    _version(told, tenant, own, number)
+                    _version(told | looked_at, tenant, own, number)
                     | status
                     | {"artefact": artefact, "artefact_sha256": digest, "created_at": instant}
                 )
@@ -72,7 +77,8 @@ def judge_forecasts(warehouse: Warehouse, shelf: Forecasts, instant: datetime) -
         in_use, waiting = (_by_tenant(read(connection, tenants)) for read in (champions, challengers))
     if not waiting:
         return counts
-    seen, ended = _marts(warehouse)
+    draws = Draws(warehouse=warehouse, score_type=FORECAST)
+    seen, ended = draws.since(tenants, min(row["created_at"] for row in waiting.values()))
     for tenant, challenger in waiting.items():
         champion = in_use.get(tenant) or in_use.get(None)
         wanted = pl.col("customer_id").is_in(everybody if tenant is None else [tenant])
@@ -99,12 +105,6 @@ def forecast_all(warehouse: Warehouse, shelf: Forecasts) -> dict[str, int]:
         counts = write_forecasts(connection, pl.concat(parts)) if parts else {}
         counts["retired"] = retire_gone(connection)
     return {"looked_at": features.height} | counts
-
-
-def _marts(warehouse: Warehouse) -> tuple[pl.DataFrame, pl.DataFrame]:
-    snapshots, _, outcomes = inputs(FORECAST)
-    seen = without_leaking_fields(warehouse.read(f"select * from marts.{snapshots}"))
-    return seen, warehouse.read(f"select * from marts.{outcomes}")
 
 
 def _by_tenant(versions: pl.DataFrame) -> dict[str | None, Row]:

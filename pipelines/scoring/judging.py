@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from bevyly.intent.versions import BY_TRAINING
 from models import gates
-from models.contracts import without_leaking_fields
 from models.later import Known, known
-from models.schema import RECIPES, inputs
+from models.schema import RECIPES
 from models.scoring import TrainedModel
 from pipelines.repositories.model_versions import challengers, champions, judged, promote
 from pipelines.resources import Warehouse
+from pipelines.scoring.draws import Draws
 from pipelines.scoring.shelf import Shelf
 
 NEWCOMER = ""  # a tenant that no version knows
@@ -38,10 +38,9 @@ def judge_challengers(warehouse: Warehouse, shelf: Shelf, score_type: str, insta
         in_use = champions(connection, tenants).filter(pl.col("score_type") == score_type)
     if waiting.is_empty():
         return counts
-    snapshots, _, outcomes = inputs(score_type)
-    seen = without_leaking_fields(warehouse.read(f"select * from marts.{snapshots}"))
-    ended = warehouse.read(f"select * from marts.{outcomes}")
-    rows = known(RECIPES[score_type], seen, ended, as_of=instant)
+    draws = Draws(warehouse=warehouse, score_type=score_type)
+    marts = draws.later(tenants, min(waiting["created_at"]))
+    rows = known(RECIPES[score_type], *marts, as_of=instant)
     champion_of = {row["customer_id"]: row for row in in_use.iter_rows(named=True)}
     for challenger in waiting.iter_rows(named=True):
         champion = champion_of.get(challenger["customer_id"]) or champion_of.get(None)

@@ -3,21 +3,22 @@
 Each version is looked at again after `EVERY`, so that a look more is no chance more of a false alarm every minute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from models.contracts import without_leaking_fields
-from models.later import Known, known
+from models.later import known
 from models.monitoring import calibration, findings
 from models.monitoring.standing import Finding, alarming, shown
 from models.schema import RECIPES, inputs
+from models.training import Marts
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.monitors import State, show, states, write_monitors
 from pipelines.resources import Warehouse
+from pipelines.scoring.draws import Draws
 from pipelines.scoring.shelf import Shelf
 
 EVERY = timedelta(hours=6)
@@ -50,38 +51,33 @@ def watch_versions(warehouse: Warehouse, shelf: Shelf, score_type: str, instant:
     counts = {"looked_at": len(due), "alarms": 0, "shown_otherwise": 0}
     if not due:
         return counts
-    seen, rows, said = _read(warehouse, score_type, [row["id"] for row in due], instant)
+    said, draws = _said(warehouse, score_type, due), Draws(warehouse=warehouse, score_type=score_type)
     for version in due:
         with threadpool_limits(limits=1):
-            found = _findings(version, shelf, instant, seen=seen, rows=rows, said=said)
+            found = _findings(version, shelf, instant, marts=draws.own(version["customer_id"]), said=said)
         alarms, otherwise = _keep(warehouse, version, found, before, instant)
         counts["alarms"] += alarms
         counts["shown_otherwise"] += otherwise
     return counts
 
 
-def _read(
-    warehouse: Warehouse, score_type: str, versions: list[str], instant: datetime
-) -> tuple[pl.DataFrame, Known, pl.DataFrame]:
+def _said(warehouse: Warehouse, score_type: str, versions: Sequence[Row]) -> pl.DataFrame:
     recipe = RECIPES[score_type]
-    snapshots, _, outcomes = inputs(score_type)
-    seen = without_leaking_fields(warehouse.read(f"select * from marts.{snapshots}")).filter(pl.col("as_of") <= instant)
-    rows = known(recipe, seen, warehouse.read(f"select * from marts.{outcomes}"), as_of=instant)
+    _, _, outcomes = inputs(score_type)
     statement = _SAID.format(created=recipe.contract.created, outcomes=outcomes, entity=recipe.entity)
-    return seen, rows, warehouse.read(statement, [score_type, versions])
+    return warehouse.read(statement, [score_type, [row["id"] for row in versions]])
 
 
-def _findings(
-    version: Row, shelf: Shelf, instant: datetime, *, seen: pl.DataFrame, rows: Known, said: pl.DataFrame
-) -> list[Finding]:
-    """What the three monitors say of one version."""
+def _findings(version: Row, shelf: Shelf, instant: datetime, *, marts: Marts, said: pl.DataFrame) -> list[Finding]:
+    """What the three monitors say of one version, by the entities of its tenant that a training would draw."""
     model = shelf.load(version)
     tenant, since = version["customer_id"], version["created_at"]
-    own = rows.of(tenant)
+    seen, ended = marts[0].filter(pl.col("as_of") <= instant), marts[1]
+    own = known(model.recipe, seen, ended, as_of=instant)
     mature = calibration.mature(model.recipe, said.filter(pl.col("model_version_id") == version["id"]), as_of=instant)
     return [
         findings.of_base_rate(model, tenant, taught=own.until(since), later=own.after(since).firsts()),
-        findings.of_features(model, tenant, seen.filter(pl.col("customer_id") == tenant), since=since, now=instant),
+        findings.of_features(model, tenant, seen, since=since, now=instant),
         findings.of_calibration(mature["probability"].to_numpy(), mature["y"].to_numpy()),
     ]
 

@@ -1,5 +1,6 @@
 """Scores of undecided entities by the versions in use: made, explained and written where something changed."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +11,18 @@ from models.inputs import documents
 from models.schema import RECIPES, SCORES, inputs
 from pipelines.repositories.model_versions import champions
 from pipelines.repositories.score_inputs import keep_inputs, lacking_inputs
-from pipelines.repositories.score_standings import due, retire_gone, stand
+from pipelines.repositories.score_standings import due, retire_gone, show_on_leads, stand
 from pipelines.repositories.scores import write_scores
 from pipelines.repositories.staging import Connection
 from pipelines.resources import Warehouse
 from pipelines.scoring.shelf import Shelf
 
-_LEAD_COLUMNS = {"fit": "fit_score", "intent": "intent_score"}
+_BATCH = 20_000  # rows whose features and reasons are held at a time
+_OF_KEYS = """
+select f.* from marts.{mart} f
+join unnest($1::text[], $2::text[]) as wanted (customer_id, entity_id)
+  on wanted.customer_id = f.customer_id and wanted.entity_id = f.{entity}_id
+"""
 
 
 def score_all(warehouse: Warehouse, shelf: Shelf, score_type: str) -> dict[str, int]:
@@ -27,38 +33,42 @@ def score_all(warehouse: Warehouse, shelf: Shelf, score_type: str) -> dict[str, 
     """
     _, mart, _ = inputs(score_type)
     entity = RECIPES[score_type].entity
-    features = without_leaking_fields(warehouse.read(due(mart, entity), [score_type]))
-    tenants = features["customer_id"].unique().to_list()
+    found = warehouse.read(due(mart, entity), [score_type])
+    counts, moved = Counter(looked_at=found.height), set[str]()
     with warehouse.connect() as connection:
+        tenants = found["customer_id"].unique().to_list()
         versions = champions(connection, tenants).filter(pl.col("score_type") == score_type)
-        scores = _scores(features, versions, shelf)
-        counts = write_scores(connection, scores) if scores.height else {}
+        for keys in found.sort("customer_id", "entity_id").iter_slices(_BATCH):
+            wanted = [keys["customer_id"].to_list(), keys["entity_id"].to_list()]
+            features = without_leaking_fields(warehouse.read(_OF_KEYS.format(mart=mart, entity=entity), wanted))
+            scores = _scores(features, versions, shelf)
+            if scores.height:
+                counts.update(_write(connection, scores, features, score_type))
+                moved |= {*scores["customer_id"].unique()}
         gone = retire_gone(connection, score_type, mart, entity)
-        moved = {*gone, *scores["customer_id"].unique()}
+        moved |= {*gone}
         counts["retired"] = len(gone)
         counts["restood"] = stand(connection, score_type, moved) if moved else 0
-        counts["inputs"] = _keep_inputs(connection, features, score_type, tenants)
-        if score_type in _LEAD_COLUMNS:
-            counts["leads"] = connection.execute(_show_on_leads(score_type)).rowcount
-    return {"looked_at": features.height} | counts
+    return dict(counts)
 
 
-def _keep_inputs(connection: Connection, features: pl.DataFrame, score_type: str, tenants: list[str]) -> int:
-    """Keep what the new scores were made from, as it was read."""
+def _write(connection: Connection, scores: pl.DataFrame, features: pl.DataFrame, score_type: str) -> dict[str, int]:
+    """Write scores, what they were made from, and the points that lists of leads show."""
+    counts = write_scores(connection, scores)
     contract = RECIPES[score_type].contract
     made_from = features.rename({contract.id_column: "entity_id"}).join(
-        lacking_inputs(connection, score_type, tenants),
+        lacking_inputs(connection),
         how="semi",
         on=["customer_id", "entity_id", "feature_hash"],
     )
-    inputs = made_from.select(
+    given = made_from.select(
         "customer_id",
         "entity_id",
         "feature_hash",
         entity_type=pl.lit(contract.entity),
         document=documents(made_from, contract),
     )
-    return keep_inputs(connection, inputs)
+    return counts | {"inputs": keep_inputs(connection, given), "leads": show_on_leads(connection, score_type)}
 
 
 def _scores(features: pl.DataFrame, versions: pl.DataFrame, shelf: Shelf) -> pl.DataFrame:
@@ -70,13 +80,3 @@ def _scores(features: pl.DataFrame, versions: pl.DataFrame, shelf: Shelf) -> pl.
         if version is not None:
             parts.append(shelf.load(version).score(rows, model_version_id=version["id"]))
     return pl.concat(parts)
-
-
-def _show_on_leads(score_type: str) -> str:
-    """The score that lists of leads show beside each lead, in points."""
-    column = _LEAD_COLUMNS[score_type]
-    return f"""
-    update leads l set {column} = s.points from scores s
-    where s.is_current and s.score_type = '{score_type}' and s.entity_type = 'lead'
-      and s.customer_id = l.customer_id and s.entity_id = l.id and l.{column} is distinct from s.points
-    """

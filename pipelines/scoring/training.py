@@ -3,7 +3,7 @@
 What a tenant's row says is of that tenant alone: window, counts and card. How much others have is nobody's business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,16 +15,16 @@ from threadpoolctl import threadpool_limits
 from bevyly.ids import derived_id
 from models import artefacts
 from models.card import of_pool, of_tenant, render
-from models.contracts import without_leaking_fields
 from models.display import RULES
 from models.heads import Facts
-from models.later import Known, known
-from models.schema import inputs
+from models.later import known
+from models.schema import RECIPES
 from models.scoring import TrainedModel
-from models.training import train
+from models.training import Marts, train_apart
 from pipelines.repositories.model_versions import challengers, champions, write_model_versions
 from pipelines.repositories.monitors import alarms
 from pipelines.resources import Warehouse
+from pipelines.scoring.draws import Draws
 from pipelines.scoring.shelf import Shelf, ShelfOf
 
 WAIT = timedelta(days=56)  # for the outcomes that a challenger is judged on, before a newer one takes its place
@@ -52,16 +52,11 @@ def train_score(
     warehouse: Warehouse, shelf: Shelf, score_type: str, *, instant: datetime, reason: str
 ) -> dict[str, Any]:
     """Train, save and register `score_type`; returns what an operator wants to see of it."""
-    snapshots, _, outcomes = inputs(score_type)
-    ended = warehouse.read(f"select * from marts.{outcomes}")
-    opted_out = warehouse.read("select id from public.customers where not pooling")["id"].to_list()
-    learned_from = without_leaking_fields(warehouse.read(f"select * from marts.{snapshots}"))
-    # many small fits: threads of one fit wait for each other longer than they work
-    with threadpool_limits(limits=1):
-        model = train(score_type, learned_from, ended, as_of=instant, opted_out=opted_out)
+    draws = Draws(warehouse=warehouse, score_type=score_type)
+    counts = {row["customer_id"]: row for row in draws.counts().iter_rows(named=True)}
+    model, taught = _learn(draws, counts, instant)
     artefact, digest = shelf.put(model)
-    taught = known(model.recipe, learned_from, ended, as_of=instant)
-    decided = dict(ended.filter(pl.col("outcome") != "open").group_by("customer_id").len().iter_rows())
+    decided = {tenant: int(row["decided"]) for tenant, row in counts.items()}
     with warehouse.connect() as connection:
         tenants = list(model.heads)
         before = Before(
@@ -87,6 +82,40 @@ def train_score(
     }
 
 
+def _learn(
+    draws: Draws, counts: Mapping[str, Row], instant: datetime
+) -> tuple[TrainedModel, dict[str | None, dict[str, Any]]]:
+    """The model, and what it learned from by tenant; under None from the pool."""
+    pooling = dict(draws.warehouse.read("select id, pooling from public.customers").iter_rows())
+    pool = draws.pool([tenant for tenant, lends in pooling.items() if lends])
+    taught: dict[str | None, dict[str, Any]] = {None: _taught(draws.score_type, pool, instant)}
+
+    def tenants() -> Iterator[tuple[str, Marts]]:
+        for tenant, counted in counts.items():
+            marts = draws.own(tenant)
+            if marts[0].height:
+                taught[tenant] = _taught(draws.score_type, marts, instant) | {"of": counted["entities"]}
+                yield tenant, marts
+
+    alone = [tenant for tenant, lends in pooling.items() if not lends]
+    # many small fits: threads of one fit wait for each other longer than they work
+    with threadpool_limits(limits=1):
+        return train_apart(draws.score_type, pool, tenants(), as_of=instant, opted_out=alone), taught
+
+
+def _taught(score_type: str, marts: Marts, instant: datetime) -> dict[str, Any]:
+    """What the register says of the labelled rows in `marts`, and how many entities were drawn."""
+    rows = known(RECIPES[score_type], *marts, as_of=instant).rows
+    created = rows.frame[RECIPES[score_type].contract.created]
+    return {
+        "rows": len(rows.y),
+        "entities": rows.entities,
+        "trained_from": created.min(),
+        "trained_to": created.max(),
+        "drawn": marts[1].height,
+    }
+
+
 def unreadable(versions: pl.DataFrame, shelf: ShelfOf[Any], score_type: str) -> frozenset[str]:
     """Artefacts in use that are gone, or were trained on other columns than this code reads."""
     rows = versions.filter(pl.col("score_type") == score_type).unique("artefact").iter_rows(named=True)
@@ -101,7 +130,7 @@ def _by_tenant(versions: pl.DataFrame, score_type: str) -> dict[str | None, Row]
 def _versions(
     model: TrainedModel,
     before: Before,
-    taught: Known,
+    taught: Mapping[str | None, Row],
     *,
     decided: Mapping[str, int],
     reason: str,
@@ -115,15 +144,14 @@ def _versions(
         standing = _standing(tenant, facts, before, reason=reason, instant=instant)
         if standing is None:
             continue
-        own = taught.of(tenant) if tenant else taught
-        created = own.rows.frame[model.recipe.contract.created]
+        own = taught[tenant]
         window = {
-            "n_rows": len(own.rows.y),
-            "n_outcomes": facts.outcomes if tenant else own.rows.entities,
-            "trained_from": created.min(),
-            "trained_to": created.max(),
+            "n_rows": own["rows"],
+            "n_outcomes": facts.outcomes if tenant else own["entities"],
+            "trained_from": own["trained_from"],
+            "trained_to": own["trained_to"],
         }
-        told = of_tenant(card, tenant, window) if tenant else of_pool(card)
+        told = of_tenant(card, tenant, window | {"drawn": own["drawn"], "of": own["of"]}) if tenant else of_pool(card)
         rows.append(
             {
                 "id": version_of(model, tenant),

@@ -156,6 +156,7 @@ class Score(TenantRow, Base):
             "score_type",
             unique=True,
             postgresql_where=text("is_current"),
+            postgresql_include=["feature_hash", "model_version_id"],
         ),
         Index("ix_scores_series", "customer_id", "entity_type", "entity_id", "score_type", "as_of"),
         Index("ix_scores_rank", "customer_id", "score_type", "rank", "id", postgresql_where=text("is_current")),

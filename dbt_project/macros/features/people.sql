@@ -86,9 +86,15 @@
                 and occurred_at <= as_of - interval '14 days'
                 and occurred_at > as_of - interval '28 days'
             ), false
-        ) as is_engaged_before
+        ) as is_engaged_before,
+        count(*) filter (where is_outbound and not is_inbound and occurred_at > answered_at) as outbound_since
 
-    from {{ prefix }}people_touches
+    from (
+        select
+            *,
+            max(occurred_at) filter (where is_inbound) over (partition by instant_id, contact_id) as answered_at
+        from {{ prefix }}people_touches
+    ) as touches
 
     group by instant_id, customer_id, as_of, contact_id
 
@@ -162,16 +168,7 @@ champions as materialized (
                 and moves.contact_id = people.contact_id
                 and moves.sets_account
                 and moves.recorded_at = departures.left_at
-        ) as left_event_id,
-        (
-            select count(*) from people_touches as touches
-            where
-                touches.instant_id = people.instant_id
-                and touches.contact_id = people.contact_id
-                and touches.is_outbound
-                and not touches.is_inbound
-                and touches.occurred_at > people.last_inbound_at
-        ) as outbound_since
+        ) as left_event_id
 
     from people
     inner join {{ records }} as records on people.instant_id = records.instant_id

@@ -82,10 +82,10 @@ def traced(database: Database) -> Traced:
                 feature_hash=f"h{number}",
             )
             write_scores(connection, pl.DataFrame([row]).drop("display"))
-            lacking = lacking_inputs(connection, "win", [ours])
+            lacking = lacking_inputs(connection)
             inputs = lacking.with_columns(entity_type=pl.lit("opportunity"), document=pl.lit(DOCUMENT))
             assert keep_inputs(connection, inputs) == 1
-            assert lacking_inputs(connection, "win", [ours]).is_empty()
+            assert lacking_inputs(connection).is_empty()
     with psycopg.connect(database.pipeline_url) as connection:
         (current,) = connection.execute("select id from scores where is_current").fetchone() or ("",)
     return Traced(database, ours, theirs, opportunity, current, events)

@@ -8,7 +8,7 @@ import skops.io
 from polars.testing import assert_frame_equal
 
 from models import artefacts
-from models.card import render
+from models.card import of_tenant, render
 from models.errors import ContractChanged, MissingArtefact, UntrustedArtefact
 from models.training import train
 
@@ -41,6 +41,13 @@ def test_card_tells_window_metrics_and_versions(trained, tmp_path):
     text = render(card)
     assert model.version_id in text
     assert "| t1 | 400 |" in text
+
+
+def test_a_card_says_how_many_were_drawn_of_how_many(trained):
+    window = {"n_outcomes": 300, "n_rows": 300, "trained_from": None, "trained_to": None, "drawn": 350}
+    card = artefacts.card(trained[0])
+    assert "350 of 9000 entities" in render(of_tenant(card, "t1", window | {"of": 9000}))
+    assert "drawn" not in render(of_tenant(card, "t1", window | {"of": 350}))
 
 
 def test_no_file_is_a_named_error(tmp_path):

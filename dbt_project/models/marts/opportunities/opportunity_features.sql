@@ -1,7 +1,10 @@
 {{
     config(
         unique_key=['customer_id', 'opportunity_id'],
-        indexes=[{'columns': ['customer_id', 'opportunity_id'], 'unique': true}],
+        indexes=[
+            {'columns': ['customer_id', 'opportunity_id'], 'unique': true},
+            {'columns': ['customer_id', 'opportunity_id', 'feature_hash']},
+        ],
         pre_hook=["{{ forget_touched(ref('int_opportunities_touched'), ['customer_id', 'opportunity_id']) }}"],
         post_hook=["{{ mark_built(seen_through='int_opportunities_touched') }}"],
     )

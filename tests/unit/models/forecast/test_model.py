@@ -122,6 +122,7 @@ def test_a_card_tells_a_tenant_of_itself_alone(model: ForecastModel) -> None:
     assert whole["why"] not in text, "how much others have is nobody's business"
     assert "80 % interval" in text
     assert "## " not in render(of_tenant(whole, None))
+    assert "looked at: 7 of 9 deals" in render(of_tenant(whole | {"drawn": 7, "of": 9}, "t1"))
 
 
 def test_the_rich_model_stays_out_where_it_gains_nothing(model: ForecastModel, world: Marts, then: datetime) -> None:
