@@ -21,6 +21,7 @@ from models.signals.scoreboard import count
 from models.signals.standing import judge
 from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions, prepared_past
 from pipelines.briefing.compose import compose
+from pipelines.repositories.answers import answers
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import lock_briefings, publish
 from pipelines.repositories.detectors import (
@@ -109,6 +110,7 @@ def write_recommendations(
             decisions=decisions(connection, picture.customers, at=at),
             moves=moving,
             shares=shares(picture.settings),
+            answers=answers(connection, picture.customers, at=at),
         )
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
         counts["offers"] = keep_offers(connection, ranked.offers)

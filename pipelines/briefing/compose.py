@@ -203,7 +203,8 @@ def _json(value: Any) -> Any:
 
 def _expected_value(row: Row) -> Row:
     amounts = {name: row[f"expected_value_{end}"] for name, end in _ENDS.items()}
-    return amounts | {"currency": row["currency"], "basis": row["basis"]}
+    answered = {} if row["usefulness"] is None else {"usefulness": round(row["usefulness"], 4)}
+    return amounts | {"currency": row["currency"], "basis": row["basis"]} | answered
 
 
 _ENDS = {"amount_minor": "minor", "low_minor": "low_minor", "high_minor": "high_minor"}

@@ -30,6 +30,7 @@ RECOMMENDATIONS: Mapping[str, Any] = (
         ("expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "rank", "version"), pl.Int64
     )
     | dict.fromkeys(("expires_at", "created_at"), INSTANT)
+    | {"usefulness": pl.Float64}
 )
 SIGNALS: Mapping[str, Any] = (
     _text("customer_id id entity_type entity_id signal_type polarity severity title data dedupe_key detector_version")
