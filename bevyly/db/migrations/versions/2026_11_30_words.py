@@ -10,7 +10,7 @@ down_revision = "2026_11_29_live_briefing"
 branch_labels = None
 depends_on = None
 
-USEFULNESS = sa.Column(
+USEFULNESS: sa.Column[float] = sa.Column(
     "usefulness", sa.REAL(), comment="what people's answers multiply the worth by; null where nobody has answered"
 )
 SHOWN = ("r.urgency,", "r.urgency, r.usefulness,")
