@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.clusters import PLANTED, SIGNALS, world
 from models.patterns.clusters import jaccard, nodes, stability
-from models.patterns.discover import STABLE, candidates
+from models.patterns.discover import STABLE
 from models.patterns.identity import named_as_before
 from models.patterns.learn import learn
 from models.patterns.rules import Rule
