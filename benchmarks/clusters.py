@@ -3,8 +3,8 @@
 Worlds of deals with eight signals, each shown at random; in half of the worlds three of them are also shown together,
 by deals that are lost more often, which none of the three alone says as clearly. Each algorithm offers candidates,
 which are kept as the product keeps them (lift with confidence), with and without the bound on stability. Prints a row
-an algorithm: of the worlds with a planted cluster, in how many it was kept, and in how many one with other signals too; of
-the others in how many anything was kept; of all, in how many the next day, with 2 % of the deals new, kept the same.
+an algorithm: of the worlds with a planted cluster, in how many it was kept, and in how many one with other signals too;
+of the others in how many anything was kept; of all, in how many the next day, with 2 % of the deals new, kept the same.
 """
 
 import warnings
