@@ -92,6 +92,9 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
+    openai_model: str = "gpt-5.4-mini"
+    openai_daily_wordings: int = Field(default=200, ge=0)
+    """How many sentences a tenant that wants them may be asked for a day."""
     apollo_api_key: SecretStr | None = None
     apollo_base_url: str = "https://api.apollo.io/api/v1"
     apollo_daily_credits: int = Field(default=200, ge=0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bevyly.briefing.words import whole
+from bevyly.briefing.words import whole, worded
 
 Row = Mapping[str, Any]
 Card = dict[str, Any]
@@ -125,7 +125,7 @@ def _item(item: Row) -> Card:
     path = f"/api/v1/intent/recommendations/{item['recommendation_id']}"
     verbs = ("accept", "dismiss", "complete", "snooze", "decisions")
     links = {"self": path, **{verb: f"{path}/{verb}" for verb in verbs}, "entity": _entity_path(item["entity"])}
-    values = {**item, "text": item["rationale"], "links": links}
+    values = {**item, "text": worded(item), "links": links}
     return {name: values[name] for name in ITEM_FIELDS}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from bevyly.briefing.words import chance, moment, span, whole
+from bevyly.briefing.words import chance, moment, span, whole, worded
 
 MAX_PROOF = 3
 Row = Mapping[str, Any]
@@ -116,7 +116,7 @@ def _item(item: Row, leads: _Links) -> Item:
         value=whole(value["amount_minor"], value["currency"]),
         span=span(value),
         context=_context(item),
-        rationale=item["rationale"],
+        rationale=worded(item),
         reasons=_reasons(item["reasons"]),
         proof=[
             Line(

@@ -39,3 +39,8 @@ def chance(probability: Row) -> str:
 def moment(instant: str) -> str:
     """`20 Nov 06:00`."""
     return f"{datetime.fromisoformat(instant):%d %b %H:%M}"
+
+
+def worded(item: Row) -> str:
+    """Why an item is worth doing: a model's sentences, where there are checked ones, else ours."""
+    return str((item.get("wording") or {}).get("text") or item["rationale"])

@@ -40,6 +40,11 @@ class CircuitBreaker:
         self._failures = 0
         self._opened_at: datetime | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether so many calls in a row have failed that the service is left alone."""
+        return self._opened_at is not None
+
     def __enter__(self) -> None:
         if self._opened_at is None:
             return

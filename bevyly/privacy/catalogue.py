@@ -57,6 +57,13 @@ STORES: tuple[Store, ...] = (
         texts=("payload", "title", "rationale", "reasons", "evidence", "feedback"),
         bump=_NEWER,
     ),
+    Store(
+        # redacted, it would say what was not checked
+        table="wordings",
+        about=("t.entity_id",),
+        whole=True,
+        texts=("text", "reason"),
+    ),
     Store(table="recommendation_offers", about=("t.entity_id",)),
     Store(table="rankings", nothing="counts by user and reason"),
     Store(table="pattern_signals", nothing="two ids, which go with their pattern and signal"),

@@ -54,6 +54,7 @@ RULES = (
     Rule(table="import_effects", over=_OF_IMPORT),
     Rule(table="inbound_events", over="t.received_at < %(kept)s"),
     Rule(table="raw.dead_letters", over="t.status <> 'open' and t.resolved_at < %(kept)s"),
+    Rule(table="wordings", over="t.asked_at < %(kept)s"),
     Rule(table="score_inputs", over=_OF_NO_CURRENT_SCORE),
     Rule(table="decision_details", over="t.noted_at < %(decided)s"),
     Rule(table="privacy_files", over=_OF_REQUEST),

@@ -59,7 +59,8 @@ def _rules(learned: Learned) -> list[tuple[Rule, list[str] | None]]:
     owners: dict[str, tuple[Rule, list[str]]] = {}
     for tenant, rules in sorted(learned.discovered.items()):
         for rule in rules:
-            owners.setdefault(f"{rule.entity_type}:{rule.pattern_type}", (rule, []))[1].append(tenant)
+            key = f"{rule.entity_type}:{rule.pattern_type}:{rule.members}:{rule.stability}"
+            owners.setdefault(key, (rule, []))[1].append(tenant)
     return [*((rule, None) for rule in NAMED), *owners.values()]
 
 
@@ -96,8 +97,13 @@ def _described(keyed: pl.DataFrame, rule: Rule, rates: pl.DataFrame) -> pl.DataF
     known = pl.col("kept").fill_null(value=False)
     spoken_against = ~known & (pl.col("support").fill_null(0) >= MIN_SUPPORT)
     basis = pl.when(known).then(pl.lit("observed")).otherwise(pl.lit("prior"))
+    stability = [pl.lit(rule.stability).alias("stability")] if rule.discovered else []
     data = pl.struct(
-        basis.alias("basis"), pl.col("support").fill_null(0), "signals", pl.lit(rule.discovered).alias("discovered")
+        basis.alias("basis"),
+        pl.col("support").fill_null(0),
+        "signals",
+        pl.lit(rule.discovered).alias("discovered"),
+        *stability,
     )
     return rows.filter(~spoken_against).select(
         *_ENTITY,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.patterns.discover import candidates
+from models.patterns.identity import Known, named_as_before
 from models.patterns.lift import LEARNED_SCHEMA, measure
 from models.patterns.rules import NAMED, Rule
 
@@ -28,16 +29,19 @@ def nothing_learned() -> Learned:
     return Learned(pl.DataFrame(schema=LEARNED_SCHEMA), {})
 
 
-def learn(past: Mapping[str, pl.DataFrame]) -> Learned:
-    """Rates of all patterns from `past`, the `history` frame of each entity type."""
+def learn(past: Mapping[str, pl.DataFrame], known: Mapping[tuple[str, str], Known] | None = None) -> Learned:
+    """Rates of all patterns from `past`, the `history` frame of each entity type.
+
+    `known`: by tenant and entity type the clusters that were found before, whose names those most like them keep.
+    """
     rates = [measure(past[rule.entity_type], rule) for rule in NAMED if rule.entity_type in past]
     discovered: dict[str, tuple[Rule, ...]] = {}
     for entity_type, frame in sorted(past.items()):
         for tenant, own in _tenants_with_enough(frame):
-            measured = [(rule, measure(own, rule)) for rule in candidates(own, entity_type)]
-            kept = [(rule, rate) for rule, rate in measured if bool(rate["kept"].any())]
-            discovered[tenant] = discovered.get(tenant, ()) + tuple(rule for rule, _ in kept)
-            rates += [rate for _, rate in kept]
+            kept = [rule for rule in candidates(own, entity_type) if bool(measure(own, rule)["kept"].any())]
+            named = named_as_before(kept, (known or {}).get((tenant, entity_type), {}))
+            discovered[tenant] = discovered.get(tenant, ()) + named
+            rates += [measure(own, rule) for rule in named]
     return Learned(pl.concat([pl.DataFrame(schema=LEARNED_SCHEMA), *rates]), discovered)
 
 

@@ -29,7 +29,7 @@ def measure(past: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     """One row a tenant with history for `rule`: support, confidence with interval, lift, and whether it is kept.
 
     Kept means: seen on at least MIN_SUPPORT decided entities, a higher rate than each part alone, and an interval
-    that stays above the tenant's base rate.
+    that stays above the tenant's base rate; of a discovered one, above the rate of each part.
     """
     if past.is_empty():
         return pl.DataFrame(schema=LEARNED_SCHEMA)
@@ -65,7 +65,8 @@ def _judged(rates: pl.DataFrame, rule: Rule) -> pl.DataFrame:
         (hits / support / pl.coalesce("best_member", "base")).alias("lift"),
     )
     least = MIN_LIFT_DISCOVERED if rule.discovered else 1.0
-    kept = (support >= MIN_SUPPORT) & (pl.col("lift") > least) & (pl.col("confidence_low") > pl.col("base"))
+    floor = pl.max_horizontal("base", "best_member") if rule.discovered else pl.col("base")
+    kept = (support >= MIN_SUPPORT) & (pl.col("lift") > least) & (pl.col("confidence_low") > floor)
     return rates.select(
         "customer_id", pl.lit(rule.pattern_type).alias("pattern_type"), "support", "confidence", "confidence_low",
         "confidence_high", "lift", kept.alias("kept"),

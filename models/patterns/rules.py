@@ -12,7 +12,10 @@ from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A pattern holds where every group has a signal that is open, and `where` is true of the entity's mart row."""
+    """A pattern holds where every group has a signal that is open, and `where` is true of the entity's mart row.
+
+    `stability` is that of a discovered cluster (`clusters`); a named pattern has none.
+    """
 
     pattern_type: str
     entity_type: str
@@ -20,7 +23,12 @@ class Rule:
     groups: tuple[tuple[str, ...], ...]
     title: str
     where: pl.Expr | None = None
-    discovered: bool = False
+    stability: float | None = None
+
+    @property
+    def discovered(self) -> bool:
+        """Whether it was found in a history instead of being named."""
+        return self.stability is not None
 
     @property
     def members(self) -> tuple[str, ...]:

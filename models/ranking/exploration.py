@@ -32,7 +32,8 @@ LOG_SCHEMA: dict[str, pl.DataType] = {
     "as_of": pl.Datetime("us", "UTC"),
 }
 """One row an entity and cause: the action that was offered (null: none), how likely that was, and `options`, JSON text,
-a list of what could have been, the best first: action_type, propensity, expected_value_minor, p, amount, urgency."""
+a list of what could have been, the best first: action_type, propensity, expected_value_minor, p, amount, urgency,
+usefulness."""
 
 
 def shares(settings: pl.DataFrame) -> pl.DataFrame:
@@ -73,7 +74,7 @@ def drawn(rows: pl.DataFrame, tenants: pl.DataFrame) -> pl.DataFrame:
 
 def log(judged: pl.DataFrame) -> pl.DataFrame:
     """`LOG_SCHEMA` of candidates after `drawn`: one row an entity and cause with anything to offer."""
-    rounded = (pl.col(name).round(6) for name in ("propensity", "p", "amount", "urgency"))
+    rounded = (pl.col(name).round(6) for name in ("propensity", "p", "amount", "urgency", "usefulness"))
     option = pl.struct("action_type", "expected_value_minor", *rounded).struct.json_encode()
     groups = judged.filter(pl.col("propensity").is_not_null()).sort(*_GROUP, "place")
     rows = groups.group_by(_GROUP, maintain_order=True).agg(

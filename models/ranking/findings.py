@@ -96,6 +96,10 @@ def called_for(found: pl.DataFrame) -> pl.DataFrame:
         pl.col("pattern_key").drop_nulls().first(),
         pl.col("title").filter(is_signal & pl.col("told")).head(2).alias("told"),
         pl.col("title").first().alias("headline"),
+        # what answers are counted by: the signal that the recommendation names, else its pattern
+        pl.coalesce(pl.col("finding").filter(is_signal).first(), pl.col("finding").filter(~is_signal).first()).alias(
+            "finding"
+        ),
         signal_reason.filter(is_signal).alias("signal_reasons"),
         pl.col("evidence").list.explode(empty_as_null=False, keep_nulls=False).unique(maintain_order=True),
         pl.col("level").max(),

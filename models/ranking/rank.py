@@ -13,6 +13,7 @@ from models.ranking.choose import with_fate
 from models.ranking.exploration import LOG_SCHEMA, SHARES_SCHEMA, log
 from models.ranking.findings import called_for, findings, zombies
 from models.ranking.momentum import SCHEMA as MOVES_SCHEMA
+from models.ranking.usefulness import ANSWERS, with_usefulness
 from models.ranking.value import with_value
 from models.ranking.wording import rationale, title
 from models.signals.frames import Frames
@@ -40,6 +41,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "amount_minor": pl.Int64(),
     "currency": pl.String(),
     "urgency": pl.Float64(),
+    "usefulness": pl.Float64(),
     "expected_value_minor": pl.Int64(),
     "expected_value_low_minor": pl.Int64(),
     "expected_value_high_minor": pl.Int64(),
@@ -81,6 +83,7 @@ def rank(
     decisions: pl.DataFrame | None = None,
     moves: pl.DataFrame | None = None,
     shares: pl.DataFrame | None = None,
+    answers: pl.DataFrame | None = None,
 ) -> Ranked:
     """Rank what the open findings call for.
 
@@ -88,7 +91,7 @@ def rank(
     undecided entities of the tenants, with current scores (and their `display`). `effects`: from `effects.estimate`.
     `tenants`: from `norms.tenant_norms`. `decisions`: see `choose.with_fate`.
     `moves`: from `momentum.momentum`, where it is known. `shares`: from `exploration.shares`; without it nothing is
-    tried.
+    tried. `answers`: what people answered to such recommendations by then (`usefulness.ANSWERS`).
     """
     found = findings(signals, patterns, members)
     rows = candidates(called_for(found), frames, zombies(found), tenants)
@@ -97,6 +100,7 @@ def rank(
     key = pl.format("{}:{}:{}", "action_type", "entity_type", "entity_id").alias("dedupe_key")
     rows = rows.join(effects, on=["customer_id", "entity_type", "action_type"], how="inner", maintain_order="left")
     rows = _urgent(rows, pl.DataFrame(schema=MOVES_SCHEMA) if moves is None else moves)
+    rows = with_usefulness(rows, pl.DataFrame(schema=ANSWERS) if answers is None else answers)
     judged = with_fate(
         with_value(rows.with_columns(key)),
         pl.DataFrame(schema=DECISIONS_SCHEMA) if decisions is None else decisions,
@@ -133,6 +137,7 @@ def _finished(chosen: pl.DataFrame) -> pl.DataFrame:
         pl.col("p_high").round(6).alias("probability_high"),
         pl.col("p_with").round(6).alias("probability_with_action"),
         pl.col("urgency").round(4),
+        pl.when(pl.col("answered") > 0).then(pl.col("usefulness").round(4)).alias("usefulness"),
     )
     shown = shown.with_columns(_priority().alias("priority"), json_list("reasons"), json_list("evidence"))
     return shown.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]).sort("customer_id", "rank")

@@ -1,8 +1,10 @@
 """What an action is worth, in minor units, with low and high: the value of the change it makes, less its effort.
 
-    by effect     (p with − p without) × amount × urgency − effort
+    by effect     (p with − p without) × amount × urgency × usefulness − effort
     by hygiene    a small stated share of the amount: a forecast that is true is worth something, a deal it is not
     by attention  the minutes set free, priced like effort
+
+What people answered (`usefulness`) multiplies the other two as well.
 
 Belongs here: the arithmetic and its stated constants.
 """
@@ -58,23 +60,23 @@ def shifted(p: pl.Expr, effect: pl.Expr) -> pl.Expr:
 def with_value(candidates: pl.DataFrame) -> pl.DataFrame:
     """`candidates` with p_with and expected_value_minor / _low_minor / _high_minor.
 
-    Needs p, effect, effect_low, effect_high, amount (minor units), urgency, minutes and valued.
+    Needs p, effect, effect_low, effect_high, amount (minor units), urgency, usefulness, minutes and valued.
     """
     p, amount = pl.col("p"), pl.col("amount").fill_null(UNKNOWN_AMOUNT_MINOR)
     effort = pl.col("minutes") * MINUTE_COST_MINOR
-    by_effect = pl.col("valued") == BY_EFFECT
+    by_effect, useful = pl.col("valued") == BY_EFFECT, pl.col("usefulness")
     hygiene = pl.min_horizontal(amount * HYGIENE_SHARE, pl.lit(float(HYGIENE_CAP_MINOR)))
     freed = ATTENTION_MINUTES * MINUTE_COST_MINOR * (1 - p)
 
     def worth(effect: str, scale: float) -> pl.Expr:
-        gain = (shifted(p, pl.col(effect)) - p) * amount * pl.col("urgency")
+        gain = (shifted(p, pl.col(effect)) - p) * amount * pl.col("urgency") * useful
         return (
             pl.when(by_effect)
             .then(gain - effort)
             .when(pl.col("valued") == BY_HYGIENE)
-            .then(hygiene * scale)
+            .then(hygiene * scale * useful)
             .when(pl.col("valued") == BY_ATTENTION)
-            .then(freed * scale)
+            .then(freed * scale * useful)
             .round(0)
             .cast(pl.Int64)
         )

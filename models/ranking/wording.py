@@ -6,6 +6,7 @@ Belongs here: words. Numbers come in finished.
 import polars as pl
 
 from models.ranking.catalogue import BY_ATTENTION, BY_EFFECT
+from models.ranking.usefulness import told as answers_told
 from models.ranking.value import ATTENTION_MINUTES
 from models.signals.detector import OPPORTUNITY
 from models.signals.text import money, whole_units
@@ -57,9 +58,10 @@ def title() -> pl.Expr:
 
 
 def rationale() -> pl.Expr:
-    """What was found, then what acting is worth and on what ground."""
+    """What was found, then what acting is worth and on what ground, and what people answered where that matters."""
     found = pl.when(pl.col("told").list.len() > 0).then(pl.col("told").list.join(". ")).otherwise(pl.col("headline"))
-    return pl.format("{}. {}", found, _worth())
+    answered = pl.format(" {}", answers_told()).fill_null("")
+    return pl.format("{}. {}{}", found, _worth(), answered)
 
 
 def _worth() -> pl.Expr:

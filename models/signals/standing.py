@@ -69,9 +69,12 @@ def _logit(share: pl.Expr) -> pl.Expr:
 
 def _with_odds(rows: pl.DataFrame) -> pl.DataFrame:
     """Precision and lift with intervals, `odds` and `odds_high`: the multiple of the odds of those that were alike."""
-    n, hits = pl.col("n"), pl.col("hits")
-    votes, right = pl.col("votes"), pl.col("votes_right")
-    share = (pl.col("expected") / votes).fill_nan(None).fill_null(0.5).clip(0.02, 0.98)
+    hits, right = pl.col("hits"), pl.col("votes_right")
+    known = pl.col("n") > 0
+    # what people called wrong is a case that missed, where there are cases
+    missed = pl.when(known).then("wrong").otherwise(0)
+    n, votes = pl.col("n") + missed, pl.col("votes") + missed
+    share = (pl.col("expected") / pl.col("votes")).fill_nan(None).fill_null(0.5).clip(0.02, 0.98)
     rows = rows.with_columns(share.alias("share"))
     start = 1 / (1 + (-(_logit(pl.col("share")) + pl.col("prior"))).exp())
     rows = rows.with_columns(
@@ -79,7 +82,6 @@ def _with_odds(rows: pl.DataFrame) -> pl.DataFrame:
     )
     ends = {name: beta.ppf(q, rows["a"], rows["b"]) for name, q in (("low", 0.05), ("high", 0.95))}
     rows = rows.with_columns(pl.Series(f"p_{name}", np.atleast_1d(values)) for name, values in ends.items())
-    known = pl.col("n") > 0
     against = {"": pl.col("a") / (pl.col("a") + pl.col("b")), "_low": pl.col("p_low"), "_high": pl.col("p_high")}
     return rows.with_columns(
         pl.when(known).then(hits / n).alias("precision"),
@@ -104,9 +106,13 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(useless)
         .then(
             pl.format(
-                "{} decided records showed it and ended about as others do: their odds were at most {} times as high.",
+                "{} decided records showed it and ended about as others do: their odds were at most {} times as high."
+                "{}",
                 n,
                 high.round(2),
+                pl.when(wrong > 0)
+                .then(pl.format(" {} recommendations that people called wrong count among them.", wrong))
+                .otherwise(pl.lit("")),
             )
         )
         .when(refused)

@@ -21,6 +21,7 @@ from models.signals.scoreboard import count
 from models.signals.standing import judge
 from pipelines.activation.picture import Picture, moves, outcomes, past, past_actions, prepared_past
 from pipelines.briefing.compose import compose
+from pipelines.repositories.answers import answers
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import lock_briefings, publish
 from pipelines.repositories.detectors import (
@@ -32,7 +33,7 @@ from pipelines.repositories.detectors import (
     silenced,
 )
 from pipelines.repositories.offers import keep_offers
-from pipelines.repositories.patterns import open_patterns, pattern_members, replace_patterns
+from pipelines.repositories.patterns import open_patterns, pattern_members, recent_clusters, replace_patterns
 from pipelines.repositories.rankings import keep_ranking, mark_published
 from pipelines.repositories.recommendations import (
     complete_done,
@@ -78,8 +79,9 @@ def write_signals(warehouse: Warehouse, picture: Picture, *, at: datetime) -> Co
 
 def write_patterns(warehouse: Warehouse, picture: Picture, *, at: datetime) -> Counts:
     """Name what occurs together, where history says that together it means more."""
-    learned = learn(past(warehouse, picture, as_of=at))
+    history = past(warehouse, picture, as_of=at)
     with warehouse.connect() as connection:
+        learned = learn(history, recent_clusters(connection, picture.customers, at=at))
         patterns, members = find(open_signals(connection, picture.customers), picture.frames, learned)
         return replace_patterns(connection, patterns, members, customers=picture.customers, at=at)
 
@@ -109,6 +111,7 @@ def write_recommendations(
             decisions=decisions(connection, picture.customers, at=at),
             moves=moving,
             shares=shares(picture.settings),
+            answers=answers(connection, picture.customers, at=at),
         )
         counts = replace_recommendations(connection, ranked.recommendations, customers=picture.customers, at=at)
         counts["offers"] = keep_offers(connection, ranked.offers)

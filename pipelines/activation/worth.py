@@ -23,7 +23,7 @@ _OPTION = pl.List(
     pl.Struct(
         {
             "action_type": pl.String,
-            **dict.fromkeys(("expected_value_minor", "propensity", "p", "amount", "urgency"), pl.Float64),
+            **dict.fromkeys(("expected_value_minor", "propensity", "p", "amount", "urgency", "usefulness"), pl.Float64),
         }
     )
 )
@@ -89,7 +89,9 @@ def _held_back(options: pl.DataFrame) -> pl.DataFrame:
 def _anew(options: pl.DataFrame, effects: pl.DataFrame) -> pl.DataFrame:
     """The best of the same options by `effects`, for sure; nothing where none is worth its effort."""
     known = options.join(effects, on=["customer_id", "entity_type", "action_type"]).join(_MINUTES, on="action_type")
-    valued = with_value(known.with_columns(valued=pl.lit(BY_EFFECT)))
+    # offers that are older than the counting of answers say nothing of them
+    known = known.with_columns(pl.col("usefulness").fill_null(1.0), valued=pl.lit(BY_EFFECT))
+    valued = with_value(known)
     fine = helps() & (pl.col("expected_value_minor") > 0)
     best = valued.sort("case", fine, "expected_value_minor", "action_type", descending=[False, True, True, False])
     first = best.unique("case", keep="first", maintain_order=True)

@@ -6,9 +6,13 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from bevyly.clock import SystemClock
+from bevyly.integrations.openai.connect import connect_openai
+from bevyly.settings import get_settings
 from pipelines.activation import steps
 from pipelines.activation.picture import take
 from pipelines.resources import Artefacts, Warehouse, run_instant, run_tenants, seconds_and_rows
+from pipelines.wording.fill import Wording
 
 OWNERS = ["team:intelligence"]
 GROUP = "activation"
@@ -84,3 +88,21 @@ def briefings(
     customers = take(warehouse, run_tenants(context)).customers
     counts = steps.write_briefings(warehouse, customers, recommendations, at=run_instant(context))
     return dg.MaterializeResult(metadata=seconds_and_rows(counts["published"], started, **counts))
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"openai", "postgres"}, deps=[briefings])
+def wordings(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
+    """Sentences by OpenAI for tenants that want them, checked against the facts; briefings are out before."""
+    started = datetime.now(UTC)
+    settings = get_settings()
+    step = Wording(
+        warehouse=warehouse,
+        client=lambda: connect_openai(settings),
+        model=settings.openai_model,
+        daily=settings.openai_daily_wordings,
+        clock=SystemClock(),
+    )
+    counts = step.run(run_tenants(context))
+    if counts.halted:
+        context.log.warning(f"wording stopped early: {counts.halted}")
+    return dg.MaterializeResult(metadata=seconds_and_rows(counts.used, started, **vars(counts)))

@@ -17,6 +17,7 @@ from pipelines.briefing import selection
 from pipelines.briefing.evidence import describe
 from pipelines.briefing.inputs import Inputs
 from pipelines.briefing.words import headline, totals
+from pipelines.wording.facts import facts_of, with_names
 
 SEES_ALL = ("owner", "admin")
 Row = dict[str, Any]
@@ -95,6 +96,7 @@ class _Tenant:
         self._entities = {(row["entity_type"], row["entity_id"]): row for row in frames["entities"]}
         self._events = {row["event_id"]: row for row in frames["events"]}
         self._patterns = {row["id"]: row for row in frames["patterns"]}
+        self._wordings = {row["facts"]: row for row in frames["wordings"]}
         self._signals: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in sorted(frames["signals"], key=lambda row: str(row["dedupe_key"])):
             self._signals[row["entity_type"], row["entity_id"]].append(row)
@@ -113,7 +115,7 @@ class _Tenant:
             "user": {"id": user["user_id"], "name": user["name"]},
             "headline": headline(shown),
             "summary": _summary(counts, found=found, shown=len(shown)),
-            "items": [self._item(row, place) for place, row in enumerate(shown, start=1)],
+            "items": [self._worded(self._item(row, place)) for place, row in enumerate(shown, start=1)],
             "good_news": [self._good(row) for row in selection.good_news(good)],
             "not_shown": selection.not_shown(
                 left_out, beyond_budget=found - len(shown), in_hand=_number(counts, "in_hand")
@@ -153,6 +155,13 @@ class _Tenant:
             "pattern": {"id": pattern["id"], "type": pattern["pattern_type"]} if pattern else None,
             "expires_at": moment(row["expires_at"]),
         }
+
+    def _worded(self, item: Row) -> Row:
+        """`item` with a model's sentences beside ours, where there are such for exactly these facts."""
+        found = self._wordings.get(facts_of(item).digest) if self._wordings else None
+        if found is None:
+            return item
+        return item | {"wording": {"text": with_names(found["text"], item["entity"]), "model": found["model"]}}
 
     def _good(self, row: Row) -> Row:
         entity = self._shown_entity(row)
@@ -203,7 +212,8 @@ def _json(value: Any) -> Any:
 
 def _expected_value(row: Row) -> Row:
     amounts = {name: row[f"expected_value_{end}"] for name, end in _ENDS.items()}
-    return amounts | {"currency": row["currency"], "basis": row["basis"]}
+    answered = {} if row["usefulness"] is None else {"usefulness": round(row["usefulness"], 4)}
+    return amounts | {"currency": row["currency"], "basis": row["basis"]} | answered
 
 
 _ENDS = {"amount_minor": "minor", "low_minor": "low_minor", "high_minor": "high_minor"}

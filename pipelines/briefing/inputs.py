@@ -30,6 +30,7 @@ RECOMMENDATIONS: Mapping[str, Any] = (
         ("expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "rank", "version"), pl.Int64
     )
     | dict.fromkeys(("expires_at", "created_at"), INSTANT)
+    | {"usefulness": pl.Float64}
 )
 SIGNALS: Mapping[str, Any] = (
     _text("customer_id id entity_type entity_id signal_type polarity severity title data dedupe_key detector_version")
@@ -46,6 +47,7 @@ LATEST: Mapping[str, Any] = _text("customer_id user_id etag status stale_reason"
     "as_of": INSTANT,
 }
 COUNTS: Mapping[str, Any] = _text("customer_id owner_id counted currency") | {"n": pl.Int64, "value_minor": pl.Int64}
+WORDINGS: Mapping[str, Any] = _text("customer_id facts model text")
 LEFT_OUT: Mapping[str, Any] = _text("customer_id owner_id reason") | {"count": pl.Int64}
 
 
@@ -59,7 +61,7 @@ class Inputs:
 
     `events`: those that evidence names; `models`: what scored the tenant; `latest`: newest stored briefing of each
     user; `left_out`: as `models.ranking` gives it; `counts`: how many there are of what is not listed, by owner
-    (`counted`: opportunity and lead, undecided ones; pending; in_hand).
+    (`counted`: opportunity and lead, undecided ones; pending; in_hand); `wordings`: what a model wrote and may be used.
     """
 
     users: pl.DataFrame
@@ -72,3 +74,4 @@ class Inputs:
     latest: pl.DataFrame = field(default_factory=_empty(LATEST))
     left_out: pl.DataFrame = field(default_factory=_empty(LEFT_OUT))
     counts: pl.DataFrame = field(default_factory=_empty(COUNTS))
+    wordings: pl.DataFrame = field(default_factory=_empty(WORDINGS))

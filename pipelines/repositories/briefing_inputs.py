@@ -14,6 +14,8 @@ from pipelines.repositories.patterns import open_patterns
 from pipelines.repositories.recommendations import open_recommendations
 from pipelines.repositories.signal_passes import open_signals
 from pipelines.repositories.staging import Connection, rows, stage
+from pipelines.repositories.wordings import used_wordings
+from pipelines.wording.prompt import PROMPT
 
 _USERS = """
 select u.customer_id, u.id, coalesce(u.name, u.email), u.role,
@@ -110,6 +112,7 @@ def read_inputs(connection: Connection, customers: Sequence[str], left_out: pl.D
         latest=latest_briefings(connection, customers).select(list(LATEST)),
         left_out=pl.DataFrame(schema=dict(LEFT_OUT)) if left_out is None else left_out,
         counts=counts(connection, customers),
+        wordings=wordings(connection, customers),
     )
 
 
@@ -121,6 +124,11 @@ def entities(connection: Connection, customers: Sequence[str], ids: Sequence[str
 def counts(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
     """How much there is of what a briefing sums up, by owner."""
     return rows(connection, _COUNTS, {"customers": list(customers)}, COUNTS)
+
+
+def wordings(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:
+    """What a model wrote for those of `customers` that want it."""
+    return used_wordings(connection, customers, prompt=PROMPT)
 
 
 def models_in_use(connection: Connection, customers: Sequence[str]) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from models.signals.detect import WEIGHTS
 from models.signals.lines import LINES
 from models.signals.scoreboard import COUNTS
 from models.signals.standing import FEEDBACK
+from pipelines.repositories.answers import ANSWERED, REASON, WRONG
 from pipelines.repositories.staging import Connection, rows, stage
 
 _FIGURES = (
@@ -104,15 +105,13 @@ where c.pooling and s.n > 0 and not s.customer_id = any(%(customers)s)
 order by s.customer_id, s.signal_type
 """
 _POOLING = "select id from customers where pooling and id = any(%(customers)s) order by id"
-_REASON = "translate(lower(btrim(r.feedback ->> 'reason')), ' -', '__')"
 _FEEDBACK = f"""
 select r.customer_id, s.signal_type, count(*),
-       count(*) filter (where {_REASON} = 'wrong'),
-       count(*) filter (where {_REASON} = 'not_useful')
+       count(*) filter (where {REASON} in {WRONG}),
+       count(*) filter (where {REASON} = 'not_useful')
 from recommendations r
 join signals s on s.customer_id = r.customer_id and s.id = r.signal_id
-where r.customer_id = any(%(customers)s) and r.acted_by is not null and r.acted_at <= %(at)s
-  and r.status in ('accepted', 'completed', 'dismissed')
+where r.customer_id = any(%(customers)s) and {ANSWERED}
 group by 1, 2 order by 1, 2
 """
 _HUSHED = """

@@ -4,12 +4,15 @@ Belongs here: writing what a pass found, closing what it did not find again. Wha
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from bevyly.ids import new_id
 from pipelines.repositories.staging import Connection, rows, stage
+
+REMEMBERED = timedelta(days=30)
+"""How long the name of a cluster that no longer holds anywhere is kept for one like it."""
 
 _COLUMNS = {
     "customer_id": "varchar(36)",
@@ -93,6 +96,14 @@ where customer_id = any(%(customers)s) and closed_at is null
   and (%(entities)s::varchar[] is null or entity_id = any(%(entities)s))
 order by customer_id, entity_type, entity_id, pattern_type, dedupe_key
 """
+# A cluster is seen on many entities: as it was seen last.
+_CLUSTERS = """
+select distinct on (customer_id, entity_type, pattern_type) customer_id, entity_type, pattern_type, data -> 'signals'
+from patterns
+where customer_id = any(%(customers)s) and starts_with(pattern_type, 'cluster_')
+  and last_seen_at > %(since)s and last_seen_at <= %(at)s
+order by customer_id, entity_type, pattern_type, last_seen_at desc, id desc
+"""
 MEMBER_SCHEMA = dict.fromkeys(("customer_id", "pattern_key", "signal_key"), pl.String)
 _OPEN_MEMBERS = """
 select p.customer_id, p.dedupe_key, s.dedupe_key
@@ -103,6 +114,17 @@ where p.customer_id = any(%(customers)s) and p.closed_at is null and s.closed_at
   and (%(entities)s::varchar[] is null or p.entity_id = any(%(entities)s))
 order by 1, 2, 3
 """
+
+
+def recent_clusters(
+    connection: Connection, customers: Sequence[str], *, at: datetime
+) -> dict[tuple[str, str], dict[str, frozenset[str]]]:
+    """Discovered clusters of the last `REMEMBERED`, as `models.patterns.learn` takes them: members by name."""
+    parameters = {"customers": list(customers), "at": at, "since": at - REMEMBERED}
+    found: dict[tuple[str, str], dict[str, frozenset[str]]] = {}
+    for customer, kind, name, members in connection.execute(_CLUSTERS, parameters).fetchall():
+        found.setdefault((customer, kind), {})[name] = frozenset(members)
+    return found
 
 
 def replace_patterns(

@@ -14,7 +14,7 @@ from models.ranking.catalogue import BY_TYPE
 from pipelines.briefing.compose import SEES_ALL
 from pipelines.briefing.inputs import LATEST, PATTERNS, USERS, Inputs
 from pipelines.briefing.selection import BUDGET, MAX_GOOD_NEWS
-from pipelines.repositories.briefing_inputs import counts, entities, evidence, models_in_use
+from pipelines.repositories.briefing_inputs import counts, entities, evidence, models_in_use, wordings
 from pipelines.repositories.open_items import Entity
 from pipelines.repositories.patterns import open_patterns
 from pipelines.repositories.rankings import left_out_of
@@ -197,6 +197,7 @@ def read_own_inputs(connection: Connection, users: pl.DataFrame) -> Inputs:
         latest=rows(connection, _LATEST, parameters, LATEST),
         left_out=left_out_of(connection, customers),
         counts=counts(connection, customers),
+        wordings=wordings(connection, customers),
     )
 
 

@@ -43,6 +43,7 @@ _COLUMNS = {
     "amount_minor": "bigint",
     "currency": "char(3)",
     "urgency": "real",
+    "usefulness": "real",
     "expected_value_minor": "bigint",
     "expected_value_low_minor": "bigint",
     "expected_value_high_minor": "bigint",
@@ -58,8 +59,8 @@ _COLUMNS = {
 _CONTENT = (
     "owner_id", "pattern_id", "signal_id", "payload", "priority", "title", "rationale", "reasons", "evidence",
     "probability", "probability_low", "probability_high", "probability_with_action", "amount_minor", "currency",
-    "urgency", "expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "basis", "rank",
-    "expires_at", "model_version_id", "score_id",
+    "urgency", "usefulness", "expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "basis",
+    "rank", "expires_at", "model_version_id", "score_id",
 )  # fmt: skip
 # what other tables have under keys of the ranking
 _FOUND = ("pattern_id", "signal_id", "score_id")
@@ -155,7 +156,7 @@ select r.customer_id, r.id, r.owner_id, r.pattern_id, r.signal_id, r.entity_type
        r.payload::text, r.priority, r.title, r.rationale, r.reasons::text, r.evidence::text, r.currency, r.basis,
        r.status, r.dedupe_key, coalesce(m.display, 'rules'), s.band, r.score_id, r.probability, r.probability_low,
        r.probability_high, r.probability_with_action, r.expected_value_minor, r.expected_value_low_minor,
-       r.expected_value_high_minor, r.rank, r.version, r.expires_at, r.created_at
+       r.expected_value_high_minor, r.rank, r.version, r.expires_at, r.created_at, r.usefulness::float8
 from recommendations r
 left join model_versions m on m.id = r.model_version_id
 left join scores s
@@ -189,6 +190,7 @@ OPEN_SCHEMA: dict[str, Any] = {
         ("expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "rank", "version"), pl.Int64
     ),
     **dict.fromkeys(("expires_at", "created_at"), pl.Datetime("us", "UTC")),
+    "usefulness": pl.Float64,
 }  # fmt: skip
 _DECISION_SCHEMA = dict.fromkeys(
     ("customer_id", "entity_type", "entity_id", "action_type", "dedupe_key", "status"), pl.String

@@ -71,10 +71,10 @@ RECOMMENDATIONS = Listing(
     ).of(
         "id", "entity_type", "entity_id", "action_type", "payload", "priority", "title", "rationale", "reasons",
         "evidence", "probability", "probability_low", "probability_high", "probability_with_action", "amount_minor",
-        "currency", "urgency", "expected_value_minor", "expected_value_low_minor", "expected_value_high_minor", "basis",
-        "rank", "status", "snoozed_until", "expires_at", "feedback", "acted_by", "acted_at", "superseded_by",
-        "owner_id", "pattern_id", "signal_id", "model_version_id", "score_id", "version", "as_of", "created_at",
-        "updated_at",
+        "currency", "urgency", "usefulness", "expected_value_minor", "expected_value_low_minor",
+        "expected_value_high_minor", "basis", "rank", "status", "snoozed_until", "expires_at", "feedback", "acted_by",
+        "acted_at", "superseded_by", "owner_id", "pattern_id", "signal_id", "model_version_id", "score_id", "version",
+        "as_of", "created_at", "updated_at",
     ),
     relations=(
         Relation("owner", "owner_id", USERS),

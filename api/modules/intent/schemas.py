@@ -295,6 +295,9 @@ class Recommendation(Output):
     amount_minor: int | None
     currency: str | None
     urgency: float
+    usefulness: float | None = Field(
+        description="what people's answers to such recommendations multiply the worth by; null where nobody answered"
+    )
     expected_value_minor: int
     expected_value_low_minor: int
     expected_value_high_minor: int

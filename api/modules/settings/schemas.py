@@ -64,6 +64,10 @@ class SettingsChange(Input):
     attention_budget: AttentionBudget | None = None
     signal_thresholds: Overrides = Field(default_factory=dict)
     exploration: Exploration = Field(default_factory=Exploration)
+    model_wording: StrictBool = Field(
+        default=False,
+        description="whether OpenAI may be told the facts of briefings, without names, to word them; see the guide",
+    )
     pooling: StrictBool = Field(default=True, description="whether outcomes may inform what all tenants start from")
 
 
@@ -81,5 +85,6 @@ class Settings(Output):
     attention_budget: int | None
     signal_thresholds: dict[str, float]
     exploration: Exploration
+    model_wording: bool
     pooling: bool
     version: int

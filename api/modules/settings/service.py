@@ -16,6 +16,7 @@ KEYS = {
     "attention_budget": "attention_budget",
     "signal_thresholds": "signals",
     "exploration": "exploration",
+    "model_wording": "model_wording",
 }
 """Fields of the API that live in `customers.settings`, and under which key; the column holds other things as well."""
 DEFAULTS: Values = {
@@ -23,6 +24,7 @@ DEFAULTS: Values = {
     "strict_custom_fields": False,
     "signal_thresholds": {},
     "exploration": {"holdout": 0.0, "explored": 0.0},
+    "model_wording": False,
 }
 
 

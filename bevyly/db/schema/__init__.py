@@ -38,6 +38,7 @@ from bevyly.db.schema.intelligence import (
     ScoreInputs,
     ScoreReadiness,
     Signal,
+    Wording,
 )
 from bevyly.db.schema.invitations import Invitation
 from bevyly.db.schema.mails import QueuedMail
@@ -136,4 +137,5 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookEvent",
+    "Wording",
 ]

@@ -405,6 +405,9 @@ class Recommendation(TenantRow, Base):
     amount_minor: Mapped[Minor | None]
     currency: Mapped[Currency | None]
     urgency: Mapped[float] = mapped_column(REAL)
+    usefulness: Mapped[float | None] = mapped_column(
+        REAL, comment="what people's answers multiply the worth by; null where nobody has answered"
+    )
     expected_value_minor: Mapped[Minor]
     expected_value_low_minor: Mapped[Minor]
     expected_value_high_minor: Mapped[Minor]
@@ -487,6 +490,32 @@ class Briefing(Base):
     document: Mapped[str] = mapped_column(comment="final JSON text")
     etag: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[CreatedAt]
+
+
+class Wording(Base):
+    """What a model made of the facts of a briefing's item: a sentence that may be used, or why it may not.
+
+    Writer: `pipelines`. The row is there before the model is asked, which is what the budget of the day counts. The
+    same facts, model and prompt are not asked again.
+    """
+
+    __tablename__ = "wordings"
+    __table_args__ = (
+        CheckConstraint("status in ('asked','used','refused')", name="status"),
+        CheckConstraint("(status = 'used') = (text is not null)", name="text"),
+        Index("ix_wordings_asked_at", "customer_id", "asked_at"),
+    )
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    facts: Mapped[str] = mapped_column(String(64), primary_key=True, comment="SHA-256 of all that the model was told")
+    model: Mapped[str] = mapped_column(String(100), primary_key=True)
+    prompt: Mapped[str] = mapped_column(String(20), primary_key=True, comment="version of what it was asked to do")
+    entity_type: Mapped[Code]
+    entity_id: Mapped[Id]
+    status: Mapped[Code]
+    text: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(String(300), comment="why its answer is not used")
+    asked_at: Mapped[Instant]
 
 
 class BriefingSeen(Base):

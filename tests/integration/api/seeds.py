@@ -75,6 +75,7 @@ from bevyly.db.schema import (
     WebhookDelivery,
     WebhookEndpoint,
     WebhookEvent,
+    Wording,
 )
 from bevyly.events.contracts import EXAMPLES
 from bevyly.identity.keys import mint
@@ -188,6 +189,10 @@ def seed(pipeline_url: str, customer_id: str, user_id: str) -> dict[str, str]:
                 **t, user_id=user_id, version=1, as_of=NOW, status="fresh", document=briefing_document(), etag="b1"
             ),
             BriefingSeen(**t, user_id=user_id, version=1, as_of=NOW, seen_at=NOW),
+            Wording(
+                **t, facts="0" * 64, model="m", prompt="1", entity_type="lead", entity_id=ids["lead_id"],
+                status="used", text="Call them.", asked_at=NOW,
+            ),
             Enrichment(
                 **t, id=new_id(), entity_type="account", entity_id=ids["account_id"], provider="x", status="matched",
                 credits=1, fetched_at=NOW, expires_at=LATER,

@@ -133,6 +133,7 @@ async def test_an_erasure_leaves_nothing_anywhere(api: Api, tmp_path: Path) -> N
     assert hits(api, api.a, NAME) == {}
     assert done["found"] == {"contacts": [ids["contact_id"]], "leads": [ids["lead_id"]]}
     assert api.rows("contacts") == []
+    assert api.rows("wordings", order="facts") == [], "what a model wrote of the lead is gone with it"
     assert pl.read_parquet(tmp_path / "signals.parquet")["title"].to_list() == ["kept", CANARY]
     assert checksums(api, api.b) == theirs
     assert hits(api, api.b).keys() >= before.keys() - {"raw.dead_letters.payload"}

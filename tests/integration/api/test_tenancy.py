@@ -30,6 +30,7 @@ UNREADABLE = {
     "public.rankings",
     "public.recommendation_offers",
     "public.tenant_spreads",
+    "public.wordings",
     "raw.dead_letters",
     "raw.events",
 }

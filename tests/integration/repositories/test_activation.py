@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from bevyly.ids import new_id
-from models.patterns.find import find
+from models.patterns.find import MEMBER_SCHEMA, PATTERN_SCHEMA, find
 from models.patterns.learn import nothing_learned
 from models.ranking.done import done
 from models.ranking.effects import priors
@@ -19,7 +19,7 @@ from models.signals.frames import Frames
 from pipelines.briefing.compose import compose
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import latest_briefings, mark_stale, publish
-from pipelines.repositories.patterns import open_patterns, replace_patterns
+from pipelines.repositories.patterns import open_patterns, recent_clusters, replace_patterns
 from pipelines.repositories.recommendations import (
     complete_done,
     decisions,
@@ -322,3 +322,19 @@ def test_open_patterns_have_ids_and_members(connection: Connection, tenants: Ten
     both = open_patterns(connection, [t.customer_id for t in tenants])
     assert both["pattern_type"].to_list() == ["silent_slide", "silent_slide"]
     assert both["id"].n_unique() == 2
+
+
+def test_clusters_are_known_by_their_members_for_a_while(connection: Connection, tenants: Tenants) -> None:
+    north, south = (tenant.customer_id for tenant in tenants)
+    row = {
+        "customer_id": north, "entity_type": "opportunity", "entity_id": tenants[0].opportunity_id,
+        "pattern_type": "cluster_abc", "title": "x", "polarity": "-", "confidence": 0.9, "confidence_low": 0.8,
+        "confidence_high": 0.95, "lift": 1.4, "data": '{"signals": ["ghosted", "no_next_step"], "discovered": true}',
+        "dedupe_key": "cluster_abc:opportunity:x", "seen_at": NOW,
+    }  # fmt: skip
+    found = pl.DataFrame([row], schema=PATTERN_SCHEMA)
+    replace_patterns(connection, found, pl.DataFrame(schema=MEMBER_SCHEMA), customers=[north], at=NOW)
+    known = {(north, "opportunity"): {"cluster_abc": frozenset(["ghosted", "no_next_step"])}}
+    assert recent_clusters(connection, [north, south], at=NOW + timedelta(days=1)) == known
+    assert recent_clusters(connection, [north, south], at=NOW + timedelta(days=31)) == {}
+    assert recent_clusters(connection, [north, south], at=NOW - timedelta(days=1)) == {}, "what was not seen by then"

@@ -35,7 +35,7 @@ MARTS = (
 )
 OURS = (
     *("raw_events", "enrichments", "model_versions", "model_monitors", "scores", "signals", "patterns"),
-    *("opportunity_forecasts", "detector_standings", "recommendations", "briefings", "parquet_export"),
+    *("opportunity_forecasts", "detector_standings", "recommendations", "briefings", "wordings", "parquet_export"),
 )
 
 

@@ -22,7 +22,7 @@ def candidates(n: int, *, at: datetime = NOW, valued: str = "effect") -> pl.Data
             "customer_id": "t1", "owner_id": f"u{number}", "entity_type": "opportunity", "entity_id": f"o{number}",
             "cause": "advance", "action_type": action, "dedupe_key": f"{action}:{number}", "done": False, "as_of": at,
             "valued": valued, "effect": 0.5, "effect_sd": 0.1, "p": 0.3, "amount": 1e6, "urgency": 1.0,
-            "expected_value_minor": value,
+            "usefulness": 1.0, "expected_value_minor": value,
         }
         for number in range(n)
         for action, value in ACTIONS.items()

@@ -54,7 +54,7 @@ def valued() -> pl.DataFrame:
     )
     rows = with_value(
         choices.join(effects, on=["customer_id", "entity_type", "action_type"]).with_columns(
-            urgency=pl.lit(1.0), valued=pl.lit("effect")
+            urgency=pl.lit(1.0), usefulness=pl.lit(1.0), valued=pl.lit("effect")
         )
     )
     worth = (shifted(pl.col("p"), pl.col("true_effect")) - pl.col("p")) * pl.col("amount")

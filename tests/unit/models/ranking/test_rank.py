@@ -208,12 +208,13 @@ def test_value_grows_with_effect_amount_and_urgency(
 ) -> None:
     base = {
         "p": p, "effect": effect, "effect_low": effect - 0.1, "effect_high": effect + 0.1, "amount": amount,
-        "urgency": urgency, "minutes": 10.0, "valued": "effect",
+        "urgency": urgency, "usefulness": 1.0, "minutes": 10.0, "valued": "effect",
     }  # fmt: skip
     better = [
         base | {"effect": effect + more},
         base | {"amount": amount * (1 + more)},
         base | {"urgency": urgency + more},
+        base | {"usefulness": 1.0 + more},
     ]
     valued = with_value(pl.DataFrame([base, *better]))
     first, *others = valued["expected_value_minor"].to_list()

@@ -154,6 +154,18 @@ def test_people_who_call_it_wrong_mute_it_too(wrong: int, muted: bool) -> None:
     assert (alone["muted"], alone["n"], alone["precision"], alone["lift"]) == (muted, 0, None, None)
 
 
+def test_what_people_call_wrong_is_a_case_that_missed() -> None:
+    counts = count(team(80), PLANTED)
+    silent = standing(counts)["planted_good"]
+    said = pl.DataFrame([("t1", "planted_good", 9, 6, 3)], schema=FEEDBACK, orient="row")
+    told = standing(counts, feedback=said)["planted_good"]
+    assert told["precision"] == pytest.approx(silent["hits"] / (silent["n"] + 6), abs=1e-6)
+    assert (told["n"], told["hits"], told["votes"]) == (silent["n"], silent["hits"], silent["votes"]), "counted apart"
+    for figure in ("precision_low", "precision_high", "odds", "lift", "weight"):
+        assert told[figure] <= silent[figure], figure
+    assert told["odds"] < silent["odds"]
+
+
 def test_detectors_of_incomplete_records_are_not_judged_by_outcomes() -> None:
     hygiene = replace(USELESS, predicts=False)
     assert count(team(1500), (hygiene,)).is_empty()

@@ -1,0 +1,1 @@
+"""OpenAI, by its own package: where it is reached, and with what patience."""
