@@ -3,7 +3,7 @@
 Belongs here: publishing, and telling readers that the latest is not fresh. What a briefing says: `pipelines.briefing`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import orjson
@@ -48,6 +48,10 @@ where customer_id = any(%(customers)s)
 order by customer_id, user_id, version desc
 """
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('briefings:' || id, 0)) from unnest(%s::varchar[]) as given (id)"
+_TRY_LOCK = """
+select id from unnest(%s::varchar[]) as given (id)
+where pg_try_advisory_xact_lock(hashtextextended('briefings:' || id, 0))
+"""
 _LATEST_SCHEMA = {
     **dict.fromkeys(("customer_id", "user_id"), pl.String),
     "version": pl.Int64,
@@ -72,6 +76,11 @@ def lock_briefings(connection: Connection, customers: Sequence[str]) -> None:
     Otherwise whoever read first and published last would take back what the other one told.
     """
     connection.execute(_LOCK, [sorted(set(customers))])
+
+
+def try_lock_briefings(connection: Connection, customers: Iterable[str]) -> set[str]:
+    """Those of `customers` whose lock nobody else holds, now held as by `lock_briefings`. Waits for nobody."""
+    return {row[0] for row in connection.execute(_TRY_LOCK, [sorted(set(customers))]).fetchall()}
 
 
 def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) -> int:
