@@ -59,7 +59,7 @@ _LATEST_SCHEMA = {
     **dict.fromkeys(("etag", "status", "stale_reason", "document"), pl.String),
 }
 _FIND = """
-select b.document
+select b.document, %(as_of)s::timestamptz is not null and api_briefing_thinned(c.id, u.id, %(as_of)s)
 from customers c
 join users u on u.customer_id = c.id
 join briefings b on b.customer_id = c.id and b.user_id = u.id
@@ -103,12 +103,14 @@ def latest_briefings(connection: Connection, customers: Sequence[str]) -> pl.Dat
 def find_briefing(connection: Connection, *, tenant: str, email: str | None, as_of: datetime | None = None) -> str:
     """The document of a user of the tenant called `tenant`, of its first owner by default; raises `NotFound`.
 
-    The latest one, or as it stood at `as_of`.
+    The latest one, or as it stood at `as_of`, where that is still kept.
     """
     row = connection.execute(_FIND, {"tenant": tenant, "email": email and email.lower(), "as_of": as_of}).fetchone()
     if row is None:
         whose = f"{email} of {tenant!r}" if email else f"the owner of {tenant!r}"
         raise NotFound(f"There is no briefing for {whose} yet: load data with `bevyly load`, then `bevyly run`.")
+    if row[1]:
+        raise NotFound(f"The briefing of {as_of:%Y-%m-%d %H:%M} is no longer kept; of that day only the last one is.")
     return str(row[0])
 
 

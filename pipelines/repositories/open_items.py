@@ -13,6 +13,7 @@ import polars as pl
 from models.ranking.noticed import GROWTH_SCHEMA
 from pipelines.repositories.staging import Connection, rows
 
+
 class Entity(NamedTuple):
     """A deal, a lead or an account of a tenant."""
 
@@ -66,7 +67,8 @@ case when r.entity_type = 'opportunity' and r.payload #> '{baseline,contacts_eng
     union all
     select p.contact_id from activity_participants p where p.customer_id = a.customer_id and p.activity_id = a.id
   ) person
-  where a.customer_id = r.customer_id and a.opportunity_id = r.entity_id and a.direction = 'inbound'
+  where a.customer_id = r.customer_id and a.opportunity_id = r.entity_id 
+    and (a.direction = 'inbound' or (a.kind = 'meeting' and a.completed_at is not null))
     and a.deleted_at is null and a.occurred_at > %(now)s - interval '30 days' and a.occurred_at <= %(now)s
 ) end
 """

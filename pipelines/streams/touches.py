@@ -81,7 +81,7 @@ def growth(event: Event, *, now: datetime) -> Iterator[Growth]:
 
 def examined(event: Event) -> Iterator[Entity]:
     """Entities whose recommendations `event` may make moot in another way than by a total that always grows."""
-    if event.data.get("direction") == "inbound":
+    if event.data.get("direction") == "inbound" or event.type == "meeting.completed":
         yield from _of_activity(event)
     yield from told_of(event)
 

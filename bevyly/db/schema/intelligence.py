@@ -280,6 +280,12 @@ class Signal(TenantRow, Base):
             "dedupe_key",
             postgresql_where=text("closed_at is null and polarity = '+'"),
         ),
+        Index(
+            "ix_signals_good_entity",
+            "customer_id",
+            "entity_id",
+            postgresql_where=text("closed_at is null and polarity = '+'"),
+        ),
     )
 
     entity_type: Mapped[Code]

@@ -24,15 +24,21 @@ create function api_briefing_thinned(tenant text, reader text, moment timestampt
 language plpgsql stable as $function$
 declare
   known int;
+  since timestamptz;
 begin
-  select b.version into known from briefings b
+  select b.version, b.as_of into known, since from briefings b
   where b.customer_id = $1 and b.user_id = $2 and b.as_of <= $3 order by b.as_of desc, b.version desc limit 1;
-  select n.version > coalesce(known, 0) + 1 and (n.as_of at time zone 'UTC')::date = ($3 at time zone 'UTC')::date
+  select n.version > coalesce(known, 0) + 1 and since is distinct from $3 and (n.as_of at time zone 'UTC')::date = ($3 at time zone 'UTC')::date
   into thinned from briefings n
   where n.customer_id = $1 and n.user_id = $2 and n.as_of > $3 order by n.as_of, n.version limit 1;
   thinned := coalesce(thinned, false);
 end $function$"""
 SIGNATURE = "api_briefing_thinned(text, text, timestamptz)"
+
+
+INDEX = """
+create index ix_signals_good_entity on signals (customer_id, entity_id) where closed_at is null and polarity = '+'
+"""
 
 
 def upgrade() -> None:
@@ -42,6 +48,7 @@ def upgrade() -> None:
         "create index ix_briefing_backlog_customer_id_id on briefing_backlog (customer_id, id)",
         *protect("briefing_backlog"),
         f"grant select, insert, update, delete on briefing_backlog to {PIPELINE_ROLE}",
+        INDEX,
         THINNED,
         f"revoke all on function {SIGNATURE} from public",
         f"grant execute on function {SIGNATURE} to {APP_ROLE}, {PIPELINE_ROLE}",
@@ -51,4 +58,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(f"drop function {SIGNATURE}")
+    op.execute("drop index ix_signals_good_entity")
     op.drop_table("briefing_backlog")
