@@ -67,7 +67,7 @@ case when r.entity_type = 'opportunity' and r.payload #> '{baseline,contacts_eng
     union all
     select p.contact_id from activity_participants p where p.customer_id = a.customer_id and p.activity_id = a.id
   ) person
-  where a.customer_id = r.customer_id and a.opportunity_id = r.entity_id 
+  where a.customer_id = r.customer_id and a.opportunity_id = r.entity_id
     and (a.direction = 'inbound' or (a.kind = 'meeting' and a.completed_at is not null))
     and a.deleted_at is null and a.occurred_at > %(now)s - interval '30 days' and a.occurred_at <= %(now)s
 ) end
@@ -87,8 +87,8 @@ held as materialized (
   where (customer_id, id) in (select customer_id, id from wanted) and status in ('pending', 'accepted', 'snoozed')
   for no key update skip locked
 )
-select wanted.customer_id, r.entity_type, r.entity_id, r.action_type, r.dedupe_key, r.payload::text, r.as_of, r.owner_id,
-       coalesce(o.status, l.status), o.expected_close_date, o.value, {_ENGAGED},
+select wanted.customer_id, r.entity_type, r.entity_id, r.action_type, r.dedupe_key, r.payload::text, r.as_of,
+       r.owner_id, coalesce(o.status, l.status), o.expected_close_date, o.value, {_ENGAGED},
        case r.entity_type
          when 'opportunity' then (o.status = 'open' and o.deleted_at is null) is not true
          when 'lead' then (l.status in ('new', 'working', 'qualified') and l.deleted_at is null) is not true

@@ -12,8 +12,8 @@ from models.signals.registry import SIGNAL_TYPES
 from pipelines.repositories.signals import CLOSED, close_and_tell
 from pipelines.repositories.staging import Connection, rows, stage
 
-# Streams raise these from single events that a pass over states need not see; they end by time, with the deal, or when a
-# pass that knows the event finds one of their kind.
+# Streams raise these from single events that a pass over states need not see; they end by time, with the deal, or when
+# a pass that knows the event finds one of their kind.
 BY_EVENT = ("high_intent_action",)
 
 OPEN_SCHEMA = {

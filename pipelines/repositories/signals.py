@@ -124,8 +124,8 @@ def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str
 
 def close_signals(connection: Connection, closings: Sequence[Mapping[str, Any]]) -> int:
     """Close open signals; how many. One mapping an entity and signal type: customer_id, entity_type, entity_id,
-    signal_type (None for all of them), reason, at, and `kept`, the key of one that stays. What was seen after `at` stays
-    open."""
+    signal_type (None for all of them), reason, at, and `kept`, the key of one that stays. What was seen after `at`
+    stays open."""
     if not closings:
         return 0
     parameters = {"rows": json.dumps([dict(row) for row in closings], default=_text)}

@@ -72,8 +72,8 @@ def close(event: Event) -> list[Closing]:
 
 
 def replaced(findings: Iterable[Finding]) -> list[Closing]:
-    """What `findings`, in the order of their events, take the place of: of a kind an entity has one, the latest, as a pass
-    finds it."""
+    """What `findings`, in the order of their events, take the place of: of a kind an entity has one, the latest, as a
+    pass finds it."""
     latest = {(one["customer_id"], one["entity_type"], one["entity_id"], one["signal_type"]): one for one in findings}
     return [
         Closing(

@@ -1,5 +1,5 @@
-"""A small team's random days, as rows and as the events that the API tells of them: what happened until a first refresh,
-and what happens after it. The seed decides everything, also the ids.
+"""A small team's random days, as rows and as the events that the API tells of them: what happened until a first
+refresh, and what happens after it. The seed decides everything, also the ids.
 
 Several tenants can live through the same. Belongs here: what happens. What must follow from it is for tests to say.
 """
@@ -29,8 +29,8 @@ TABLES = {
               "deleted_at"),
     "opportunities": ("account_id", "contact_id", "lead_id", "name", "stage", "status", "value", "currency",
                       "expected_close_date", "stage_entered_at", "closed_at", "owner_id", "deleted_at"),
-    "activities": ("kind", "direction", "occurred_at", "due_at", "completed_at", "account_id", "contact_id", "opportunity_id",
-                   "lead_id", "owner_id", "deleted_at"),
+    "activities": ("kind", "direction", "occurred_at", "due_at", "completed_at", "account_id", "contact_id",
+                   "opportunity_id", "lead_id", "owner_id", "deleted_at"),
 }  # fmt: skip
 """Columns that are written, by table; those that others point to stand first."""
 INBOUND = ("email.received", "email.opened", "email.clicked", "form.submitted", "page.viewed", "proposal.replied")

@@ -14,6 +14,7 @@ import pytest
 from bevyly.clock import FixedClock
 from bevyly.events.envelope import Event
 from pipelines.briefing.compose import compose
+from pipelines.repositories import readers
 from pipelines.repositories.announcements import SOURCE
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import latest_briefings, lock_briefings, mark_stale, publish
@@ -80,8 +81,12 @@ def close(worlds: list[World]) -> None:
         world.connection.close()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_after_any_history_briefings_are_those_of_a_refresh(database: Database, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_history_briefings_are_those_of_a_refresh(
+    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # good news from what people own, and from all good news at once
+    monkeypatch.setattr(readers, "_GOOD", f"select {seed % 2 * 1_000_000}")
     worlds = furnished(database, seed)
     seeded = random.Random(seed)
     for _ in range(12):
