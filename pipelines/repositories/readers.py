@@ -157,17 +157,25 @@ cross join lateral (
 ) g
 where not u.sees_all
 """
-_NEWS_BY_OWNER = f"""{_GIVEN}
+# Materialized: joined with the readers first, each would look at all of them.
+_NEWS_BY_OWNER = f"""{_GIVEN},
+good as materialized (
+  select s.*, coalesce(o.owner_id, l.owner_id, a.owner_id) as owner_id
+  from ({HEARD}) s {_KNOWN}
+  where s.polarity = '+' and coalesce(o.id, l.id, a.id) is not null
+)
 select customer_id, user_id, entity_id
 from (
   select u.customer_id, u.user_id, s.entity_id,
          row_number() over (partition by u.customer_id, u.user_id {_ORDER}) as place
-  from ({HEARD}) s {_KNOWN}
-  join readers u on u.customer_id = s.customer_id and u.user_id = coalesce(o.owner_id, l.owner_id, a.owner_id)
-  where s.polarity = '+' and not u.sees_all
+  from good s
+  join readers u on u.customer_id = s.customer_id and u.user_id = s.owner_id
+  where not u.sees_all
 ) g
 where place <= %(depth)s
 """
+_LOOKS = 4
+"""Rows that are read for each good news in `_NEWS_BY_OWNER`: it, and what it may be of."""
 _GOOD = "select count(*) from signals where customer_id = any(%(customers)s) and closed_at is null and polarity = '+'"
 _LATEST = f"""
 select {", ".join(f"b.{name}" for name in LATEST)}
@@ -230,7 +238,7 @@ def _held(asked: pl.DataFrame, counted: pl.DataFrame) -> int:
 def _good_entities(connection: Connection, parameters: dict[str, Any], held: int) -> set[str]:
     """Entities that may be good news to a reader, who own `held` deals and leads in all."""
     [(good,)] = connection.execute(_GOOD.encode(), parameters).fetchall()
-    own = _NEWS_BY_OWNER if held > good else _NEWS_OF_OWN
+    own = _NEWS_BY_OWNER if held > _LOOKS * good else _NEWS_OF_OWN
     return _deep_enough(connection, _NEWS_OF_ALL, parameters) | _deep_enough(connection, own, parameters)
 
 
