@@ -67,7 +67,7 @@ async def test_what_was_thinned_out_is_said_to_be_gone_and_all_else_is_as_it_was
             assert purge(connection, Settings(), MONDAY) == {}
         kept = {row[0] for row in api.sql("select version from briefings where customer_id = %s", api.a.customer_id)}
         assert kept == {seen, *last_of_day.values(), *(n for n, at in enumerate(times, 1) if at >= old)}
-        assert gone == 120 - len(kept) > 20
+        assert gone >= 120 - len(kept) > 20
         codes = Counter[str]()
         for _ in range(150):
             moment = dice.choice([MONDAY - timedelta(minutes=dice.randrange(72_000)), dice.choice(times)])
