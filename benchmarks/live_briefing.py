@@ -39,7 +39,7 @@ from bevyly.runtime.postgres import EmbeddedPostgres
 from bevyly.settings import Settings
 
 PROCESSES = ("pipelines.streams.relay", "pipelines.streams.briefing_keeper")
-ACCOUNTS_OF_A_MEMBER, WARM_UP = 500, 20
+WARM_UP = 20
 SETTLE_SECONDS = 30.0
 # Both are told of at the end of the one transaction that ends the recommendation and publishes what shows it no more.
 _TELL = """
@@ -91,9 +91,12 @@ class Tenant:
     calls: list[str]
 
 
-def seed(settings: Settings, size: int) -> Tenant:
-    """A tenant of `size` accounts; everything is analyzed and vacuumed, as it is in a database that has been up."""
-    customer_id, members = new_id(), size // ACCOUNTS_OF_A_MEMBER
+def seed(settings: Settings, size: int, *, each: int) -> Tenant:
+    """A tenant of `size` accounts, of which a member owns `each`.
+
+    Everything is analyzed and vacuumed, as it is in a database that has been up.
+    """
+    customer_id, members = new_id(), size // each
     with psycopg.connect(settings.require_database(), autocommit=True) as connection:
         connection.execute("insert into customers (id, name) values (%s, 'benchmark')", [customer_id])
         people = [(named("u", number), "member") for number in range(members)] + [(new_id(), "owner")]
@@ -212,6 +215,7 @@ def _shown_by_none(settings: Settings, tenant: Tenant, deals: list[str]) -> None
 def main(
     rate: Annotated[float, typer.Option(help="Events a second.")] = 50.0,
     seconds: Annotated[float, typer.Option(help="How long to measure at each size.")] = 15.0,
+    each: Annotated[int, typer.Option(help="Accounts, deals and leads that a member owns.")] = 500,
     accounts: Annotated[list[int], typer.Option(help="Sizes of the tenant.")] = [3_000, 10_000, 100_000],  # noqa: B006  # typer reads it, nobody changes it
 ) -> None:
     """Start everything, write at a steady rate to a tenant of each size, print the figures."""
@@ -228,7 +232,7 @@ def main(
             connection.execute(_NAME)
         stack.enter_context(running(settings, PROCESSES))
         for size in accounts:
-            line = measure(settings, seed(settings, size), rate=rate, seconds=seconds)
+            line = measure(settings, seed(settings, size, each=each), rate=rate, seconds=seconds)
             sys.stdout.write(json.dumps(line | {"at": datetime.now(UTC).isoformat(timespec="seconds")}) + "\n")
             sys.stdout.flush()
 

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=90, ge=7, le=3_660)
     """How long what is over is kept: refused rows and effects of imports, resolved dead letters, invitations …"""
 
+    briefing_days: int = Field(default=30, ge=1, le=3_660)
+    """How long every version of a briefing is kept; of days before that the last one of each is, and what was seen."""
     decision_days: int = Field(default=1_095, ge=90, le=36_600)
     """How long the details of decisions are kept; the chain itself stays."""
 

@@ -65,6 +65,7 @@ STORES: tuple[Store, ...] = (
         texts=("text", "reason"),
     ),
     Store(table="recommendation_offers", about=("t.entity_id",)),
+    Store(table="briefing_backlog", nothing="ids of what was touched, for seconds"),
     Store(table="rankings", nothing="counts by user and reason"),
     Store(table="pattern_signals", nothing="two ids, which go with their pattern and signal"),
     Store(table="patterns", about=("t.entity_id",), texts=("title", "data")),

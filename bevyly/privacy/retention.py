@@ -31,12 +31,21 @@ _OF_NO_CURRENT_SCORE = """t.kept_at < %(kept)s and not exists (
     and s.feature_hash = t.feature_hash and s.entity_type = t.entity_type and s.is_current
 )"""
 
+# The last one of a day stays, so that what is missing was in force on that day only (see `api_briefing_thinned`).
+_NOT_LAST_OF_DAY = """t.as_of < %(thinned)s and exists (
+  select from briefings n where (n.customer_id, n.user_id) = (t.customer_id, t.user_id) and n.version > t.version
+    and n.as_of < (date_trunc('day', t.as_of at time zone 'UTC') + interval '1 day') at time zone 'UTC'
+) and not exists (
+  select from briefing_seen s where (s.customer_id, s.user_id, s.version) = (t.customer_id, t.user_id, t.version)
+)"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """When a row of a table is over; `becomes` is what it turns into where it is not deleted.
 
-    Parameters: `now`, `kept` and `decided` (before it is longer than `retention_days` and `decision_days` ago).
+    Parameters: `now`, `kept`, `thinned` and `decided` (before it is longer than `retention_days`, `briefing_days` and
+    `decision_days` ago).
     """
 
     table: str
@@ -56,6 +65,7 @@ RULES = (
     Rule(table="raw.dead_letters", over="t.status <> 'open' and t.resolved_at < %(kept)s"),
     Rule(table="wordings", over="t.asked_at < %(kept)s"),
     Rule(table="score_inputs", over=_OF_NO_CURRENT_SCORE),
+    Rule(table="briefings", over=_NOT_LAST_OF_DAY),
     Rule(table="decision_details", over="t.noted_at < %(decided)s"),
     Rule(table="privacy_files", over=_OF_REQUEST),
     Rule(
@@ -89,6 +99,7 @@ def purge(connection: Connection, settings: Settings, now: datetime, *, batch: i
     parameters = {
         "now": now,
         "kept": now - timedelta(days=settings.retention_days),
+        "thinned": now - timedelta(days=settings.briefing_days),
         "decided": now - timedelta(days=settings.decision_days),
         "deleted": now - timedelta(days=settings.deleted_days),
         "batch": batch,

@@ -87,6 +87,16 @@ def _by_tenant(frame: pl.DataFrame) -> dict[str, list[Row]]:
     return groups
 
 
+class _Owned:
+    """Rows, and those of each owner, in their order; `owned` are what they belong to, row by row."""
+
+    def __init__(self, rows: Sequence[Row], owned: Iterable[Row]) -> None:
+        self.everything = rows
+        self.by_owner: dict[str | None, list[Row]] = defaultdict(list)
+        for row, one in zip(rows, owned, strict=True):
+            self.by_owner[one["owner_id"]].append(row)
+
+
 class _Tenant:
     """Lookups over one tenant's rows, and the body of each of its users' briefings."""
 
@@ -97,18 +107,23 @@ class _Tenant:
         self._events = {row["event_id"]: row for row in frames["events"]}
         self._patterns = {row["id"]: row for row in frames["patterns"]}
         self._wordings = {row["facts"]: row for row in frames["wordings"]}
+        good = [row for row in frames["signals"] if row["polarity"] == "+" and self._entity(row)]
+        self._own = {
+            **{name: _Owned(frames[name], frames[name]) for name in ("recommendations", "counts", "left_out")},
+            "good_news": _Owned(good, [self._entity(row) or {} for row in good]),
+        }
         self._signals: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in sorted(frames["signals"], key=lambda row: str(row["dedupe_key"])):
             self._signals[row["entity_type"], row["entity_id"]].append(row)
 
     def body(self, user: Row, *, budget: int) -> Row:
         """The document without version and times."""
-        mine = [row for row in self.frames["recommendations"] if self._sees(user, row)]
+        mine, counts, good, left_out = (
+            self._own[name].everything if user["role"] in SEES_ALL else self._own[name].by_owner[user["user_id"]]
+            for name in ("recommendations", "counts", "good_news", "left_out")
+        )
         shown = selection.select([row for row in mine if row["status"] == "pending"], budget=budget)
-        counts = [row for row in self.frames["counts"] if self._sees(user, row)]
         found = _number(counts, "pending")
-        good = [row for row in self.frames["signals"] if row["polarity"] == "+" and self._sees(user, self._entity(row))]
-        left_out = [row for row in self.frames["left_out"] if self._sees(user, row)]
         return {
             "status": "fresh",
             "stale_reason": None,
@@ -122,9 +137,6 @@ class _Tenant:
             ),
             "models": [_model(row) for row in sorted(self.frames["models"], key=lambda row: str(row["type"]))],
         }
-
-    def _sees(self, user: Row, row: Mapping[str, Any] | None) -> bool:
-        return row is not None and (user["role"] in SEES_ALL or row["owner_id"] == user["user_id"])
 
     def _entity(self, row: Row) -> Row | None:
         return self._entities.get((row["entity_type"], row["entity_id"]))

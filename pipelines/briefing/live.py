@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from pipelines.briefing.compose import compose, etag_of, to_json
-from pipelines.repositories.briefings import lock_briefings, publish
+from pipelines.repositories.briefings import publish
 from pipelines.repositories.rankings import published
 from pipelines.repositories.readers import read_own_inputs
 from pipelines.repositories.staging import Connection
@@ -18,11 +18,12 @@ from pipelines.repositories.staging import Connection
 def recompose(connection: Connection, users: pl.DataFrame, *, at: datetime) -> int:
     """Publish the briefings of `users` (`pipelines.briefing.inputs.USERS`) that read otherwise now; how many.
 
+    The caller holds the lock of their tenants (`pipelines.repositories.briefings`).
+
     Where a ranking has not passed its checks, the last briefing stays until one has. A mark of staleness stays too: it
     speaks of the refresh, which an event does not make good.
     """
     customers = users["customer_id"].unique().sort().to_list()
-    lock_briefings(connection, customers)
     ready = users.filter(pl.col("customer_id").is_in(published(connection, customers)))
     if ready.is_empty():
         return 0

@@ -3,7 +3,7 @@
 Belongs here: publishing, and telling readers that the latest is not fresh. What a briefing says: `pipelines.briefing`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import orjson
@@ -48,6 +48,10 @@ where customer_id = any(%(customers)s)
 order by customer_id, user_id, version desc
 """
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('briefings:' || id, 0)) from unnest(%s::varchar[]) as given (id)"
+_TRY_LOCK = """
+select id from unnest(%s::varchar[]) as given (id)
+where pg_try_advisory_xact_lock(hashtextextended('briefings:' || id, 0))
+"""
 _LATEST_SCHEMA = {
     **dict.fromkeys(("customer_id", "user_id"), pl.String),
     "version": pl.Int64,
@@ -55,7 +59,7 @@ _LATEST_SCHEMA = {
     **dict.fromkeys(("etag", "status", "stale_reason", "document"), pl.String),
 }
 _FIND = """
-select b.document
+select b.document, %(as_of)s::timestamptz is not null and api_briefing_thinned(c.id, u.id, %(as_of)s)
 from customers c
 join users u on u.customer_id = c.id
 join briefings b on b.customer_id = c.id and b.user_id = u.id
@@ -72,6 +76,11 @@ def lock_briefings(connection: Connection, customers: Sequence[str]) -> None:
     Otherwise whoever read first and published last would take back what the other one told.
     """
     connection.execute(_LOCK, [sorted(set(customers))])
+
+
+def try_lock_briefings(connection: Connection, customers: Iterable[str]) -> set[str]:
+    """Those of `customers` whose lock nobody else holds, now held as by `lock_briefings`. Waits for nobody."""
+    return {row[0] for row in connection.execute(_TRY_LOCK, [sorted(set(customers))]).fetchall()}
 
 
 def publish(connection: Connection, documents: pl.DataFrame, *, at: datetime) -> int:
@@ -94,12 +103,14 @@ def latest_briefings(connection: Connection, customers: Sequence[str]) -> pl.Dat
 def find_briefing(connection: Connection, *, tenant: str, email: str | None, as_of: datetime | None = None) -> str:
     """The document of a user of the tenant called `tenant`, of its first owner by default; raises `NotFound`.
 
-    The latest one, or as it stood at `as_of`.
+    The latest one, or as it stood at `as_of`, where that is still kept.
     """
     row = connection.execute(_FIND, {"tenant": tenant, "email": email and email.lower(), "as_of": as_of}).fetchone()
     if row is None:
         whose = f"{email} of {tenant!r}" if email else f"the owner of {tenant!r}"
         raise NotFound(f"There is no briefing for {whose} yet: load data with `bevyly load`, then `bevyly run`.")
+    if row[1]:
+        raise NotFound(f"The briefing of {as_of:%Y-%m-%d %H:%M} is no longer kept; of that day only the last one is.")
     return str(row[0])
 
 

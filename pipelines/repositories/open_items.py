@@ -13,9 +13,6 @@ import polars as pl
 from models.ranking.noticed import GROWTH_SCHEMA
 from pipelines.repositories.staging import Connection, rows
 
-LOCK_WAIT = "250ms"
-"""Shorter than PostgreSQL takes to look for deadlocks: of two writers, a stream gives way and comes again."""
-
 
 class Entity(NamedTuple):
     """A deal, a lead or an account of a tenant."""
@@ -70,32 +67,42 @@ case when r.entity_type = 'opportunity' and r.payload #> '{baseline,contacts_eng
     union all
     select p.contact_id from activity_participants p where p.customer_id = a.customer_id and p.activity_id = a.id
   ) person
-  where a.customer_id = r.customer_id and a.opportunity_id = r.entity_id and a.direction = 'inbound'
+  where a.customer_id = r.customer_id and a.opportunity_id = r.entity_id
+    and (a.direction = 'inbound' or (a.kind = 'meeting' and a.completed_at is not null))
     and a.deleted_at is null and a.occurred_at > %(now)s - interval '30 days' and a.occurred_at <= %(now)s
 ) end
 """
 _ITEMS = f"""
-select r.customer_id, r.entity_type, r.entity_id, r.action_type, r.dedupe_key, r.payload::text, r.as_of, r.owner_id,
-       coalesce(o.status, l.status), o.expected_close_date, o.value, {_ENGAGED},
+with wanted as (
+  select customer_id, id from recommendations
+  where (customer_id, entity_type, entity_id) in (
+      select * from jsonb_to_recordset(%(entities)s::jsonb) as e (
+        customer_id varchar, entity_type varchar, entity_id varchar
+      )
+    )
+    and status in ('pending', 'accepted', 'snoozed')
+),
+held as materialized (
+  select * from recommendations
+  where (customer_id, id) in (select customer_id, id from wanted) and status in ('pending', 'accepted', 'snoozed')
+  for no key update skip locked
+)
+select wanted.customer_id, r.entity_type, r.entity_id, r.action_type, r.dedupe_key, r.payload::text, r.as_of,
+       r.owner_id, coalesce(o.status, l.status), o.expected_close_date, o.value, {_ENGAGED},
        case r.entity_type
          when 'opportunity' then (o.status = 'open' and o.deleted_at is null) is not true
          when 'lead' then (l.status in ('new', 'working', 'qualified') and l.deleted_at is null) is not true
          when 'account' then a.id is null or a.deleted_at is not null
          else false
-       end
-from recommendations r
+       end,
+       r.id is not null
+from wanted
+left join held r on r.customer_id = wanted.customer_id and r.id = wanted.id
 left join opportunities o
   on r.entity_type = 'opportunity' and o.customer_id = r.customer_id and o.id = r.entity_id
 left join leads l on r.entity_type = 'lead' and l.customer_id = r.customer_id and l.id = r.entity_id
 left join accounts a on r.entity_type = 'account' and a.customer_id = r.customer_id and a.id = r.entity_id
-where (r.customer_id, r.entity_type, r.entity_id) in (
-    select * from jsonb_to_recordset(%(entities)s::jsonb) as e (
-      customer_id varchar, entity_type varchar, entity_id varchar
-    )
-  )
-  and r.status in ('pending', 'accepted', 'snoozed')
-order by r.customer_id, r.id
-for no key update of r
+order by wanted.customer_id, wanted.id
 """
 ITEMS_SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("customer_id", "entity_type", "entity_id", "action_type", "dedupe_key", "payload"), pl.String),
@@ -105,6 +112,7 @@ ITEMS_SCHEMA: dict[str, Any] = {
     "value_minor": pl.Int64,
     "contacts_engaged_30d": pl.Float64,
     "is_over": pl.Boolean,
+    "is_held": pl.Boolean,
 }
 
 
@@ -117,14 +125,10 @@ def spread(connection: Connection, growth: Iterable[Growth]) -> pl.DataFrame:
 
 
 def hold_open_items(connection: Connection, entities: Iterable[Entity], *, now: datetime) -> pl.DataFrame:
-    """The open recommendations of `entities` (`ITEMS_SCHEMA`), which nobody else may change until the transaction ends.
-
-    Raises `LockNotAvailable` where somebody else is at one of them.
+    """The open recommendations of `entities` (`ITEMS_SCHEMA`); nobody else may change those that are `is_held` until
+    the transaction ends. At the others somebody is at work, who is not waited for: nothing but their tenant is told.
     """
     wanted = [one._asdict() for one in set(entities)]
     if not wanted:
         return pl.DataFrame(schema=ITEMS_SCHEMA)
-    connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])
-    found = rows(connection, _ITEMS, {"entities": orjson.dumps(wanted).decode(), "now": now}, ITEMS_SCHEMA)
-    connection.execute("select set_config('lock_timeout', '0', true)")
-    return found
+    return rows(connection, _ITEMS, {"entities": orjson.dumps(wanted).decode(), "now": now}, ITEMS_SCHEMA)

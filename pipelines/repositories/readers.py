@@ -108,28 +108,34 @@ cross join lateral (
   order by rank, dedupe_key limit u.budget
 ) r
 """
-_ORDER = "order by s.signal_type <> 'high_intent_action', s.strength desc, s.dedupe_key limit %(depth)s"
-# In the order of `selection.good_news`; an entity may come more than once. Whoever sees all is told from the best
-# signal on, everybody else from what they own.
-_NEWS = f"""
-with readers as (
-  select * from jsonb_to_recordset(%(readers)s::jsonb) as r (customer_id varchar, user_id varchar, sees_all boolean)
-)
-select u.customer_id, u.user_id, g.entity_id
-from readers u
-cross join lateral (
-  select s.entity_id
-  from ({HEARD}) s
+_ORDER = "order by s.signal_type <> 'high_intent_action', s.strength desc, s.dedupe_key"
+_KNOWN = """
   left join opportunities o on s.entity_type = 'opportunity' and o.customer_id = s.customer_id and o.id = s.entity_id
     and o.status = 'open' and o.deleted_at is null
   left join leads l on s.entity_type = 'lead' and l.customer_id = s.customer_id and l.id = s.entity_id
     and l.status in ('new', 'working', 'qualified') and l.deleted_at is null
   left join accounts a on s.entity_type = 'account' and a.customer_id = s.customer_id and a.id = s.entity_id
     and a.deleted_at is null
-  where u.sees_all and s.customer_id = u.customer_id and s.polarity = '+' and coalesce(o.id, l.id, a.id) is not null
-  {_ORDER}
+"""
+_GIVEN = """
+with readers as (
+  select * from jsonb_to_recordset(%(readers)s::jsonb) as r (customer_id varchar, user_id varchar, sees_all boolean)
+)
+"""
+# All three in the order of `selection.good_news`; an entity may come more than once. Whoever sees all is told from the
+# best signal on; everybody else from what they own, or from all good news at once, whichever is less to look at.
+_NEWS_OF_ALL = f"""{_GIVEN}
+select u.customer_id, u.user_id, g.entity_id
+from readers u
+cross join lateral (
+  select s.entity_id
+  from ({HEARD}) s {_KNOWN}
+  where s.customer_id = u.customer_id and s.polarity = '+' and coalesce(o.id, l.id, a.id) is not null
+  {_ORDER} limit %(depth)s
 ) g
-union all
+where u.sees_all
+"""
+_NEWS_OF_OWN = f"""{_GIVEN}
 select u.customer_id, u.user_id, g.entity_id
 from readers u
 cross join lateral (
@@ -146,10 +152,31 @@ cross join lateral (
     where customer_id = u.customer_id and owner_id = u.user_id and deleted_at is null
   ) own
   join ({HEARD}) s on s.entity_type = own.entity_type and s.entity_id = own.id
-  where not u.sees_all and s.customer_id = u.customer_id and s.polarity = '+'
-  {_ORDER}
+  where s.customer_id = u.customer_id and s.polarity = '+'
+  {_ORDER} limit %(depth)s
 ) g
+where not u.sees_all
 """
+# Materialized: joined with the readers first, each would look at all of them.
+_NEWS_BY_OWNER = f"""{_GIVEN},
+good as materialized (
+  select s.*, coalesce(o.owner_id, l.owner_id, a.owner_id) as owner_id
+  from ({HEARD}) s {_KNOWN}
+  where s.polarity = '+' and coalesce(o.id, l.id, a.id) is not null
+)
+select customer_id, user_id, entity_id
+from (
+  select u.customer_id, u.user_id, s.entity_id,
+         row_number() over (partition by u.customer_id, u.user_id {_ORDER}) as place
+  from good s
+  join readers u on u.customer_id = s.customer_id and u.user_id = s.owner_id
+  where not u.sees_all
+) g
+where place <= %(depth)s
+"""
+_LOOKS = 4
+"""Rows that are read for each good news in `_NEWS_BY_OWNER`: it, and what it may be of."""
+_GOOD = "select count(*) from signals where customer_id = any(%(customers)s) and closed_at is null and polarity = '+'"
 _LATEST = f"""
 select {", ".join(f"b.{name}" for name in LATEST)}
 from jsonb_to_recordset(%(readers)s::jsonb) as u (customer_id varchar, user_id varchar)
@@ -184,7 +211,8 @@ def read_own_inputs(connection: Connection, users: pl.DataFrame) -> Inputs:
     parameters = {"readers": _document(asked.to_dicts()), "actions": list(BY_TYPE), "customers": customers}
     best = _ids(connection, _BEST, parameters)
     recommendations = open_recommendations(connection, customers, best)
-    named = {*recommendations["entity_id"], *_good_entities(connection, parameters)}
+    counted = counts(connection, customers)
+    named = {*recommendations["entity_id"], *_good_entities(connection, parameters, _held(asked, counted))}
     signals = open_signals(connection, customers, sorted(named))
     return Inputs(
         users=users,
@@ -196,19 +224,35 @@ def read_own_inputs(connection: Connection, users: pl.DataFrame) -> Inputs:
         models=models_in_use(connection, customers),
         latest=rows(connection, _LATEST, parameters, LATEST),
         left_out=left_out_of(connection, customers),
-        counts=counts(connection, customers),
+        counts=counted,
         wordings=wordings(connection, customers),
     )
 
 
-def _good_entities(connection: Connection, parameters: dict[str, Any], *, depth: int = 5 * MAX_GOOD_NEWS) -> set[str]:
-    """Entities that may be good news to a reader: deeper until everybody's are told, or nothing is left."""
+def _held(asked: pl.DataFrame, counted: pl.DataFrame) -> int:
+    """How many deals and leads those of `asked` own who see nothing else."""
+    own = asked.filter(~pl.col("sees_all"))
+    held = counted.filter(pl.col("counted").is_in(["opportunity", "lead"]))
+    return int(held.join(own, left_on=["customer_id", "owner_id"], right_on=["customer_id", "user_id"])["n"].sum())
+
+
+def _good_entities(connection: Connection, parameters: dict[str, Any], held: int) -> set[str]:
+    """Entities that may be good news to a reader, who own `held` deals and leads in all."""
+    [(good,)] = connection.execute(_GOOD.encode(), parameters).fetchall()
+    own = _NEWS_BY_OWNER if held > _LOOKS * good else _NEWS_OF_OWN
+    return _deep_enough(connection, _NEWS_OF_ALL, parameters) | _deep_enough(connection, own, parameters)
+
+
+def _deep_enough(
+    connection: Connection, statement: str, parameters: dict[str, Any], *, depth: int = 5 * MAX_GOOD_NEWS
+) -> set[str]:
+    """What `statement` finds: deeper until everybody's good news are told, or nothing is left."""
     found: dict[Person, list[str]] = defaultdict(list)
     asked = parameters | {"entities": None, "depth": depth}
-    for customer, user, entity in connection.execute(_NEWS.encode(), asked).fetchall():
+    for customer, user, entity in connection.execute(statement.encode(), asked).fetchall():
         found[customer, user].append(entity)
     if any(len(own) == depth and len(set(own)) < MAX_GOOD_NEWS for own in found.values()):
-        return _good_entities(connection, parameters, depth=4 * depth)
+        return _deep_enough(connection, statement, parameters, depth=4 * depth)
     return {entity for own in found.values() for entity in own}
 
 

@@ -12,8 +12,9 @@ from models.signals.registry import SIGNAL_TYPES
 from pipelines.repositories.signals import CLOSED, close_and_tell
 from pipelines.repositories.staging import Connection, rows, stage
 
-# Streams raise these from single events that a pass over states does not see; they end by time or with the deal.
-BY_EVENT = ("account_event", "amount_changed", "close_date_pulled_in", "close_date_slipped", "high_intent_action")
+# Streams raise these from single events that a pass over states need not see; they end by time, with the deal, or when
+# a pass that knows the event finds one of their kind.
+BY_EVENT = ("high_intent_action",)
 
 OPEN_SCHEMA = {
     **dict.fromkeys(
@@ -45,6 +46,11 @@ where s.customer_id = o.customer_id and s.id = o.id
   and not (
     o.found_by = 'stream' and o.signal_type = any(%(by_event)s) and e.entity_id is not null
     and coalesce(o.expires_at > %(at)s, true)
+    and not exists (
+      select from signals_found f
+      where f.customer_id = o.customer_id and f.entity_type = o.entity_type and f.entity_id = o.entity_id
+        and f.signal_type = o.signal_type and f.seen_at >= o.last_seen_at
+    )
   )
 returning {", ".join(f"s.{name}" for name in CLOSED)}
 """
@@ -60,6 +66,12 @@ where customer_id = any(%(customers)s) and closed_at is null
   and (%(entities)s::varchar[] is null or entity_id = any(%(entities)s))
 """
 _OPEN = f"{HEARD} order by customer_id, entity_type, entity_id, signal_type, dedupe_key"
+_FOUND = {
+    **dict.fromkeys(("customer_id", "entity_id"), "varchar(36)"),
+    **dict.fromkeys(("entity_type", "signal_type"), "varchar(50)"),
+    "dedupe_key": "varchar(300)",
+    "seen_at": "timestamptz",
+}
 _KEY = {"customer_id": "varchar(36)", "entity_type": "varchar(50)", "entity_id": "varchar(36)"}
 
 
@@ -71,7 +83,7 @@ def close_missing(
     `found`: signals frame of the pass; `entities`: customer_id, entity_type, entity_id of all that it looked at, of
     every entity type that it covers. What was seen after `at` stays open.
     """
-    stage(connection, "signals_found", found, {"customer_id": "varchar(36)", "dedupe_key": "varchar(300)"})
+    stage(connection, "signals_found", found, _FOUND)
     stage(connection, "entities_seen", entities.unique(), _KEY)
     parameters = {
         "customers": list(customers),

@@ -72,11 +72,12 @@ update signals set closed_at = over.at, close_reason = over.reason
 from (
   select distinct on (open.customer_id, open.id) open.customer_id, open.id, given.at, given.reason
   from jsonb_to_recordset(%(rows)s::jsonb) as given (
-    customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, reason varchar, at timestamptz
+    customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, reason varchar, at timestamptz,
+    kept varchar
   )
   join signals as open on open.customer_id = given.customer_id and open.entity_type = given.entity_type
     and open.entity_id = given.entity_id and open.signal_type = coalesce(given.signal_type, open.signal_type)
-  where open.closed_at is null and open.last_seen_at <= given.at
+  where open.closed_at is null and open.last_seen_at <= given.at and open.dedupe_key is distinct from given.kept
   order by open.customer_id, open.id, given.at
 ) as over
 where signals.customer_id = over.customer_id and signals.id = over.id
@@ -123,7 +124,8 @@ def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str
 
 def close_signals(connection: Connection, closings: Sequence[Mapping[str, Any]]) -> int:
     """Close open signals; how many. One mapping an entity and signal type: customer_id, entity_type, entity_id,
-    signal_type (None for all of them), reason, at. What was seen after `at` stays open."""
+    signal_type (None for all of them), reason, at, and `kept`, the key of one that stays. What was seen after `at`
+    stays open."""
     if not closings:
         return 0
     parameters = {"rows": json.dumps([dict(row) for row in closings], default=_text)}

@@ -4,7 +4,7 @@ Thresholds and keys are those of the batch detectors (`models.signals`), so that
 entity is still open is for the caller to ask.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, TypedDict
 
@@ -50,6 +50,8 @@ class Closing(TypedDict):
     signal_type: str | None
     reason: str
     at: Instant
+    kept: str | None
+    """Key of the one that is not over."""
 
 
 FindingRule = Callable[[Event, Thresholds], Iterator[Finding]]
@@ -67,6 +69,24 @@ def find(event: Event, ear: Ear = UNTAUGHT) -> list[Finding]:
 def close(event: Event) -> list[Closing]:
     """Signals that `event` ends."""
     return [closing for rule in _CLOSE.get(event.type, ()) for closing in rule(event)]
+
+
+def replaced(findings: Iterable[Finding]) -> list[Closing]:
+    """What `findings`, in the order of their events, take the place of: of a kind an entity has one, the latest, as a
+    pass finds it."""
+    latest = {(one["customer_id"], one["entity_type"], one["entity_id"], one["signal_type"]): one for one in findings}
+    return [
+        Closing(
+            customer_id=one["customer_id"],
+            entity_type=one["entity_type"],
+            entity_id=one["entity_id"],
+            signal_type=one["signal_type"],
+            reason="seen again later",
+            at=one["seen_at"],
+            kept=one["dedupe_key"],
+        )
+        for one in latest.values()
+    ]
 
 
 def severity(strength: float, polarity: str) -> str:
@@ -106,7 +126,9 @@ def _finding(
     )
 
 
-def _closing(event: Event, entity: tuple[str, str], signal_type: str | None, reason: str) -> Closing:
+def _closing(
+    event: Event, entity: tuple[str, str], signal_type: str | None, reason: str, *, kept: str | None = None
+) -> Closing:
     return Closing(
         customer_id=event.tenant_id,
         entity_type=entity[0],
@@ -114,6 +136,7 @@ def _closing(event: Event, entity: tuple[str, str], signal_type: str | None, rea
         signal_type=signal_type,
         reason=reason,
         at=event.recorded_time,
+        kept=kept,
     )
 
 
@@ -162,7 +185,7 @@ def _amount_changed(event: Event, line: Thresholds) -> Iterator[Finding]:
     before, after = event.data["before"].get("value_minor"), event.data["after"].get("value_minor")
     if not before or after is None or before < 0:
         return
-    change = (after - before) / before
+    change = round((after - before) / before, 6)
     if abs(change) >= line.amount_change:
         yield _finding(
             event,
@@ -225,13 +248,15 @@ def _intent(title: str, *, leads: bool) -> FindingRule:
 
 
 def _contact_was_made(event: Event) -> Iterator[Closing]:
+    """Whoever met was in touch both ways, as in marts."""
     direction = event.data["direction"]
+    met = event.type == "meeting.completed"
     for entity in _touched(event.data):
-        if direction != "internal":
+        if direction != "internal" or met:
             yield _closing(event, entity, "going_dark", "there was contact")
-        if direction == "inbound":
+        if direction == "inbound" or met:
             yield _closing(event, entity, "ghosted", "the customer answered")
-        if direction == "outbound" and entity[0] == "lead":
+        if (direction == "outbound" or met) and entity[0] == "lead":
             yield _closing(event, entity, "lead_untouched", "somebody reached out")
 
 
@@ -256,6 +281,9 @@ def _opportunity_corrected(event: Event) -> Iterator[Closing]:
     day = _day(after.get("expected_close_date"))
     if day is not None and day >= event.recorded_time.date():
         yield _closing(event, _opportunity(event), "close_date_overdue", "the close date was corrected")
+    if "expected_close_date" in after:
+        kept = dedupe_key("close_date_pulled_in", *_opportunity(event), event.id)
+        yield _closing(event, _opportunity(event), "close_date_pulled_in", "the close date moved again", kept=kept)
     if after.get("owner_id"):
         yield _closing(event, _opportunity(event), "ownership_gap", "somebody owns it")
 

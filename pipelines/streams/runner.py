@@ -8,7 +8,8 @@ to the ingest, which reads the same topics and dead-letters them once.
 """
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cached_property
 
@@ -31,6 +32,7 @@ BATCH = 500
 # how long a stop waits for a stream that has nothing to do
 POLL_SECONDS = 0.2
 HALT_POLL_SECONDS = 1.0
+BETWEEN_SECONDS = 1.0
 SILENCE_SECONDS = 30.0
 
 handled = Counter("bevyly_stream_events", "Events that a stream was given", ["stream", "outcome"])
@@ -38,7 +40,11 @@ _log = structlog.get_logger()
 
 
 class Stream:
-    """One consumer of events: its name is its consumer group."""
+    """One consumer of events: its name is its consumer group.
+
+    A batch begins `pace` seconds after the one before it, so that batches are larger and fewer, unless that one was
+    full; what comes after a pause is handled at once. `between` is called once a second, outside of batches.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,8 @@ class Stream:
         clock: Clock | None = None,
         batch: int = BATCH,
         limit: StopLimit | None = None,
+        pace: float = 0.0,
+        between: Callable[[Connection], None] | None = None,
         **consumer_options: str | float | bool,
     ) -> None:
         self.name = name
@@ -59,6 +67,8 @@ class Stream:
         self._clock = clock or SystemClock()
         self._batch = batch
         self._limit = limit
+        self._pace = pace
+        self._between = between
         self._consumer_options = consumer_options
         self._tripped: str | None = None
 
@@ -94,14 +104,22 @@ class Stream:
             with closing(make_consumer(self._settings, group=name, **self._consumer_options)) as consumer:
                 assignment = Assignment(self.name, topics=self.topics, database=database, consumer=consumer)
                 application = self._application(database)
+                looked = -BETWEEN_SECONDS
                 while not stop.is_set():
-                    if self._step(assignment, application):
+                    began = time.monotonic()
+                    if self._between is not None and began - looked >= BETWEEN_SECONDS:
+                        self._between(database)
+                        looked = began
+                    if number := self._step(assignment, application):
                         outage.over()
+                        if number < self._batch:
+                            stop.wait(max(0.0, began + self._pace - time.monotonic()))
 
-    def _step(self, assignment: Assignment, application: Application) -> bool:
+    def _step(self, assignment: Assignment, application: Application) -> int:
+        """Handle what is there; how many messages."""
         messages = assignment.read(self._batch, seconds=POLL_SECONDS)
         if not messages:
-            return False
+            return 0
         batch, moves = decode(messages), assignment.moves(messages)
         outcome = application.apply(batch.accepted, moves)
         assignment.moved(moves)
@@ -112,7 +130,7 @@ class Stream:
             "unreadable": len(batch.letters),
         }.items():
             handled.labels(stream=self.name, outcome=label).inc(number)
-        return True
+        return len(messages)
 
     def _application(self, database: Connection) -> Application:
         if self._limit is None:

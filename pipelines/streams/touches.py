@@ -3,8 +3,10 @@
 Which recommendations that ends is for `models.ranking.noticed`; who reads of an entity is for the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+
+import msgspec
 
 from bevyly.events.envelope import Event
 from models.ranking.noticed import TURNED
@@ -23,6 +25,48 @@ _ENTITIES = ("opportunity", "lead")
 _OF_PEOPLE = ("user.updated", "user.disabled", "user.enabled", "user.created")
 
 
+class Touched(msgspec.Struct, frozen=True):
+    """What events may change, as sets: neither their order nor a repetition means anything for briefings."""
+
+    growth: frozenset[Growth] = frozenset()
+    examined: frozenset[Entity] = frozenset()
+    told: frozenset[Entity] = frozenset()
+    cleared: frozenset[Entity] = frozenset()
+    people: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def customers(self) -> set[str]:
+        """Whom it is about."""
+        return {one[0] for name in self.__struct_fields__ for one in getattr(self, name)}
+
+    def of(self, customers: Collection[str]) -> "Touched":
+        """What of it is about `customers`."""
+        return Touched(**{
+            name: frozenset(one for one in getattr(self, name) if one[0] in customers)
+            for name in self.__struct_fields__
+        })  # fmt: skip
+
+
+def touched(events: Iterable[Event], *, now: datetime) -> Touched:
+    """What `events` may change, all together."""
+    given = list(events)
+    return Touched(
+        growth=frozenset(one for event in given for one in growth(event, now=now)),
+        examined=frozenset(one for event in given for one in examined(event)),
+        told=frozenset(one for event in given for one in told_of(event)),
+        cleared=frozenset(one for event in given for one in cleared(event)),
+        people=frozenset(one for event in given for one in people(event)),
+    )
+
+
+def together(parts: Iterable[Touched]) -> Touched:
+    """The union of `parts`."""
+    given = list(parts)
+    return Touched(**{
+        name: frozenset().union(*(getattr(one, name) for one in given)) for name in Touched.__struct_fields__
+    })  # fmt: skip
+
+
 def growth(event: Event, *, now: datetime) -> Iterator[Growth]:
     """Totals that `event` makes larger, by what marts count."""
     for counter in _counters(event, now):
@@ -37,7 +81,7 @@ def growth(event: Event, *, now: datetime) -> Iterator[Growth]:
 
 def examined(event: Event) -> Iterator[Entity]:
     """Entities whose recommendations `event` may make moot in another way than by a total that always grows."""
-    if event.data.get("direction") == "inbound":
+    if event.data.get("direction") == "inbound" or event.type == "meeting.completed":
         yield from _of_activity(event)
     yield from told_of(event)
 

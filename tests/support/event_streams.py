@@ -88,12 +88,19 @@ def relay_all(settings: Settings, *, batch: int = 500) -> int:
 @contextmanager
 def relay_process(settings: Settings, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """A relay that runs as a process of its own; killed at the end."""
+    with process_of(settings, "pipelines.streams.relay", failpoint=failpoint) as process:
+        yield process
+
+
+@contextmanager
+def process_of(settings: Settings, module: str, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """`module` as a process of its own; killed at the end."""
     environment = os.environ | {
         "DATABASE_URL": settings.require_database(),
         "KAFKA_BROKERS": settings.require_kafka(),
         VARIABLE: failpoint,
     }
-    with subprocess.Popen([sys.executable, "-m", "pipelines.streams.relay"], env=environment) as process:
+    with subprocess.Popen([sys.executable, "-m", module], env=environment) as process:
         try:
             yield process
         finally:
@@ -102,7 +109,12 @@ def relay_process(settings: Settings, *, failpoint: str = "") -> Iterator[subpro
 
 def relay_dies(settings: Settings, point: str) -> bool:
     """Whether a relay that runs as a process of its own is killed at the failpoint `point`."""
-    with relay_process(settings, failpoint=point) as process:
+    return dies(settings, "pipelines.streams.relay", point)
+
+
+def dies(settings: Settings, module: str, point: str) -> bool:
+    """Whether `module`, as a process of its own, is killed at the failpoint `point`."""
+    with process_of(settings, module, failpoint=point) as process:
         return process.wait(60) == -signal.SIGKILL
 
 

@@ -21,6 +21,12 @@ class NoBriefing(NotFound):
     code = "no_briefing_yet"
 
 
+class BriefingNotKept(NotFound):
+    """What was in force at that instant is no longer kept."""
+
+    code = "briefing_not_kept"
+
+
 @dataclass(slots=True)
 class Published:
     """A briefing as it is served."""
@@ -29,6 +35,15 @@ class Published:
     etag: str
     version: int
     checked_at: float
+
+
+async def expect_kept(reader: Reader, customer_id: str, user_id: str, moment: datetime) -> None:
+    """Raise `BriefingNotKept` where the version in force at `moment` was thinned out."""
+    row = await reader.one("api_briefing_thinned", customer_id, user_id, moment)
+    if row is not None and row[0]:
+        raise BriefingNotKept(
+            f"The briefing of {moment:%Y-%m-%d %H:%M} is no longer kept; of that day only the last one is."
+        )
 
 
 class Briefings:
@@ -57,7 +72,9 @@ class Briefings:
         return published
 
     async def at(self, customer_id: str, user_id: str, moment: datetime | None) -> Published:
-        """The briefing of a user as it stood at `moment`, or the latest; raises `NoBriefing`."""
+        """The briefing of a user as it stood at `moment`, or the latest; raises `NoBriefing` and `BriefingNotKept`."""
+        if moment is not None:
+            await expect_kept(self._reader, customer_id, user_id, moment)
         row = await self._reader.one("api_get_briefing", customer_id, user_id, moment)
         if row is None or row[0] is None:
             raise NoBriefing("There is no briefing for you yet. It appears after the first pipeline run.")

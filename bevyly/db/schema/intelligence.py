@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     Double,
     ForeignKey,
+    Identity,
     Index,
     String,
     UniqueConstraint,
@@ -280,6 +281,12 @@ class Signal(TenantRow, Base):
             "dedupe_key",
             postgresql_where=text("closed_at is null and polarity = '+'"),
         ),
+        Index(
+            "ix_signals_good_entity",
+            "customer_id",
+            "entity_id",
+            postgresql_where=text("closed_at is null and polarity = '+'"),
+        ),
     )
 
     entity_type: Mapped[Code]
@@ -469,6 +476,18 @@ class Ranking(Base):
     published_at: Mapped[Instant | None] = mapped_column(
         comment="null: its recommendations have not passed their checks"
     )
+
+
+class BriefingBacklog(Base):
+    """What events touched while somebody else was at work on the tenant. Writer: the briefing keeper."""
+
+    __tablename__ = "briefing_backlog"
+    __table_args__ = (Index("ix_briefing_backlog_customer_id_id", "customer_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"))
+    touched: Mapped[Json] = mapped_column(comment="entities, counters and users, by what is to be looked at")
+    due_at: Mapped[Instant]
 
 
 class Briefing(Base):

@@ -6,7 +6,8 @@ from models.signals.detector import OPPORTUNITY, Detector, event, number
 from models.signals.text import percent
 from models.signals.thresholds import t
 
-_change = pl.col("amount_change_ratio") - 1
+# a fifth is a fifth: 1.2 - 1 is a little less
+_change = (pl.col("amount_change_ratio") - 1).round(6)
 
 DETECTOR = Detector(
     signal_type="amount_changed",

@@ -2,6 +2,7 @@
 
 import random
 from bisect import bisect_right
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ import orjson
 import psycopg
 
 from bevyly.ids import new_id
+from bevyly.privacy.retention import purge
+from bevyly.settings import Settings
 from tests.integration.api.conftest import Api
 from tests.integration.db.test_decisions import add_deal, answer, recommend
 
@@ -45,6 +48,41 @@ async def test_any_past_moment_has_the_bytes_that_were_stored_then(api: Api) -> 
             assert (answer.status_code, answer.text) == (200, stored[user][place - 1][1])
         else:
             assert answer.status_code == 404
+
+
+async def test_what_was_thinned_out_is_said_to_be_gone_and_all_else_is_as_it_was(api: Api) -> None:
+    """After the purge every moment has its bytes, or the answer that they are no longer kept."""
+    dice = random.Random(7)
+    times = sorted(MONDAY - timedelta(days=dice.randrange(50), minutes=dice.randrange(600)) for _ in range(120))
+    stored = [(at, f'{{"version":{number}}}') for number, at in enumerate(times, 1)]
+    for version, (at, document) in enumerate(stored, 1):
+        store(api, "member", version, at, document)
+    last_of_day = {at.date(): version for version, at in enumerate(times, 1)}
+    seen = next(version for version, at in enumerate(times, 1) if last_of_day[at.date()] != version)
+    old = MONDAY - timedelta(days=30)
+    async with api.client(api.a, "member") as client:
+        assert (await client.post(f"{BRIEFING}/seen", json={"version": seen})).status_code == 200
+        with psycopg.connect(api.database.pipeline_url, autocommit=True) as connection:
+            gone = purge(connection, Settings(), MONDAY, batch=7)["briefings"]
+            assert purge(connection, Settings(), MONDAY) == {}
+        kept = {row[0] for row in api.sql("select version from briefings where customer_id = %s", api.a.customer_id)}
+        assert kept == {seen, *last_of_day.values(), *(n for n, at in enumerate(times, 1) if at >= old)}
+        assert gone >= 120 - len(kept) > 20
+        codes = Counter[str]()
+        for _ in range(150):
+            moment = dice.choice([MONDAY - timedelta(minutes=dice.randrange(72_000)), dice.choice(times)])
+            version = bisect_right(times, moment)
+            answer = await client.get(BRIEFING, params={"as_of": moment.isoformat()})
+            told = answer.json().get("code", "told")
+            codes[told] += 1
+            if told == "told":
+                assert answer.text == stored[version - 1][1]
+            elif told == "briefing_not_kept":
+                # the day's first moments too, where what was in force by then is not known any more
+                assert moment < old and moment < times[last_of_day[moment.date()] - 1]
+            else:
+                assert version == 0
+        assert min(codes["told"], codes["briefing_not_kept"]) > 10
 
 
 def item(recommendation_id: str, rank: int, *, value: int = 100, chance: float = 0.4, score: str | None = None) -> Any:

@@ -21,6 +21,7 @@ TENANT_TABLES = """
 """
 
 UNREADABLE = {
+    "public.briefing_backlog",
     "public.decision_heads",
     "public.decisions_pending",
     "public.erased_marks",

@@ -1,8 +1,7 @@
 """Briefings follow events: after any history, what is stored is what composing everything from all rows would write."""
 
 import random
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +14,11 @@ import pytest
 from bevyly.clock import FixedClock
 from bevyly.events.envelope import Event
 from pipelines.briefing.compose import compose
+from pipelines.repositories import readers
 from pipelines.repositories.announcements import SOURCE
 from pipelines.repositories.briefing_inputs import read_inputs
 from pipelines.repositories.briefings import latest_briefings, lock_briefings, mark_stale, publish
 from pipelines.repositories.rankings import keep_ranking, left_out_of, mark_published
-from pipelines.streams.application import is_outage
 from pipelines.streams.briefing_keeper import BriefingKeeper
 from tests.support.databases import Database
 from tests.support.event_streams import NOW
@@ -82,8 +81,12 @@ def close(worlds: list[World]) -> None:
         world.connection.close()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_after_any_history_briefings_are_those_of_a_refresh(database: Database, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_history_briefings_are_those_of_a_refresh(
+    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # good news from what people own, and from all good news at once
+    monkeypatch.setattr(readers, "_GOOD", f"select {seed % 2 * 1_000_000}")
     worlds = furnished(database, seed)
     seeded = random.Random(seed)
     for _ in range(12):
@@ -259,16 +262,15 @@ def test_a_ranking_that_passed_no_checks_is_not_shown(database: Database, worlds
 
 
 def test_a_refresh_and_an_event_at_once_lose_nothing(database: Database, worlds: list[World]) -> None:
-    """The refresh has read what it composes when the event comes: the event waits, and tells of both."""
+    """The refresh has read what it composes when the event comes: it is put off, and then tells of both."""
     world = worlds[0]
     deal, item = open_item(world, "call")
-    with psycopg.connect(database.pipeline_url) as refresh, ThreadPoolExecutor(1) as pool:
+    with psycopg.connect(database.pipeline_url) as refresh:
         lock_briefings(refresh, [world.customer_id])
         documents = whole(refresh, [world.customer_id])
-        event = pool.submit(keep, database, call(world, deal))
+        keep(database, call(world, deal))
         publish(refresh, documents, at=NOW)
-        refresh.commit()
-        event.result(timeout=20)
+    catch_up(database)
     stored, expected = stored_and_expected(database, [world])
     assert stored == expected
     assert item not in orjson.dumps(list(stored.values())).decode()
@@ -289,10 +291,52 @@ def test_a_refresh_as_of_before_an_event_does_not_go_back_in_time(database: Data
     assert rows == sorted(rows)
 
 
-def test_whoever_finds_a_row_taken_gives_way(database: Database, worlds: list[World]) -> None:
-    deal, item = open_item(worlds[0], "call")
+def catch_up(database: Database) -> None:
+    with psycopg.connect(database.pipeline_url) as connection:
+        BriefingKeeper(FixedClock(LATER)).catch_up(connection)
+
+
+def backlog(world: World) -> int:
+    [(number,)] = world.execute("select count(*) from briefing_backlog where customer_id = %s")
+    return int(number)
+
+
+def row_of_ours(connection: psycopg.Connection[Any], world: World, item: str) -> None:
+    connection.execute("select from recommendations where id = %s for update", [item])
+
+
+def lock_of_ours(connection: psycopg.Connection[Any], world: World, item: str) -> None:
+    lock_briefings(connection, [world.customer_id])
+
+
+@pytest.mark.parametrize("take", [row_of_ours, lock_of_ours])
+def test_a_tenant_that_is_being_worked_on_waits_alone_and_loses_nothing(
+    database: Database, worlds: list[World], take: Callable[..., None]
+) -> None:
+    ours, theirs = worlds
+    (deal, item), (other_deal, other_item) = open_item(ours, "call"), open_item(theirs, "call")
+    before = briefings(database, ours)
     with psycopg.connect(database.pipeline_url) as refresh:
-        refresh.execute("select from recommendations where id = %s for update", [item])
-        with pytest.raises(psycopg.errors.LockNotAvailable) as taken:
-            keep(database, call(worlds[0], deal))
-    assert is_outage(taken.value)
+        take(refresh, ours, item)
+        keep(database, call(ours, deal), call(theirs, other_deal))
+        keep(database, call(ours, deal, "email.sent"))
+        catch_up(database)
+        assert (status_of(ours, item), status_of(theirs, other_item)) == ("pending", "completed")
+        assert briefings(database, ours) == before
+        assert other_item not in orjson.dumps(list(briefings(database, theirs).values())).decode()
+        assert (backlog(ours), backlog(theirs)) == (2, 0)
+    catch_up(database)
+    assert (status_of(ours, item), backlog(ours)) == ("completed", 0)
+    stored, expected = stored_and_expected(database, worlds)
+    assert stored == expected
+
+
+def test_a_tenant_that_cannot_be_kept_stops_nobody_else(database: Database, worlds: list[World]) -> None:
+    ours, theirs = worlds
+    (deal, _), (other_deal, other_item) = open_item(ours, "call"), open_item(theirs, "call")
+    with psycopg.connect(database.pipeline_url) as refresh:
+        lock_briefings(refresh, [world.customer_id for world in worlds])
+        keep(database, call(ours, deal), call(theirs, other_deal))
+    ours.execute("update briefing_backlog set touched = '{\"growth\": 7}' where customer_id = %s")
+    catch_up(database)
+    assert (status_of(theirs, other_item), backlog(theirs), backlog(ours)) == ("completed", 0, 1)

@@ -6,7 +6,7 @@ from alembic import op
 from bevyly.db.rls import PIPELINE_ROLE, protect
 
 revision = "2026_11_30_words"
-down_revision = "2026_11_29_live_briefing"
+down_revision = "2026_11_30_due_scores"
 branch_labels = None
 depends_on = None
 

@@ -12,7 +12,7 @@ from bevyly.intent.thresholds import Thresholds
 from models.signals.detect import SCHEMA
 from models.signals.registry import detectors_of
 from pipelines.repositories.detectors import Ear
-from pipelines.streams.rules import Finding, close, find, severity
+from pipelines.streams.rules import Finding, close, find, replaced, severity
 from tests.support.event_streams import NOW, call, change
 
 TENANT, DEAL, LEAD, ACCOUNT = new_id(), new_id(), new_id(), new_id()
@@ -53,6 +53,7 @@ def activity(type_: str, **data: Any) -> Event:
         (moved("2026-12-31", None), []),
         (worth(100_00, 120_00), [("amount_changed", "+", "low")]),
         (worth(100_00, 119_99), []),
+        (worth(50_000_00, 60_000_00), [("amount_changed", "+", "low")]),
         (worth(100_00, 30_00), [("amount_changed", "-", "critical")]),
         (worth(100_00, 0), [("amount_changed", "-", "critical")]),
         (worth(0, 100_00), []),
@@ -110,6 +111,7 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
         (activity("call.completed"), {"going_dark"}),
         (activity("email.received", direction="inbound"), {"going_dark", "ghosted"}),
         (activity("note.created", direction="internal"), set()),
+        (activity("meeting.completed", direction="outbound"), {"going_dark", "ghosted"}),
         (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched"}),
         (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), {"going_dark", "no_next_step"}),
         (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark"}),
@@ -118,12 +120,26 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
         (activity("activity.updated", after={"due_at": "2026-11-27T09:00:00Z"}), {"no_next_step"}),
         (activity("activity.updated", after={"due_at": "2026-11-20T09:00:00Z"}), set()),
         (activity("activity.updated", after={"subject": "x"}), set()),
-        (moved("2026-11-01", "2026-12-01"), {"close_date_overdue"}),
-        (moved("2026-11-01", "2026-11-02"), set()),
+        (moved("2026-11-01", "2026-12-01"), {"close_date_overdue", "close_date_pulled_in"}),
+        (moved("2026-11-01", "2026-11-02"), {"close_date_pulled_in"}),
     ],
 )
 def test_what_an_event_ends(event: Event, expected: set[str]) -> None:
     assert {one["signal_type"] for one in close(event)} == expected
+
+
+def test_a_date_that_is_pulled_in_does_not_end_itself() -> None:
+    event = moved("2026-12-31", "2026-12-01")
+    [found] = find(event)
+    assert {one["kept"] for one in close(event) if one["signal_type"] == found["signal_type"]} == {found["dedupe_key"]}
+
+
+def test_the_latest_of_a_kind_takes_the_place_of_those_before_it() -> None:
+    events = [worth(100, 200), worth(200, 500), moved("2026-12-01", "2027-02-01")]
+    found = [one for event in events for one in find(event)]
+    assert [(one["signal_type"], one["kept"]) for one in replaced(found)] == [
+        ("amount_changed", found[1]["dedupe_key"]), ("close_date_slipped", found[2]["dedupe_key"]),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("status", "ended"), [("open", "deal_stalled"), ("won", None), ("lost", None)])
