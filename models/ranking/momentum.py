@@ -1,7 +1,8 @@
-"""Whether something still moves: the chance of an answer or a win within four weeks, whatever is done.
+"""Whether something moves now: the chance of an answer or a win within a week, whatever is done.
 
 Belongs here: learning it from a tenant's own past and telling it of what is open now. An action on what has come to
-rest changes little, however much it would be worth: this is the part of urgency that history decides (ADR 39).
+rest changes little, however much it would be worth, and may as well be done next week: this is the part of urgency
+that history decides (ADR 39).
 """
 
 import numpy as np
@@ -9,7 +10,8 @@ import polars as pl
 
 from models.ranking.doubly_robust import penalised_logistic, sigmoid, standardised
 
-DAYS = 28
+DAYS = 7
+"""The days in which an action counts (`effects`), too: what moves in them is what waiting a week would miss."""
 LEAST = 100
 """Entities that a tenant needs, and a fifth of them on either side, before its own past is asked."""
 SIGNS = (

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from models.ranking.catalogue import ACTIONS
-from models.ranking.momentum import DAYS
 from pipelines.resources import Warehouse
 
-HORIZON = timedelta(days=DAYS)
+HORIZON = timedelta(days=28)
 """Within which something good counts as what followed."""
 _KEY = ("customer_id", "entity_type", "entity_id")
 _WEEK = timedelta(days=7)
@@ -41,16 +40,18 @@ where {_KNOWN} and event_type in
 """
 
 
-def outcomes_of(warehouse: Warehouse, choices: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
-    """For each choice what happened within `HORIZON` of its day: day, key, good (an answer or a win), value_minor.
+def outcomes_of(
+    warehouse: Warehouse, choices: pl.DataFrame, *, at: datetime, within: timedelta = HORIZON
+) -> pl.DataFrame:
+    """For each choice what happened `within` so long of its day: day, key, good (an answer or a win), value_minor.
 
     choices: day, customer_id, entity_type, entity_id, amount_minor. The value is that of what was won: of a deal as it
     closed, of a lead as it was known that day. Nothing that was recorded after `at` is read.
     """
     key = ["day", *_KEY]
     asked = choices.select(*key, "amount_minor")
-    won = _within(asked.join(_read(warehouse, _WON, choices, at), on=_KEY), "decided_at", HORIZON)
-    answered = _within(asked.join(_read(warehouse, _ANSWERS, choices, at), on=_KEY), "occurred_at", HORIZON)
+    won = _within(asked.join(_read(warehouse, _WON, choices, at), on=_KEY), "decided_at", within)
+    answered = _within(asked.join(_read(warehouse, _ANSWERS, choices, at), on=_KEY), "occurred_at", within)
     value = won.select(*key, pl.coalesce("value_minor", "amount_minor").alias("value_minor"))
     happened = pl.concat([won.select(key), answered.select(key)]).unique().with_columns(good=pl.lit(value=True))
     return (

@@ -12,14 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from models.patterns.history import history
 from models.ranking.effects import treatments
+from models.ranking.momentum import DAYS, momentum
 from models.ranking.momentum import SCHEMA as MOVES
-from models.ranking.momentum import momentum
 from models.schema import SCORES
 from models.signals.detector import LEAD, OPPORTUNITY
 from models.signals.frames import Frames, habits, prepare
 from models.signals.outcomes import with_outcomes
 from models.training import Marts
-from pipelines.activation.aftermath import HORIZON, outcomes_of
+from pipelines.activation.aftermath import outcomes_of
 from pipelines.repositories.briefing_inputs import tenants, thresholds_of
 from pipelines.repositories.detectors import learned_lines, weights
 from pipelines.repositories.model_versions import champions
@@ -91,18 +91,19 @@ def moves(warehouse: Warehouse, picture: Picture, *, as_of: datetime) -> pl.Data
 
     The past ends with the day before `as_of`: whoever nothing happened to is worth the same all day.
     """
-    known = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    known, within = as_of.replace(hour=0, minute=0, second=0, microsecond=0), timedelta(days=DAYS)
     parts = []
     for kind in (OPPORTUNITY, LEAD):
         now = picture.frames.of(kind)
         if now is None:
             continue
         seen, _ = _drawn(warehouse, kind, picture.customers)
-        seen = seen.filter((pl.col("as_of") > known - _YOUNG) & (pl.col("as_of") <= known - HORIZON))
+        seen = seen.filter((pl.col("as_of") > known - _YOUNG) & (pl.col("as_of") <= known - within))
         asked = seen.select(
             "customer_id", pl.lit(kind).alias("entity_type"), entity_id=f"{kind}_id", day="as_of", amount_minor=None
         )
-        came = outcomes_of(warehouse, asked, at=known).select("customer_id", "entity_id", "day", moved="good").unique()
+        came = outcomes_of(warehouse, asked, at=known, within=within)
+        came = came.select("customer_id", "entity_id", "day", moved="good").unique()
         past = seen.rename({f"{kind}_id": "entity_id", "as_of": "day"})
         past = past.join(came, on=["customer_id", "entity_id", "day"], how="inner", maintain_order="left")
         parts.append(momentum(past, now.rename({f"{kind}_id": "entity_id"}), kind))
