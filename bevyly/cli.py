@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from bevyly.errors import BevylyError
+from bevyly.telemetry import configure_logging
 
 GROUP = "bevyly.commands"
 
@@ -55,7 +56,11 @@ def _root() -> None:
 
 
 def main() -> None:
-    """Run the command line; a named error, or a database that is away, is one sentence and exit code 1."""
+    """Run the command line; a named error, or a database that is away, is one sentence and exit code 1.
+
+    Warnings go to standard error: standard output has what was asked for, which may be JSON.
+    """
+    configure_logging("WARNING")
     try:
         app()
     except BevylyError as error:

@@ -1,12 +1,20 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 
 import pytest
+import structlog
 
 from bevyly import cli
 from bevyly.errors import MissingDependency
 from bevyly.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_other_tests() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 def test_every_command_can_be_described(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +32,23 @@ def test_every_command_can_be_described(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_the_command_line_is_a_module_too() -> None:
     shown = subprocess.run([sys.executable, "-m", "bevyly.cli", "--help"], capture_output=True, text=True, check=True)
     assert "brief" in shown.stdout
+
+
+def test_standard_output_has_only_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        log = structlog.get_logger("work")
+        log.info("as usual")
+        log.warning("something is odd")
+        sys.stdout.write('{"figures": []}')
+
+    monkeypatch.setattr(cli, "app", work)
+    cli.main()
+    written = capsys.readouterr()
+    assert written.out == '{"figures": []}'
+    assert "something is odd" in written.err
+    assert "as usual" not in written.err
 
 
 def test_a_named_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
