@@ -1,9 +1,11 @@
 """GET /api/v1/intent/briefing against a bare handler that returns the same bytes, in one run, interleaved.
 
-Prints JSON lines {"name", "value", "reference", "ratio"}: requests a second of ours, of the reference, and ours divided
-by the reference. One server process holds both applications, one other process asks; only ratios are worth comparing.
+Prints JSON lines {"name", "value", "reference", "ratio", "p50_ms", "p99_ms"}: requests a second of ours, of the
+reference, and ours divided by the reference; how long ours took at that load. The briefing is read, asked for again
+with its ETag, and read in a tenant of `--large` accounts and deals, whose reference is the small tenant's. One server
+process holds both applications, one other process asks; only ratios are worth comparing.
 
-    python benchmarks/briefing_read.py [--seconds 3] [--connections 32] [--port 57010]
+    python -m benchmarks.briefing_read [--seconds 3] [--connections 32] [--large 100000] [--port 57010]
 """
 
 import argparse
@@ -14,6 +16,8 @@ import signal
 import statistics
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +41,32 @@ GENEROUS = RateLimits(
     **{name: Rule(name, limit=100_000_000, lease=100) for name in ("reads", "lists", "writes", "addresses")}
 )
 ROUNDS = 5
+SMALL = 200
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, by whom, and the status that has to come back."""
+
+    name: str
+    path: str
+    key: str
+    status: int = 200
+    etag: str = ""
+
+    @property
+    def request(self) -> bytes:
+        """The request as it is sent."""
+        known = f"if-none-match: {self.etag}\r\n" if self.etag else ""
+        return f"GET {self.path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self.key}\r\n{known}\r\n".encode()
+
+
+@dataclass(frozen=True)
+class Found:
+    """Requests a second, and how long each took, in milliseconds."""
+
+    rate: float
+    milliseconds: Sequence[float]
 
 
 def document() -> str:
@@ -69,26 +99,34 @@ def serve(settings: Settings, port: int, body: bytes) -> None:
     uvicorn.run(app, port=port, loop="uvloop", http="httptools", access_log=False, log_level="error", lifespan="on")
 
 
-async def measure(port: int, path: str, key: str, *, connections: int, seconds: float) -> float:
-    """Requests a second over kept connections; every answer is read whole, and must be a 200."""
-    request = f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\r\n".encode()
-    until, counted = time.perf_counter() + seconds, 0
+async def measure(port: int, asked: Question, *, connections: int, seconds: float) -> Found:
+    """Ask over kept connections; every answer is read whole, and must have the status that was expected."""
+    until, taken = time.perf_counter() + seconds, []
+    expected = f"HTTP/1.1 {asked.status}".encode()
 
     async def one() -> None:
-        nonlocal counted
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while time.perf_counter() < until:
-            writer.write(request)
+        while (began := time.perf_counter()) < until:
+            writer.write(asked.request)
             head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-            counted += 1
+            assert head.startswith(expected), head
+            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            await reader.readexactly(int(length or 0))
+            taken.append((time.perf_counter() - began) * 1000)
         writer.close()
 
     started = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(connections)))
-    return counted / (time.perf_counter() - started)
+    return Found(len(taken) / (time.perf_counter() - started), taken)
+
+
+async def etag_of(port: int, asked: Question) -> str:
+    """The ETag of an answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(asked.request)
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    writer.close()
+    return next(line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("etag: "))
 
 
 async def until_ready(port: int) -> None:
@@ -104,14 +142,14 @@ async def until_ready(port: int) -> None:
     raise TimeoutError("the server did not start")
 
 
-def prepare(url: str, body: str) -> str:
-    """A tenant with a briefing and 200 accounts; returns an API key."""
-    upgrade(url)
+def prepare(url: str, body: str, accounts: int) -> str:
+    """A tenant with a briefing and so many accounts and deals; returns an API key."""
     customer, user = new_id(), new_id()
     with psycopg.connect(url) as connection:
         connection.execute("insert into customers (id, name) values (%s, 'bench')", (customer,))
         connection.execute(
-            "insert into users (customer_id, id, email, role) values (%s, %s, 'a@x.example', 'owner')", (customer, user)
+            "insert into users (customer_id, id, email, role) values (%s, %s, %s, 'owner')",
+            (customer, user, f"{accounts}@x.example"),
         )
         connection.execute(
             "insert into briefings (customer_id, user_id, version, as_of, status, document, etag) "
@@ -120,7 +158,13 @@ def prepare(url: str, body: str) -> str:
         )
         connection.execute(
             "insert into accounts (customer_id, id, name) "
-            "select %s, gen_random_uuid()::text, 'Account ' || n from generate_series(1, 200) n",
+            "select %s, gen_random_uuid()::text, 'Account ' || n from generate_series(1, %s) n",
+            (customer, accounts),
+        )
+        connection.execute(
+            "insert into opportunities (customer_id, id, account_id, name, status, stage, stage_entered_at) "
+            "select customer_id, gen_random_uuid()::text, id, name, 'open', 'proposal', now() from accounts "
+            "where customer_id = %s",
             (customer,),
         )
         connection.execute("analyze")
@@ -128,25 +172,31 @@ def prepare(url: str, body: str) -> str:
     return create_api_key(engine, customer, user, "bench", ["intent:read", "accounts:read"])
 
 
-async def compare(port: int, key: str, *, connections: int, seconds: float) -> None:
+async def compare(port: int, small: str, large: str, *, connections: int, seconds: float) -> None:
     """Interleaved rounds; the median of each."""
     await until_ready(port)
-    rates: dict[str, list[float]] = {PATH: [], LIST: [], BARE: []}
-    for path in rates:
-        await measure(port, path, key, connections=connections, seconds=0.5)
+    read = Question("briefing_read", PATH, small)
+    unchanged = Question("briefing_unchanged", PATH, small, status=304, etag=await etag_of(port, read))
+    in_large, listed = Question("briefing_read_large", PATH, large), Question("accounts_list", LIST, small)
+    bare = Question("bare", BARE, small)
+    found: dict[Question, list[Found]] = {asked: [] for asked in (read, unchanged, in_large, listed, bare)}
+    for asked in found:
+        await measure(port, asked, connections=connections, seconds=0.5)
     for _ in range(ROUNDS):
-        for path, found in rates.items():
-            found.append(await measure(port, path, key, connections=connections, seconds=seconds / ROUNDS))
-    reference = statistics.median(rates[BARE])
-    for name, path in (("briefing_read", PATH), ("accounts_list", LIST)):
-        value = statistics.median(rates[path])
+        for asked, rounds in found.items():
+            rounds.append(await measure(port, asked, connections=connections, seconds=seconds / ROUNDS))
+    rates = {asked: statistics.median(one.rate for one in rounds) for asked, rounds in found.items()}
+    for asked, reference in {read: bare, unchanged: bare, in_large: read, listed: bare}.items():
+        hundredths = statistics.quantiles((taken for one in found[asked] for taken in one.milliseconds), n=100)
         line = {
-            "name": name,
-            "value": round(value),
-            "reference": round(reference),
-            "ratio": round(value / reference, 3),
+            "name": asked.name,
+            "value": round(rates[asked]),
+            "reference": round(rates[reference]),
+            "ratio": round(rates[asked] / rates[reference], 3),
+            "p50_ms": round(hundredths[49], 2),
+            "p99_ms": round(hundredths[98], 2),
         }
-        print(json.dumps(line))
+        print(json.dumps(line), flush=True)
 
 
 def main() -> None:
@@ -154,19 +204,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--large", type=int, default=100_000, help="accounts and deals of the large tenant")
     parser.add_argument("--port", type=int, default=57010)
     arguments = parser.parse_args()
     body = document()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with us
     with throwaway_postgres() as postgres, throwaway_valkey() as valkey:
-        key = prepare(postgres.url, body)
+        upgrade(postgres.url)
+        small, large = (prepare(postgres.url, body, accounts) for accounts in (SMALL, arguments.large))
         settings = Settings(database_url=postgres.url, redis_url=valkey.url, jwt_secret="x" * 32)
         process = multiprocessing.get_context("spawn").Process(
             target=serve, args=(settings, arguments.port, body.encode())
         )
         process.start()
         try:
-            asyncio.run(compare(arguments.port, key, connections=arguments.connections, seconds=arguments.seconds))
+            asyncio.run(
+                compare(arguments.port, small, large, connections=arguments.connections, seconds=arguments.seconds)
+            )
         finally:
             process.terminate()
             process.join(10)
