@@ -101,10 +101,16 @@ def of_validation(errors: Sequence[Any], request_id: str | None) -> Response:
         detail="Some fields are not valid.",
         request_id=request_id,
         errors=[
-            {"field": ".".join(str(part) for part in error["loc"]), "code": error["type"], "message": error["msg"]}
+            {"field": ".".join(str(part) for part in error["loc"]), "code": error["type"], "message": _said(error)}
             for error in errors[:MAX_ERRORS]
         ],
     )
+
+
+def _said(error: Any) -> str:
+    """What is wrong, in words; of a body that is no JSON also why, which FastAPI keeps apart."""
+    why = error.get("ctx", {}).get("error") if error["type"] == "json_invalid" else None
+    return f"{error['msg']}: {why}" if why else error["msg"]
 
 
 def translate(error: DBAPIError | psycopg.Error) -> BevylyError:

@@ -40,6 +40,9 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
+MAX_NAMES = 1_000
+"""Of one JSON object; the largest of ours has the 200 custom fields that a tenant may define."""
+
 
 def requires(permission: str) -> Mark:
     """Declare the permission that a route asks for."""
@@ -78,12 +81,12 @@ def _takes_page(endpoint: Callable[..., Any]) -> bool:
 
 
 class EdgeRequest(Request):
-    """A request whose JSON is read strictly: no NaN, no lone surrogates, no huge exponents, no name twice."""
+    """A request whose JSON is read strictly: no NaN, lone surrogates, huge exponents, names twice or too many names."""
 
     async def json(self) -> Any:
         body = await self.body()
         document = orjson.loads(body)
-        refuse_repeated_names(body)
+        refuse_odd_objects(body)
         return document
 
     async def refuse_nul(self) -> None:
@@ -271,8 +274,10 @@ def _query_parameter(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]
     return None
 
 
-def refuse_repeated_names(body: bytes) -> None:
-    """Raise `JSONDecodeError` for an object with a name twice: who reads the first and who the last would disagree."""
+def refuse_odd_objects(body: bytes) -> None:
+    """Raise `JSONDecodeError` for an object with a name twice: who reads the first and who the last would disagree.
+    Also for one with more than `MAX_NAMES`: each that is wrong would be an error of its own.
+    """
     try:
         json.loads(body, object_pairs_hook=_once_each)
     except RecursionError:
@@ -280,6 +285,8 @@ def refuse_repeated_names(body: bytes) -> None:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > MAX_NAMES:
+        raise json.JSONDecodeError(f"an object has more than {MAX_NAMES:,} names", "", 0)
     names = {name for name, _ in pairs}
     if len(names) != len(pairs):
         raise json.JSONDecodeError("a name appears twice in one object", "", 0)

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from api.problems import MAX_ERRORS
+from api.routing import MAX_NAMES
 from tests.integration.api.conftest import Api
 from tests.integration.api.test_tenancy import checksums
 from tests.integration.api.walk import Operation, operations
@@ -115,3 +116,12 @@ async def test_only_true_and_false_are_truths(api: Api, ours: dict[str, str], va
                 assert f"body.{field}" in {one["field"] for one in answer.json()["errors"]}, operation.name
                 asked += 1
     assert asked >= 12
+
+
+async def test_an_object_has_no_more_names_than_anybody_needs(api: Api) -> None:
+    async with api.client(api.a) as client:
+        for names, told in ((MAX_NAMES, "custom"), (MAX_NAMES + 1, "1,000 names")):
+            custom = {f"x{n}": n for n in range(names)}
+            answer = await client.post("/api/v1/accounts", json={"name": "a", "custom": custom})
+            assert answer.status_code == 422
+            assert told in orjson.dumps(answer.json()["errors"]).decode()
