@@ -77,7 +77,8 @@ from (
   )
   join signals as open on open.customer_id = given.customer_id and open.entity_type = given.entity_type
     and open.entity_id = given.entity_id and open.signal_type = coalesce(given.signal_type, open.signal_type)
-  where open.closed_at is null and open.last_seen_at <= given.at and open.dedupe_key is distinct from given.kept
+  where open.closed_at is null and open.last_seen_at <= given.at
+    and (given.kept is null or (open.last_seen_at, open.dedupe_key) < (given.at, given.kept))
   order by open.customer_id, open.id, given.at
 ) as over
 where signals.customer_id = over.customer_id and signals.id = over.id

@@ -51,7 +51,7 @@ class Closing(TypedDict):
     reason: str
     at: Instant
     kept: str | None
-    """Key of the one that is not over."""
+    """Key of the one that is not over; of those that were seen at the same instant the one with the last key stays."""
 
 
 FindingRule = Callable[[Event, Thresholds], Iterator[Finding]]
@@ -72,9 +72,7 @@ def close(event: Event) -> list[Closing]:
 
 
 def replaced(findings: Iterable[Finding]) -> list[Closing]:
-    """What `findings`, in the order of their events, take the place of: of a kind an entity has one, the latest, as a
-    pass finds it."""
-    latest = {(one["customer_id"], one["entity_type"], one["entity_id"], one["signal_type"]): one for one in findings}
+    """What each of `findings` takes the place of: of a kind an entity has one, the latest, as a pass finds it."""
     return [
         Closing(
             customer_id=one["customer_id"],
@@ -85,7 +83,7 @@ def replaced(findings: Iterable[Finding]) -> list[Closing]:
             at=one["seen_at"],
             kept=one["dedupe_key"],
         )
-        for one in latest.values()
+        for one in findings
     ]
 
 
