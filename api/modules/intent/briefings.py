@@ -37,13 +37,11 @@ class Published:
     checked_at: float
 
 
-async def expect_kept(reader: Reader, customer_id: str, user_id: str, moment: datetime) -> None:
-    """Raise `BriefingNotKept` where the version in force at `moment` was thinned out."""
-    row = await reader.one("api_briefing_thinned", customer_id, user_id, moment)
-    if row is not None and row[0]:
-        raise BriefingNotKept(
-            f"The briefing of {moment:%Y-%m-%d %H:%M} is no longer kept; of that day only the last one is."
-        )
+def not_kept(moment: datetime) -> BriefingNotKept:
+    """The error that says so of the version in force at `moment`, which was thinned out."""
+    return BriefingNotKept(
+        f"The briefing of {moment:%Y-%m-%d %H:%M} is no longer kept; of that day only the last one is."
+    )
 
 
 class Briefings:
@@ -74,7 +72,9 @@ class Briefings:
     async def at(self, customer_id: str, user_id: str, moment: datetime | None) -> Published:
         """The briefing of a user as it stood at `moment`, or the latest; raises `NoBriefing` and `BriefingNotKept`."""
         if moment is not None:
-            await expect_kept(self._reader, customer_id, user_id, moment)
+            thinned = await self._reader.one("api_briefing_thinned", customer_id, user_id, moment)
+            if thinned is not None and thinned[0]:
+                raise not_kept(moment)
         row = await self._reader.one("api_get_briefing", customer_id, user_id, moment)
         if row is None or row[0] is None:
             raise NoBriefing("There is no briefing for you yet. It appears after the first pipeline run.")

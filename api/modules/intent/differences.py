@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from api.modules.intent.briefings import NoBriefing, expect_kept
+from api.modules.intent.briefings import NoBriefing, not_kept
 from api.modules.scores.models import Models
 from bevyly.briefing.causes import Facts
 from bevyly.briefing.diff import compare
@@ -32,9 +32,9 @@ class Differences:
     async def between(self, customer_id: str, user_id: str, since: datetime, until: datetime) -> Row:
         """The briefing at `until` beside that at `since`; raises `NoBriefing` where there is no later one, and
         `BriefingNotKept`."""
-        for moment in (since, until):
-            await expect_kept(self._reader, customer_id, user_id, moment)
-        row = await self._reader.one("api_get_briefing_diff", customer_id, user_id, since, until)
+        row = await self._reader.one("api_get_kept_briefing_diff", customer_id, user_id, since, until)
+        if row is not None and row[3] is not None:
+            raise not_kept(row[3])
         if row is None or row[1] is None:
             raise NoBriefing("There was no briefing for you yet.")
         before: Row | None = orjson.loads(row[0]) if row[0] else None

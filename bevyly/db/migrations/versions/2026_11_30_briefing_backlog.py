@@ -33,8 +33,21 @@ begin
   where n.customer_id = $1 and n.user_id = $2 and n.as_of > $3 order by n.as_of, n.version limit 1;
   thinned := coalesce(thinned, false);
 end $function$"""
-SIGNATURE = "api_briefing_thinned(text, text, timestamptz)"
-
+DIFF = """
+create function api_get_kept_briefing_diff(
+  tenant text, reader text, since timestamptz, until timestamptz,
+  out before text, out after text, out facts text, out not_kept timestamptz
+) language plpgsql stable as $function$
+begin
+  not_kept := case when api_briefing_thinned($1, $2, $3) then $3 when api_briefing_thinned($1, $2, $4) then $4 end;
+  if not_kept is null then
+    select d.before, d.after, d.facts into before, after, facts from api_get_briefing_diff($1, $2, $3, $4) d;
+  end if;
+end $function$"""
+FUNCTIONS = {
+    "api_briefing_thinned(text, text, timestamptz)": THINNED,
+    "api_get_kept_briefing_diff(text, text, timestamptz, timestamptz)": DIFF,
+}
 
 INDEX = """
 create index ix_signals_good_entity on signals (customer_id, entity_id) where closed_at is null and polarity = '+'
@@ -49,14 +62,16 @@ def upgrade() -> None:
         *protect("briefing_backlog"),
         f"grant select, insert, update, delete on briefing_backlog to {PIPELINE_ROLE}",
         INDEX,
-        THINNED,
-        f"revoke all on function {SIGNATURE} from public",
-        f"grant execute on function {SIGNATURE} to {APP_ROLE}, {PIPELINE_ROLE}",
     ):
         op.execute(statement)
+    for signature, function in FUNCTIONS.items():
+        op.execute(function)
+        op.execute(f"revoke all on function {signature} from public")
+        op.execute(f"grant execute on function {signature} to {APP_ROLE}, {PIPELINE_ROLE}")
 
 
 def downgrade() -> None:
-    op.execute(f"drop function {SIGNATURE}")
+    for signature in reversed(FUNCTIONS):
+        op.execute(f"drop function {signature}")
     op.execute("drop index ix_signals_good_entity")
     op.drop_table("briefing_backlog")
