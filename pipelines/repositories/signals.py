@@ -66,24 +66,36 @@ select
   ), false) as is_raised
 from written
 """
-# Each signal ends with the first closing after it was seen, so that the rows do not hang on how events were batched.
+# Each signal ends with the first closing after it was seen, or with the next one of its kind, as a pass finds one of a
+# kind: the rows do not hang on how events were batched.
 _CLOSE = f"""
 update signals set closed_at = over.at, close_reason = over.reason
 from (
-  select distinct on (open.customer_id, open.id) open.customer_id, open.id, given.at, given.reason
-  from jsonb_to_recordset(%(rows)s::jsonb) as given (
-    customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, reason varchar, at timestamptz,
-    kept varchar
-  )
-  join signals as open on open.customer_id = given.customer_id and open.entity_type = given.entity_type
-    and open.entity_id = given.entity_id and open.signal_type = coalesce(given.signal_type, open.signal_type)
-  where open.closed_at is null and open.last_seen_at <= given.at
-    and (given.kept is null or (open.last_seen_at, open.dedupe_key) < (given.at, given.kept))
-  order by open.customer_id, open.id, given.at
+  select distinct on (customer_id, id) customer_id, id, at, reason
+  from (
+    select open.customer_id, open.id, given.at, given.reason
+    from jsonb_to_recordset(%(rows)s::jsonb) as given (
+      customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar, reason varchar, at timestamptz,
+      kept varchar
+    )
+    join signals as open on open.customer_id = given.customer_id and open.entity_type = given.entity_type
+      and open.entity_id = given.entity_id and open.signal_type = coalesce(given.signal_type, open.signal_type)
+    where open.closed_at is null and open.last_seen_at <= given.at and open.dedupe_key is distinct from given.kept
+    union all
+    select open.customer_id, open.id, later.last_seen_at, 'seen again later'
+    from jsonb_to_recordset(%(found)s::jsonb) as kind (
+      customer_id varchar, entity_type varchar, entity_id varchar, signal_type varchar
+    )
+    join signals as open using (customer_id, entity_type, entity_id, signal_type)
+    join signals as later using (customer_id, entity_type, entity_id, signal_type)
+    where open.closed_at is null and (later.last_seen_at, later.dedupe_key) > (open.last_seen_at, open.dedupe_key)
+  ) as ends
+  order by customer_id, id, at
 ) as over
 where signals.customer_id = over.customer_id and signals.id = over.id
 returning {", ".join(f"signals.{name}" for name in CLOSED)}
 """
+_KIND = ("customer_id", "entity_type", "entity_id", "signal_type")
 _UNDECIDED = """
 select wanted.customer_id, wanted.entity_type, wanted.entity_id
 from unnest(%s::varchar[], %s::varchar[], %s::varchar[]) as wanted (customer_id, entity_type, entity_id)
@@ -123,13 +135,19 @@ def upsert_signals(connection: Connection, signals: SignalRows, *, found_by: str
     return len(written)
 
 
-def close_signals(connection: Connection, closings: Sequence[Mapping[str, Any]]) -> int:
+def close_signals(
+    connection: Connection, closings: Sequence[Mapping[str, Any]], *, found: Sequence[Mapping[str, Any]] = ()
+) -> int:
     """Close open signals; how many. One mapping an entity and signal type: customer_id, entity_type, entity_id,
     signal_type (None for all of them), reason, at, and `kept`, the key of one that stays. What was seen after `at`
-    stays open."""
-    if not closings:
+    stays open. Of the kinds of `found`, which were just written, only the latest of each entity does.
+    """
+    if not closings and not found:
         return 0
-    parameters = {"rows": json.dumps([dict(row) for row in closings], default=_text)}
+    parameters = {
+        "rows": json.dumps([dict(row) for row in closings], default=_text),
+        "found": json.dumps([{name: row[name] for name in _KIND} for row in found]),
+    }
     return close_and_tell(connection, _CLOSE, parameters)
 
 

@@ -4,7 +4,7 @@ Thresholds and keys are those of the batch detectors (`models.signals`), so that
 entity is still open is for the caller to ask.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, TypedDict
 
@@ -51,7 +51,7 @@ class Closing(TypedDict):
     reason: str
     at: Instant
     kept: str | None
-    """Key of the one that is not over; of those that were seen at the same instant the one with the last key stays."""
+    """Key of the one that is not over."""
 
 
 FindingRule = Callable[[Event, Thresholds], Iterator[Finding]]
@@ -69,22 +69,6 @@ def find(event: Event, ear: Ear = UNTAUGHT) -> list[Finding]:
 def close(event: Event) -> list[Closing]:
     """Signals that `event` ends."""
     return [closing for rule in _CLOSE.get(event.type, ()) for closing in rule(event)]
-
-
-def replaced(findings: Iterable[Finding]) -> list[Closing]:
-    """What each of `findings` takes the place of: of a kind an entity has one, the latest, as a pass finds it."""
-    return [
-        Closing(
-            customer_id=one["customer_id"],
-            entity_type=one["entity_type"],
-            entity_id=one["entity_id"],
-            signal_type=one["signal_type"],
-            reason="seen again later",
-            at=one["seen_at"],
-            kept=one["dedupe_key"],
-        )
-        for one in findings
-    ]
 
 
 def severity(strength: float, polarity: str) -> str:

@@ -15,7 +15,7 @@ from bevyly.settings import Settings
 from pipelines.process import serve
 from pipelines.repositories.detectors import Ear, ears
 from pipelines.repositories.signals import close_signals, undecided, upsert_signals
-from pipelines.streams.rules import SHOW_SOMETHING, close, find, replaced
+from pipelines.streams.rules import SHOW_SOMETHING, close, find
 from pipelines.streams.runner import Stream
 
 NAME = "signal-detector"
@@ -35,7 +35,7 @@ class SignalDetector:
         still_open = undecided(connection, entities)
         current = [one for one in found if (one["customer_id"], one["entity_type"], one["entity_id"]) in still_open]
         upsert_signals(connection, current, found_by="stream", at=self._clock.now())
-        close_signals(connection, [*replaced(current), *(closing for event in events for closing in close(event))])
+        close_signals(connection, [closing for event in events for closing in close(event)], found=current)
 
 
 def make_stream(settings: Settings, clock: Clock | None = None) -> Stream:

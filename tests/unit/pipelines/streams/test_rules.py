@@ -12,7 +12,7 @@ from bevyly.intent.thresholds import Thresholds
 from models.signals.detect import SCHEMA
 from models.signals.registry import detectors_of
 from pipelines.repositories.detectors import Ear
-from pipelines.streams.rules import Finding, close, find, replaced, severity
+from pipelines.streams.rules import Finding, close, find, severity
 from tests.support.event_streams import NOW, call, change
 
 TENANT, DEAL, LEAD, ACCOUNT = new_id(), new_id(), new_id(), new_id()
@@ -132,15 +132,6 @@ def test_a_date_that_is_pulled_in_does_not_end_itself() -> None:
     event = moved("2026-12-31", "2026-12-01")
     [found] = find(event)
     assert {one["kept"] for one in close(event) if one["signal_type"] == found["signal_type"]} == {found["dedupe_key"]}
-
-
-def test_each_finding_takes_the_place_of_those_of_its_kind_before_it() -> None:
-    events = [worth(100, 200), worth(200, 500), moved("2026-12-01", "2027-02-01")]
-    found = [one for event in events for one in find(event)]
-    assert [one["signal_type"] for one in found] == ["amount_changed", "amount_changed", "close_date_slipped"]
-    assert [(one["signal_type"], one["kept"], one["at"]) for one in replaced(found)] == [
-        (one["signal_type"], one["dedupe_key"], one["seen_at"]) for one in found
-    ]
 
 
 @pytest.mark.parametrize(("status", "ended"), [("open", "deal_stalled"), ("won", None), ("lost", None)])
