@@ -92,7 +92,7 @@ async def test_a_name_twice_in_one_object_is_refused_and_in_two_is_not(api: Api,
 
 async def test_an_answer_lists_only_as_many_errors_as_anybody_reads(api: Api) -> None:
     async with api.client(api.a) as client:
-        answer = await client.post("/api/v1/accounts", json={"name": "x"} | {f"x{n}": n for n in range(5_000)})
+        answer = await client.post("/api/v1/accounts", json={"name": "x"} | {f"x{n}": n for n in range(900)})
     assert len(answer.json()["errors"]) == MAX_ERRORS
 
 
