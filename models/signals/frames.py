@@ -49,6 +49,7 @@ _SCORES = {
     "win_probability": ("win", "probability"),
     "conversion_probability": ("conversion", "probability"),
     "conversion_band": ("conversion", "band"),
+    "conversion_display": ("conversion", "display"),
     "intent_points": ("intent", "points"),
 }
 
@@ -180,8 +181,8 @@ def _with_norms(frame: pl.DataFrame, norms: pl.DataFrame | None) -> pl.DataFrame
 
 def _with_scores(frame: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
     for name, (score_type, column) in _SCORES.items():
-        dtype = pl.String if column == "band" else pl.Float64
-        if scores is None or scores.is_empty():
+        dtype = pl.String if column in ("band", "display") else pl.Float64
+        if scores is None or scores.is_empty() or column not in scores.columns:
             frame = frame.with_columns(pl.lit(None, dtype=dtype).alias(name))
             continue
         one = scores.filter(pl.col("score_type") == score_type).select(

@@ -9,6 +9,7 @@ from models.signals.thresholds import t
 _keen = number("intent_points") >= t("ready_intent_points")
 _chance = pl.col("conversion_probability")
 _among_best = (_chance >= pl.col("ready_line")).fill_null(value=False)
+_shown = pl.col("conversion_display").fill_null("probability") == "probability"
 _likely = (pl.col("conversion_band").fill_null("") == "A") | _among_best
 
 DETECTOR = Detector(
@@ -22,11 +23,13 @@ DETECTOR = Detector(
     polarity="+",
     condition=(_likely | _keen) & pl.col("opportunity_id").is_null(),
     strength=1 + pl.when(_likely & _keen).then(1.0).otherwise(0.25),
-    title=pl.when(_likely & _chance.is_not_null())
+    title=pl.when(_likely & _shown & _chance.is_not_null())
     .then(pl.format("Among your likeliest leads: {} chance to buy", percent(_chance)))
+    .when(_likely & _chance.is_not_null())
+    .then(pl.lit("Among your likeliest leads"))
     .otherwise(pl.lit("Shows strong interest right now")),
     anchor=event("created_event_id"),
     evidence=("last_inbound_event_id", "created_event_id"),
     since_days=pl.coalesce("days_since_last_inbound", "age_days", pl.lit(0.0)),
-    data={"probability": _chance, "intent_points": pl.col("intent_points")},
+    data={"probability": pl.when(_shown).then(_chance), "intent_points": pl.col("intent_points")},
 )

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import polars as pl
 import pytest
 
 from models.signals.detect import detect
@@ -198,6 +199,24 @@ def test_lead_ready_needs_a_score_in_the_top_band() -> None:
     assert "lead_ready" in types(band="A")
     assert "lead_ready" not in types(band="B")
     assert "lead_ready" not in set(detect(Frames(leads=leads()), as_of=AS_OF)["signal_type"])
+
+
+@pytest.mark.parametrize(
+    ("display", "title"),
+    [
+        ("probability", "Among your likeliest leads: 70 % chance to buy"),
+        ("band", "Among your likeliest leads"),
+        ("rules", "Among your likeliest leads"),
+    ],
+)
+def test_a_chance_that_may_not_be_shown_is_not_told(display: str, title: str) -> None:
+    row = score(
+        entity_type="lead", entity_id="lead-1", score_type="conversion", probability=0.7, band="A", display=display
+    )
+    found = detect(Frames(leads=leads(), scores=scores(row)), as_of=AS_OF)
+    told = found.filter(pl.col("signal_type") == "lead_ready")
+    assert told["title"].to_list() == [title]
+    assert ("0.7" in told["data"][0]) == (display == "probability")
 
 
 def test_lead_ready_finds_the_best_tenth_of_leads_without_a_deal() -> None:
