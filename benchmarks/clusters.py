@@ -9,6 +9,7 @@ of the others in how many anything was kept; of all, in how many the next day, w
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -78,11 +79,10 @@ def _groups(labels: Floats) -> list[Members]:
 
 
 METHODS: dict[str, Callable[[Floats], list[Members]]] = {
-    **{f"agglomerative, {linkage}": lambda d, linkage=linkage: nodes(d, linkage=linkage)  # type: ignore[misc]
-       for linkage in ("average", "complete", "single")},
+    **{f"agglomerative, {linkage}": partial(nodes, linkage=linkage) for linkage in ("average", "complete", "single")},
     "HDBSCAN": hdbscan,
     "affinity propagation": affinity,
-}  # fmt: skip
+}
 
 
 def compare(

@@ -3,6 +3,7 @@
 from bevyly.db.schema.activities import Activity, ActivityParticipant
 from bevyly.db.schema.agents import AgentConfig, AgentRun, ApprovalItem, ApprovalPolicy
 from bevyly.db.schema.base import Base
+from bevyly.db.schema.briefings import Briefing, BriefingSeen, Wording
 from bevyly.db.schema.crm import Account, Contact, Lead, Opportunity, OpportunityChange
 from bevyly.db.schema.custom_fields import CustomField
 from bevyly.db.schema.dead_letters import ConsumerHalt, DeadLetterRow
@@ -23,8 +24,6 @@ from bevyly.db.schema.identity import (
 from bevyly.db.schema.imports import Import, ImportChunk, ImportEffect, ImportFailure
 from bevyly.db.schema.inbound import InboundEvent, InboundRecord
 from bevyly.db.schema.intelligence import (
-    Briefing,
-    BriefingSeen,
     DisplayChange,
     FeatureCode,
     ModelMonitor,
@@ -38,7 +37,6 @@ from bevyly.db.schema.intelligence import (
     ScoreInputs,
     ScoreReadiness,
     Signal,
-    Wording,
 )
 from bevyly.db.schema.invitations import Invitation
 from bevyly.db.schema.mails import QueuedMail

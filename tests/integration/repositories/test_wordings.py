@@ -59,7 +59,7 @@ def want(connection: Connection, tenant: Tenant, *, wanted: bool = True) -> None
 
 
 def step(database: Database, stand_in: StandIn, *, at: datetime = LATER, daily: int = 9, **more: Any) -> WordingCounts:
-    settings = Settings(openai_api_key="k" * 20, openai_base_url=stand_in.url, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(openai_api_key="k" * 20, openai_base_url=stand_in.url, _env_file=None)  # type: ignore[call-arg]  # pydantic's own
 
     def client() -> OpenAI:
         return connect_openai(settings).with_options(timeout=0.4, max_retries=1)
@@ -183,7 +183,7 @@ def test_who_is_away_is_left_alone_and_a_run_has_an_end(
 
 
 def test_without_a_key_it_says_so_in_a_sentence(database: Database, published: Tenants, stand_in: StandIn) -> None:
-    off = Settings(openai_api_key=None, _env_file=None)  # type: ignore[call-arg]
+    off = Settings(openai_api_key=None, _env_file=None)  # type: ignore[call-arg]  # pydantic's own
     counts = step(database, stand_in, client=lambda: connect_openai(off))
     assert counts.halted == "Wording by OpenAI is off: OPENAI_API_KEY is not set."
     assert (counts.asked, stand_in.calls) == (0, 0)

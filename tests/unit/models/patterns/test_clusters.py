@@ -20,7 +20,7 @@ def history(seed: int, *, planted: bool, deals: int = 1500, day: int = 0) -> pl.
 
 
 def discovered(frame: pl.DataFrame, **more: object) -> tuple[Rule, ...]:
-    return learn({"opportunity": frame}, **more).discovered.get("t1", ())  # type: ignore[arg-type]
+    return learn({"opportunity": frame}, **more).discovered.get("t1", ())  # type: ignore[arg-type]  # options of `learn`
 
 
 def rule(name: str, *members: str) -> Rule:
