@@ -39,7 +39,7 @@ from bevyly.clock import SystemClock
 from bevyly.db.migrate import upgrade
 from bevyly.ids import new_id
 from bevyly.runtime.ports import free_port
-from bevyly.runtime.postgres import EmbeddedPostgres
+from bevyly.runtime.postgres import throwaway_postgres
 from bevyly.runtime.valkey import throwaway_valkey
 from bevyly.settings import Settings
 
@@ -234,7 +234,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bevyly-benchmark-")))
         callers = folder / "callers"
-        database = stack.enter_context(EmbeddedPostgres(folder / "postgres", free_port()))
+        database = stack.enter_context(throwaway_postgres(durable=True))
         valkey = stack.enter_context(throwaway_valkey())
         settings = Settings(database_url=database.url, redis_url=valkey.url, jwt_secret=SECRET)
         tenants = prepare(database.url, callers)

@@ -15,8 +15,6 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -28,8 +26,7 @@ from benchmarks.against_hono import SECRET, ours
 from bevyly.clock import SystemClock
 from bevyly.db.migrate import upgrade
 from bevyly.ids import new_id
-from bevyly.runtime.ports import free_port
-from bevyly.runtime.postgres import EmbeddedPostgres
+from bevyly.runtime.postgres import throwaway_postgres
 from bevyly.runtime.valkey import throwaway_valkey
 from bevyly.settings import Settings
 
@@ -161,8 +158,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     count = parser.parse_args().rows
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="bevyly-benchmark-")))
-        database = stack.enter_context(EmbeddedPostgres(folder / "postgres", free_port()))
+        database = stack.enter_context(throwaway_postgres(durable=True))
         valkey = stack.enter_context(throwaway_valkey())
         upgrade(database.url)
         customer, user = tenant(database.url)

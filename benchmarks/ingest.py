@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -32,8 +30,7 @@ from bevyly.events.outbox import copy_to_outbox
 from bevyly.events.topics import create_topics
 from bevyly.ids import new_id
 from bevyly.runtime.kafka import throwaway_kafka
-from bevyly.runtime.ports import free_port
-from bevyly.runtime.postgres import EmbeddedPostgres
+from bevyly.runtime.postgres import EmbeddedPostgres, throwaway_postgres
 from bevyly.settings import Settings
 from pipelines.intake import drain
 from pipelines.intake.ingest import BATCH, Intake, opened
@@ -182,8 +179,7 @@ def consume(settings: Settings, since: list[tuple[str, int, int]]) -> None:
 def main() -> None:
     """Run the rounds, print the figures."""
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="bevyly-benchmark-")))
-        server = stack.enter_context(EmbeddedPostgres(directory, free_port()))
+        server = stack.enter_context(throwaway_postgres(durable=True))
         broker = stack.enter_context(throwaway_kafka())
         settings = Settings(database_url=server.url, kafka_brokers=broker.url)
         upgrade(server.url)

@@ -35,7 +35,7 @@ from bevyly.events.topics import create_topics
 from bevyly.ids import new_id
 from bevyly.runtime.kafka import EmbeddedKafka
 from bevyly.runtime.ports import free_port
-from bevyly.runtime.postgres import EmbeddedPostgres
+from bevyly.runtime.postgres import throwaway_postgres
 from bevyly.settings import Settings
 
 PROCESSES = ("pipelines.streams.relay", "pipelines.streams.briefing_keeper")
@@ -222,7 +222,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bevyly-live-briefing-")))
-        database = stack.enter_context(EmbeddedPostgres(folder / "postgres", free_port()))
+        database = stack.enter_context(throwaway_postgres(durable=True))
         broker = stack.enter_context(EmbeddedKafka(folder / "kafka", free_port()))
         settings = Settings(database_url=database.url, kafka_brokers=broker.url)
         upgrade(database.url)

@@ -179,11 +179,11 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 @contextmanager
-def throwaway_postgres() -> Iterator[EmbeddedPostgres]:
-    """A fresh server without fsync on a free port, gone with all its data at the end."""
+def throwaway_postgres(*, durable: bool = False) -> Iterator[EmbeddedPostgres]:
+    """A fresh server on a free port, without fsync unless `durable`, gone with all its data at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="bevyly-postgres-") as directory,
-        EmbeddedPostgres(Path(directory), free_port(), durable=False) as server,
+        EmbeddedPostgres(Path(directory), free_port(), durable=durable) as server,
     ):
         yield server
 
