@@ -4,8 +4,6 @@ Does not belong here: what any one test expects.
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from pipelines.dbt import DBT, PROJECT_DIR, connection_environment
+from pipelines.dbt import run_dbt
 from tests.support.databases import Database
 
 MARTS = (
@@ -72,29 +70,14 @@ class Warehouse:
             )
 
     def dbt(self, command: str, *arguments: str, now: str | None = None) -> None:
-        """Run dbt as the pipeline role; fails with its output when dbt fails."""
-        environment = os.environ | connection_environment(self.database.owner_url)
-        # a variable of dbt would make it parse the project anew
-        environment |= {"BEVYLY_NOW": now} if now else {}
-        folders = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
-        folders += ["--target-path", str(self.folder)]
-        done = subprocess.run(
-            [
-                str(DBT),
-                command,
-                *arguments,
-                *folders,
-                "--log-path",
-                self.folder,
-                "--no-write-json",
-            ],
-            check=False,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=560,
+        """Run dbt as the pipeline role; raises `DbtFailed` with the end of its output."""
+        run_dbt(
+            [command, *arguments, "--no-write-json"],
+            target=self.folder,
+            url=self.database.owner_url,
+            now=datetime.fromisoformat(now) if now else None,
+            seconds=560,
         )
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
     def rows(self, query: str, parameters: Sequence[Any] = (), *, url: str | None = None) -> list[dict[str, Any]]:
         """The rows of a query, as the owner unless `url` says otherwise."""
