@@ -6,6 +6,7 @@ entity is still open is for the caller to ask.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import product
 from typing import Any, TypedDict
 
 from bevyly.events.envelope import Event, Instant
@@ -247,8 +248,8 @@ def _next_step_planned(event: Event) -> Iterator[Closing]:
     data = event.data["after"] if event.type == "activity.updated" else event.data
     due = data.get("due_at")
     if due and due[:10] >= event.recorded_time.date().isoformat():
-        for entity in _touched(event.data):
-            yield _closing(event, entity, "no_next_step", "a next step is planned")
+        for entity, kind in product(_touched(event.data), ("no_next_step", "ghosted", "going_dark")):
+            yield _closing(event, entity, kind, "a next step is planned")
 
 
 def _stage_changed(event: Event) -> Iterator[Closing]:

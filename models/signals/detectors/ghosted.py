@@ -1,4 +1,7 @@
-"""ghosted: we wrote, called or sent an offer, and the answer is overdue by the customer's own standard."""
+"""ghosted: we wrote, called or sent an offer, and the answer is overdue by the customer's own standard.
+
+A meeting, call or task that lies ahead is the answer to the silence already.
+"""
 
 import polars as pl
 
@@ -29,14 +32,16 @@ DETECTOR = Detector(
     signal_type="ghosted",
     definition=(
         "At least `ghost_touches` of ours, or an offer, without an answer for longer than `ghost_ratio` times the "
-        "usual reply time, at least `ghost_floor` days."
+        "usual reply time, at least `ghost_floor` days, and nothing planned."
     ),
-    closes="The customer answers.",
+    closes="The customer answers, or something is planned.",
     needs="Emails, calls and offers, both ways.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
     learns="ghost_ratio",
-    condition=((_touches >= t("ghost_touches")) | ((_touches >= 1) & _offer_open)) & (_waiting > _line),
+    condition=((_touches >= t("ghost_touches")) | ((_touches >= 1) & _offer_open))
+    & (_waiting > _line)
+    & (number("has_next_step") == 0),
     strength=_waiting / _line,
     title=pl.when(_offer_open)
     .then(pl.format("{} sent {} ago, no answer{}", _offer, days(_waiting), _habit))

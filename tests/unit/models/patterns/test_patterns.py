@@ -127,8 +127,8 @@ def test_discovered_clusters_are_repeatable_and_belong_to_their_tenant() -> None
     assert rule.members == ("no_next_step", "single_threaded")
     assert rule == candidates(rows.reverse(), "opportunity")[0]
     shape = {"has_next_step": 0.0, "contacts_engaged_30d": 1.0}
-    given = frames(shape, {"opportunity_id": "o2"}, shape | {"customer_id": "t2"},
-                   {"customer_id": "t2", "opportunity_id": "o2"})  # fmt: skip
+    planned = {"opportunity_id": "o2", "has_next_step": 1.0}
+    given = frames(shape, planned, shape | {"customer_id": "t2"}, planned | {"customer_id": "t2"})
     patterns, _ = find(detect(given, as_of=AS_OF), given, learned)
     found = patterns.filter(pl.col("pattern_type") == rule.pattern_type)
     assert found["customer_id"].to_list() == ["t1"]

@@ -175,9 +175,10 @@ def test_several_contacts_meetings_and_next_steps_call_for_their_actions() -> No
         "contacts_engaged_30d": 1.0,
         "stage": "negotiation",
         "value_minor": 9_000_000,
+        "has_next_step": 1.0,
     }
     idle = {"opportunity_id": "idle", "has_next_step": 0.0, "days_since_last_activity": 6.0}
-    healthy = {"opportunity_id": "healthy", "meetings_total": 2.0}
+    healthy = {"opportunity_id": "healthy", "meetings_total": 2.0, "has_next_step": 1.0}
     kinds = dict(ranked(deals(fragile, idle, healthy)).recommendations.select("entity_id", "action_type").rows())
     assert kinds["fragile"] in ("add_contact", "involve_executive")
     assert kinds["idle"] in ("book_meeting", "set_next_step")
@@ -244,7 +245,9 @@ def test_done_is_seen_from_counters_details_and_outcomes() -> None:
             item("convert_or_create_opportunity", "lead", "l9", {}),
         ]
     )
-    frames = Frames(opportunities=opportunities({"calls_total": 2.0}, {"opportunity_id": "o2"}), leads=leads())
+    frames = Frames(
+        opportunities=opportunities({"calls_total": 2.0, "has_next_step": 1.0}, {"opportunity_id": "o2"}), leads=leads()
+    )
     lost = pl.DataFrame({"customer_id": ["t1"], "entity_id": ["gone"]})
     converted = pl.DataFrame({"customer_id": ["t1"], "entity_id": ["l9"]})
     assert done(items, frames, lost=lost, converted=converted)["dedupe_key"].to_list() == [

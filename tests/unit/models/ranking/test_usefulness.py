@@ -30,8 +30,10 @@ def factor(useful: int, answered: int, own: tuple[int, int] = (0, 0)) -> float:
 
 def two_kinds() -> Frames:
     """A deal to call about, because an offer was not answered; and one without a next step."""
+    planned = {"opportunity_id": "planned", "owner_id": "u1", "has_next_step": 1.0}  # the tenant records next steps
     return deals(OFFER | {"owner_id": "u1"}, {"opportunity_id": "idle", "owner_id": "u1", "has_next_step": 0.0,
-                                              "days_since_last_activity": 6.0, "value_minor": 1_400_000})  # fmt: skip
+                                              "days_since_last_activity": 6.0, "value_minor": 1_400_000},
+                 planned)  # fmt: skip
 
 
 def test_without_answers_every_byte_is_as_before() -> None:

@@ -14,8 +14,8 @@ _SHARED = {
     "proposals_replied": 0.0, "days_since_last_proposal": None, "days_since_last_proposal_reply": None,
     "days_since_last_activity": 1.0, "days_since_last_inbound": 1.0,
     "days_since_last_outbound": 2.0, "outbound_since_last_inbound": 0.0, "engagement_decayed": 1.0,
-    "engagement_week": 1.0, "engagement_prior_week_mean": 1.0, "owners_distinct": 1.0, "has_next_step": 1.0,
-    "next_step_in_days": 3.0, "owner_decided_180d": 0.0, "owner_won_180d": 0.0,
+    "engagement_week": 1.0, "engagement_prior_week_mean": 1.0, "owners_distinct": 1.0, "has_next_step": 0.0,
+    "next_step_in_days": None, "owner_decided_180d": 0.0, "owner_won_180d": 0.0,
 }  # fmt: skip
 _OPPORTUNITY = _SHARED | {
     "days_in_stage": 1.0, "stage_changes": 0.0, "close_date_slips": 0.0, "close_date_slip_days": 0.0,

@@ -14,7 +14,7 @@ from tests.unit.models.signals.builders import AS_OF, accounts, leads, opportuni
 Row = dict[str, Any]
 
 # A second deal of the tenant shows that it records contacts, next steps, owners and amounts.
-HABIT = {"opportunity_id": "habit", "contacts_total": 3.0, "contacts_engaged_30d": 3.0}
+HABIT = {"opportunity_id": "habit", "has_next_step": 1.0, "contacts_total": 3.0, "contacts_engaged_30d": 3.0}
 
 CASES: list[tuple[str, str, Row, Row, str]] = [
     ("deal_stalled", "opportunity", {"days_in_stage": 15.1}, {"days_in_stage": 15.0}, "15 days in proposal"),
@@ -45,6 +45,20 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 6.0, "proposals_sent": 2.0,
          "proposals_replied": 1.0, "days_since_last_proposal": 9.0, "days_since_last_proposal_reply": 6.0},
         "Offer of EUR 15,000 sent 9 days ago, no answer",
+    ),
+    (
+        "ghosted",
+        "lead",
+        {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 9.0},
+        {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 9.0, "has_next_step": 1.0},
+        "2 attempts without an answer for 9 days",
+    ),
+    (
+        "going_dark",
+        "opportunity",
+        {"days_since_last_activity": 30.0},
+        {"days_since_last_activity": 30.0, "has_next_step": 1.0},
+        "Silence on both sides for 30 days",
     ),
     ("close_date_overdue", "opportunity", {"days_to_close": -1.0}, {"days_to_close": 0.0}, "1 day ago"),
     (

@@ -16,6 +16,7 @@ from pipelines.streams.rules import Finding, close, find, severity
 from tests.support.event_streams import NOW, call, change
 
 TENANT, DEAL, LEAD, ACCOUNT = new_id(), new_id(), new_id(), new_id()
+PLANNED = {"going_dark", "ghosted", "no_next_step"}
 
 
 def moved(before: str | None, after: str | None) -> Event:
@@ -113,11 +114,11 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
         (activity("note.created", direction="internal"), set()),
         (activity("meeting.completed", direction="outbound"), {"going_dark", "ghosted"}),
         (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched"}),
-        (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), {"going_dark", "no_next_step"}),
+        (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED),
         (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark"}),
-        (activity("call.scheduled", due_at="2026-11-27T09:00:00Z"), {"no_next_step"}),
-        (activity("task.created", direction="internal", due_at="2026-11-27T09:00:00Z"), {"no_next_step"}),
-        (activity("activity.updated", after={"due_at": "2026-11-27T09:00:00Z"}), {"no_next_step"}),
+        (activity("call.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED),
+        (activity("task.created", direction="internal", due_at="2026-11-27T09:00:00Z"), PLANNED),
+        (activity("activity.updated", after={"due_at": "2026-11-27T09:00:00Z"}), PLANNED),
         (activity("activity.updated", after={"due_at": "2026-11-20T09:00:00Z"}), set()),
         (activity("activity.updated", after={"subject": "x"}), set()),
         (moved("2026-11-01", "2026-12-01"), {"close_date_overdue", "close_date_pulled_in"}),
