@@ -84,6 +84,8 @@ def worths(found: Rankings) -> Table:
         digits = 3 if of is found.good else 0
         for name, one in of.items():
             table.add_row(name, measure, *_worth(one, digits))
+    if not any(found.good.values()):
+        table.caption = f"Nothing to judge yet: what came of an offer shows {HORIZON.days} days after it."
     return table
 
 
