@@ -173,6 +173,11 @@ TEMPLATES = {
     "annual_revenue_minor": _template("Annual revenue", _money),
 }
 
+INCIDENTAL = frozenset(
+    {"opened_hour", "opened_dow", "created_hour", "created_dow", "owner_decided_180d", "owner_won_180d"}
+)
+"""Features that a score reads, and that are no reason to do anything today: briefings leave them to the score."""
+
 
 def template_of(feature: Feature) -> Template:
     """The feature's own template, or one made from its name."""

@@ -92,7 +92,7 @@ def choose_dataset(url: str) -> Dataset:
     except MissingDependency:
         options = read_progress(url, customer_id=customer_id, dataset=SYNTHETIC).options or {}
         until = datetime.fromisoformat(options["until"]) if options else datetime.now(UTC)
-        return simulate(tenant, months=9, seed=1, number=0, until=until).dataset
+        return simulate(tenant, months=12, seed=1, number=0, until=until).dataset
     before = read_progress(url, customer_id=customer_id, dataset=bpic2012.NAME)
     return bpic2012.read(folder, tenant=tenant, now=datetime.now(UTC), shift_weeks=before.shift_weeks)
 

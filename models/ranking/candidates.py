@@ -5,11 +5,13 @@ Belongs here: joining findings, actions and entities. Choosing among candidates 
 
 import polars as pl
 
+from models.explanations import OTHER
 from models.ranking.catalogue import ACTIONS, Action
 from models.ranking.chances import REASON, with_chances
 from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY
 from models.signals.frames import Frames, prepare
 from models.signals.text import money
+from models.texts import INCIDENTAL
 
 _CARRIED = (
     "owner_id", "name", "currency", "amount", "amount_minor", "p", "p_low", "p_high", "display", "band",
@@ -88,8 +90,9 @@ def _of_action(rows: pl.DataFrame, wanted: pl.DataFrame, action: Action) -> pl.D
 
 
 def reasons() -> pl.Expr:
-    """Up to three reasons for and two against from the score, then what was found; `other` is left to the score."""
-    told = pl.col("score_reasons").list.filter(pl.element().struct.field("code") != "other")
+    """Up to three reasons for and two against from the score, then what was found; the rest is left to the score."""
+    feature = pl.element().struct.field("code").str.split(":").list.first()
+    told = pl.col("score_reasons").list.filter(~feature.is_in([OTHER, *sorted(INCIDENTAL)]))
     contribution = pl.element().struct.field("contribution")
     bright = told.list.filter(contribution > 0).list.head(3)
     dark = told.list.filter(contribution < 0).list.head(2)

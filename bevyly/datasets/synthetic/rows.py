@@ -1,5 +1,6 @@
 """A simulated world as rows and events: what happened up to `until`, and nothing later."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -293,7 +294,7 @@ class Rows:
         known = self._by_now(self._at(named, "due", "due_at"), "at", "occurred_at")
         planned = pl.col("type").is_in(["meeting.scheduled", "task.created"])
         return known.join(people, on="contact", maintain_order="left").with_columns(
-            subject=pl.col("type").replace_strict(_SUBJECTS),
+            subject=_subject(),
             completed_at=pl.when(~planned).then("occurred_at"),
             external_id="activity",
             key=pl.format("{}/{}", "activity", "type"),
@@ -301,21 +302,37 @@ class Rows:
         )
 
 
-_SUBJECTS: Final = {
-    "email.sent": "Mail to the customer",
-    "email.received": "Mail from the customer",
-    "email.opened": "Mail opened",
-    "email.clicked": "Link in a mail clicked",
-    "call.completed": "Call",
-    "meeting.scheduled": "Meeting planned",
-    "meeting.completed": "Meeting held",
-    "task.created": "Follow up",
-    "task.completed": "Followed up",
-    "page.viewed": "Visit to the website",
-    "form.submitted": "Form submitted",
-    "proposal.sent": "Proposal sent",
-    "proposal.replied": "Answer to the proposal",
+_MAILS: Final = (
+    *("Two dates for a call", "The figures that you asked for", "How others in your field do it"),
+    *("A short recap of today", "Who else should see this?", "Your questions about the contract"),
+)
+_MEETINGS: Final = (
+    *("First look at the product", "Walk through the offer", "Security and data protection"),
+    *("Plan of the rollout", "Questions of the team"),
+)
+_TASKS: Final = ("Send the references", "Ask for the budget", "Prepare the figures", "Check with legal")
+_OFFERS: Final = ("Offer for one year", "Offer for three years", "Offer with setup and training")
+_SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("email.sent", "email.opened", "email.clicked"), _MAILS),
+    "email.received": tuple(f"Re: {mail}" for mail in _MAILS),
+    "call.completed": ("Call",),
+    **dict.fromkeys(("meeting.scheduled", "meeting.completed"), _MEETINGS),
+    **dict.fromkeys(("task.created", "task.completed"), _TASKS),
+    "page.viewed": ("Prices", "Security", "Customers", "Integrations", "Documentation", "About us"),
+    "form.submitted": ("Ask for a demo", "Contact us", "Sign up for the webinar"),
+    "proposal.sent": _OFFERS,
+    "proposal.replied": tuple(f"Re: {offer}" for offer in _OFFERS),
 }
+
+
+def _subject() -> pl.Expr:
+    """What an activity is about; those of one serial, such as a mail and its answer, are about the same."""
+    return pl.coalesce(
+        pl.when(pl.col("type") == type_).then(
+            (pl.col("serial") % len(subjects)).replace_strict(dict(enumerate(subjects)), return_dtype=pl.String)
+        )
+        for type_, subjects in _SUBJECTS.items()
+    )
 
 
 def _replaced(rows: pl.DataFrame, changes: pl.DataFrame, **columns: str) -> pl.DataFrame:

@@ -15,6 +15,8 @@ from bevyly.datasets.synthetic.world import World, sigmoid
 
 KIND: Final = {"meeting": "meeting", "call": "call", "email": "email", "task": "task", "page": "page_view"}
 _SURGE_DAYS: Final = 4.0
+ATTEMPT_SECONDS: Final = (20, 120)
+"""Of a call that waits for an answer, such as a message that was left. Who talks at length meets."""
 
 
 def deal_touches(rng: np.random.Generator, world: World, *, horizon: float) -> pl.DataFrame:
@@ -66,7 +68,7 @@ def lead_touches(rng: np.random.Generator, world: World) -> pl.DataFrame:
             ),
             _of_leads(
                 leads, calls, rng.beta(1, 2, calls.sum()), type_="call.completed", kind="call", direction="outbound"
-            ).with_columns(duration_seconds=pl.Series(rng.integers(30, 900, calls.sum()))),
+            ).with_columns(duration_seconds=pl.Series(rng.integers(*ATTEMPT_SECONDS, calls.sum()))),
         ],
         how="diagonal",
     )
@@ -122,7 +124,7 @@ def _single(
 ) -> pl.DataFrame:
     deal, at = _spread(rng, deals, deals[column].to_numpy())
     frame = _touch(deal, at, people.pick(rng, deal), type_=type_, kind=kind, direction="outbound")
-    return frame.with_columns(duration_seconds=pl.Series(rng.integers(60, 1_800, len(deal))))
+    return frame.with_columns(duration_seconds=pl.Series(rng.integers(*ATTEMPT_SECONDS, len(deal))))
 
 
 def _mails(rng: np.random.Generator, deals: pl.DataFrame, people: _People) -> list[pl.DataFrame]:

@@ -60,6 +60,16 @@ def test_an_unanswered_offer_is_a_call_with_words_value_and_proof() -> None:
     assert json.loads(item["payload"]) == {"type": "call", "contact_id": "c1", "baseline": {"calls_total": 0.0}}
 
 
+def test_what_is_no_reason_to_do_anything_today_is_left_to_the_score() -> None:
+    told = [
+        {"code": f"{feature}:for", "text": feature, "contribution": worth}
+        for feature, worth in (("opened_hour", 0.9), ("owner_won_180d", 0.8), ("replied", 0.5), ("meetings_total", 0.4))
+    ] + [{"code": "other", "text": "Everything else together", "contribution": -0.2}]
+    [item] = ranked(deals(OFFER, scores=scores({"reasons": told}))).recommendations.to_dicts()
+    codes = [reason["code"] for reason in json.loads(item["reasons"])]
+    assert codes == ["replied:for", "meetings_total:for", "ghosted"]
+
+
 def test_what_hardly_moves_is_worth_less_and_the_unknown_is_as_the_usual() -> None:
     frames = deals(*(OFFER | {"opportunity_id": name} for name in ("still", "lively", "unknown")))
     alike = _by_entity(ranked(frames))
