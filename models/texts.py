@@ -35,6 +35,10 @@ def _days(value: float) -> str:
     return _plural(value * 24, "hour") if abs(value) < 1 else _plural(value, "day")
 
 
+def _until(value: float) -> str:
+    return _days(value) if value >= 0 else f"over by {_days(-value)}"
+
+
 def _hours(value: float) -> str:
     return _plural(value, "hour") if abs(value) < 48 else _plural(value / 24, "day")
 
@@ -100,7 +104,7 @@ TEMPLATES = {
     "status_changes": _template("Status changes", _count),
     "close_date_slips": _template("Times the close date slipped", _count),
     "close_date_slip_days": _template("Close date moved back by", _days),
-    "days_to_close": _template("Time to the expected close date", _days, "No expected close date"),
+    "days_to_close": _template("Time to the expected close date", _until, "No expected close date"),
     "amount_changes": _template("Changes of the amount", _count),
     "amount_change_ratio": _template("Amount against the first one", _decimal, digits=2),
     "activities_total": _template("Activities so far", _count),

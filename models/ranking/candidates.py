@@ -6,7 +6,7 @@ Belongs here: joining findings, actions and entities. Choosing among candidates 
 import polars as pl
 
 from models.explanations import OTHER
-from models.ranking.catalogue import ACTIONS, Action
+from models.ranking.catalogue import ACTIONS, BY_HYGIENE, Action
 from models.ranking.chances import REASON, with_chances
 from models.signals.detector import ACCOUNT, LEAD, OPPORTUNITY
 from models.signals.frames import Frames, prepare
@@ -90,13 +90,17 @@ def _of_action(rows: pl.DataFrame, wanted: pl.DataFrame, action: Action) -> pl.D
 
 
 def reasons() -> pl.Expr:
-    """Up to three reasons for and two against from the score, then what was found; the rest is left to the score."""
+    """Up to three reasons for and two against from the score, then what was found; the rest is left to the score.
+
+    What keeps records true is worth doing whatever the chance.
+    """
     feature = pl.element().struct.field("code").str.split(":").list.first()
     told = pl.col("score_reasons").list.filter(~feature.is_in([OTHER, *sorted(INCIDENTAL)]))
     contribution = pl.element().struct.field("contribution")
     bright = told.list.filter(contribution > 0).list.head(3)
     dark = told.list.filter(contribution < 0).list.head(2)
     empty = pl.lit([], dtype=pl.List(REASON))
+    bright, dark = (pl.when(pl.col("valued") != BY_HYGIENE).then(some) for some in (bright, dark))
     return pl.concat_list(pl.coalesce(bright, empty), pl.coalesce(dark, empty), pl.coalesce("signal_reasons", empty))
 
 

@@ -25,8 +25,8 @@ DETECTOR = Detector(
     condition=_active & (_engaged < t("engaged_contacts")),
     strength=pl.when(_late_stage).then(2.0).otherwise(1.0) * (2 - _engaged / t("engaged_contacts")) / 1.5,
     title=pl.when(_engaged >= 1)
-    .then(pl.format("Only one person has engaged in 30 days, and {} hangs on them", _amount))
-    .otherwise(pl.format("Nobody on their side has engaged in 30 days, and {} hangs on it", _amount)),
+    .then(pl.format("Only one person has come back to us in 30 days, and {} hangs on them", _amount))
+    .otherwise(pl.format("Nobody on their side has come back to us in 30 days, and {} hangs on it", _amount)),
     anchor=event("created_event_id"),
     evidence=("last_inbound_event_id", "last_outbound_event_id"),
     since_days=pl.lit(0.0),

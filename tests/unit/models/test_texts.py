@@ -31,6 +31,7 @@ def test_every_number_of_the_contracts_has_a_template(entity):
         ("call_seconds_total", 600.0, "10 minutes"),
         ("attributes.score", 0.125, "0.12"),
         ("attributes.size", np.nan, None),
+        ("days_to_close", -7.2, "over by 7 days"),
     ],
 )
 def test_values_read_well(name, value, expected):

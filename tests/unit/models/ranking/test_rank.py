@@ -70,6 +70,13 @@ def test_what_is_no_reason_to_do_anything_today_is_left_to_the_score() -> None:
     assert codes == ["replied:for", "meetings_total:for", "ghosted"]
 
 
+def test_tidying_a_record_needs_no_reasons_of_the_chance() -> None:
+    late = {"days_to_close": -11.0, "has_next_step": 1.0}
+    items = ranked(deals(late, scores=scores())).recommendations.to_dicts()
+    told = {item["action_type"]: [one["code"] for one in json.loads(item["reasons"])] for item in items}
+    assert told["correct_close_date"] == ["close_date_overdue"]
+
+
 def test_what_hardly_moves_is_worth_less_and_the_unknown_is_as_the_usual() -> None:
     frames = deals(*(OFFER | {"opportunity_id": name} for name in ("still", "lively", "unknown")))
     alike = _by_entity(ranked(frames))
