@@ -16,6 +16,7 @@ from models.labels import Labelled
 from models.merging import Shape
 from models.random_effects import Normal, Outcomes, between_tenants, posterior
 from models.splits import forward_folds
+from models.tables import mixed
 
 LEAST = 20  # outcomes from which a tenant tells how tenants differ: fewer would make them seem alike
 _FOLDED = 5  # outcomes from which some are older than others
@@ -76,11 +77,25 @@ def personal(lender: Lender, own: Labelled) -> Personal:
     """What the tenant of `own` makes of what `lender` has."""
     told = _outcomes(own, lender.shape, lender.directions)
     found = posterior(told, lender.prior)
+    open_ = _open(told.design, lender.prior, found) if lender.tenants else 1.0
     return Personal(
-        shape=lender.directions.added(lender.shape, found.mean),
+        shape=replace(
+            lender.directions.added(lender.shape, found.mean), variance=mixed([(open_, lender.shape.variance)])
+        ),
         doubt=Doubt(directions=lender.directions, factor=np.linalg.cholesky(found.covariance)),
         forward=_forward(lender, told, own),
     )
+
+
+def _open(design: np.ndarray, prior: Normal, found: Normal) -> float:
+    """The share of the doubt before any outcome that is left on the tenant's rows, 1 without any.
+
+    What outcomes tell is the sum of shape and deviations: they lessen the doubt in the one as that in the other.
+    """
+    if not len(design):
+        return 1.0
+    before, after = (((design @ one.covariance) * design).sum() for one in (prior, found))
+    return float(after / before)
 
 
 def _forward(lender: Lender, told: Outcomes, own: Labelled) -> np.ndarray:

@@ -41,7 +41,10 @@ def shape_of(encoder: FrameEncoder, model: AdditiveClassifier) -> Shape:
 
 
 def merged(own: Shape, pooled: Shape, weight: float) -> Shape:
-    """weight × own + (1 - weight) × pooled, on the features of `own`; those of `pooled` must be among them."""
+    """weight × own + (1 - weight) × pooled, on the features of `own`; those of `pooled` must be among them.
+
+    So is the variance, which is the most that it can be: both learned from outcomes of the tenant, and err alike.
+    """
     places = {j: own.encoder.position(feature.name) for j, feature in enumerate(pooled.encoder.features_)}
     at = {j: place for j, place in places.items() if place is not None}
     edges = list(own.edges)
@@ -58,7 +61,7 @@ def merged(own: Shape, pooled: Shape, weight: float) -> Shape:
         encoder=own.encoder,
         edges=edges,
         tables=both(own.tables, pooled.tables, weight, 1 - weight),
-        variance=both(own.variance, pooled.variance, weight**2, (1 - weight) ** 2),
+        variance=both(own.variance, pooled.variance, weight, 1 - weight),
     )
 
 

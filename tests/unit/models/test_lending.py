@@ -73,6 +73,15 @@ def test_each_outcome_lessens_the_doubt_and_moves_the_level_towards_the_tenants(
     assert off[-1] < off[0] / 2
 
 
+def test_each_outcome_lessens_the_doubt_in_the_shape_too_and_none_leaves_all_of_it(pooled):
+    lender, own = pooled
+    codes = coded(lender.shape, lender.shape.encoder.transform(own.frame))
+    steps = [personal(lender, first(own, n)).shape.variance.logit(codes).mean() for n in (0, 5, 20, 60, 120)]
+    assert steps[0] == lender.shape.variance.logit(codes).mean() > 0
+    assert all(after < before for before, after in pairwise(steps))
+    assert steps[-1] > 0
+
+
 def test_forward_logits_do_not_know_their_own_outcome(pooled):
     lender, own = pooled
     newest = own.created >= np.sort(own.created)[-20]

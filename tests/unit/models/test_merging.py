@@ -27,6 +27,10 @@ def test_merged_is_the_weighted_sum_of_both(marts, weight):
     separate = [shape.tables.logit(coded(shape, shape.encoder.transform(mine))) for shape in shapes]
     together = one.tables.logit(coded(one, own.transform(mine)))
     np.testing.assert_allclose(together, weight * separate[0] + (1 - weight) * separate[1], rtol=0, atol=1e-12)
+    doubts = [shape.variance.logit(coded(shape, shape.encoder.transform(mine))) for shape in shapes]
+    doubt = one.variance.logit(coded(one, own.transform(mine)))
+    # the most that it can be, however far both err alike
+    np.testing.assert_allclose(doubt, weight * doubts[0] + (1 - weight) * doubts[1], rtol=0, atol=1e-12)
 
 
 def test_flat_says_one_thing_of_everything(marts):
