@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from models.patterns.clusters import Floats, Members, jaccard, nodes, stability
 from models.patterns.discover import MAX_MEMBERS, STABLE
-from models.patterns.lift import measure
+from models.patterns.lift import worth_keeping
 from models.patterns.rules import Rule
 from models.signals.detector import OPPORTUNITY
 
@@ -61,7 +61,7 @@ def kept(history: pl.DataFrame, method: Callable[[Floats], list[Members]], *, st
              groups=tuple((SIGNALS[column],) for column in sorted(one)))
         for one, how in zip(offered, sure, strict=True) if how >= STABLE
     ]  # fmt: skip
-    return frozenset(rule.members for rule in rules if bool(measure(history, rule)["kept"].any()))
+    return frozenset(rule.members for rule in worth_keeping(history, rules))
 
 
 def hdbscan(distances: Floats) -> list[Members]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from models.patterns.discover import candidates
 from models.patterns.identity import Known, named_as_before
-from models.patterns.lift import LEARNED_SCHEMA, measure
+from models.patterns.lift import LEARNED_SCHEMA, measure, worth_keeping
 from models.patterns.rules import NAMED, Rule
 
 MIN_DECIDED = 100
@@ -38,10 +38,10 @@ def learn(past: Mapping[str, pl.DataFrame], known: Mapping[tuple[str, str], Know
     discovered: dict[str, tuple[Rule, ...]] = {}
     for entity_type, frame in sorted(past.items()):
         for tenant, own in _tenants_with_enough(frame):
-            kept = [rule for rule in candidates(own, entity_type) if bool(measure(own, rule)["kept"].any())]
+            kept = worth_keeping(own, candidates(own, entity_type))
             named = named_as_before(kept, (known or {}).get((tenant, entity_type), {}))
             discovered[tenant] = discovered.get(tenant, ()) + named
-            rates += [measure(own, rule) for rule in named]
+            rates += [measure(own, rule, beside=named) for rule in named]
     return Learned(pl.concat([pl.DataFrame(schema=LEARNED_SCHEMA), *rates]), discovered)
 
 

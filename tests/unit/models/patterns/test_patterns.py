@@ -10,7 +10,7 @@ from models.patterns.discover import candidates
 from models.patterns.find import find
 from models.patterns.history import history
 from models.patterns.learn import Learned, learn, nothing_learned
-from models.patterns.lift import measure
+from models.patterns.lift import measure, worth_keeping
 from models.patterns.rules import NAMED, Rule
 from models.signals.detect import detect
 from models.signals.frames import Frames
@@ -64,6 +64,25 @@ def test_members_that_occur_together_make_a_pattern_at_prior_confidence() -> Non
     assert '"basis":"prior"' in first["data"]
     keys = members.filter(customer_id="t1")["signal_key"].to_list()
     assert [key.partition(":")[0] for key in keys] == ["deal_stalled", "going_dark"]
+
+
+def _cluster(*members: str) -> Rule:
+    return Rule(pattern_type="+".join(members), entity_type="opportunity", polarity="-", title="", stability=0.9,
+                groups=tuple((name,) for name in members))  # fmt: skip
+
+
+_BOTH, _HALF = pl.col("deal_aging") & pl.col("going_dark"), pl.int_range(pl.len()) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("third", "more"), [(_HALF, False), (pl.when(_BOTH).then(~pl.col("won")).otherwise(_HALF), True)]
+)
+def test_a_wider_cluster_must_say_more_than_the_one_within_it(third: pl.Expr, more: bool) -> None:
+    rows = past((100, True, True, False), (25, True, True, True), (125, True, False, True), (125, False, True, True))
+    rows = pl.concat([rows, past((200, False, False, False)).with_columns(entity_id=pl.lit("x") + pl.col("entity_id"))])
+    rows = rows.with_columns(single_threaded=third)
+    narrow, wide = _cluster("deal_aging", "going_dark"), _cluster("deal_aging", "going_dark", "single_threaded")
+    assert worth_keeping(rows, [wide, narrow]) == ([narrow, wide] if more else [narrow])
 
 
 def test_conditions_on_the_entity_count() -> None:
