@@ -81,7 +81,8 @@ from bevyly.events.contracts import EXAMPLES
 from bevyly.identity.keys import mint
 from bevyly.ids import new_id
 
-NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""Reports look at the last days."""
 LATER = NOW + timedelta(days=36_500)
 
 

@@ -29,14 +29,15 @@ IDLE = new_id()
 
 
 def refresh(api: Api, *, at: datetime) -> dict[str, int]:
-    """Twelve offers without an answer and a deal without a next step, ranked for the owner; ranks by deal."""
+    """Twelve offers without an answer and a deal that both sides are silent about, ranked for the owner; ranks by
+    deal."""
     tenant, owner = api.a.customer_id, api.a.users["owner"]
     own = {"customer_id": tenant, "owner_id": owner, "as_of": at}
     # nobody to write to: a call is all that can be done
     alone = OFFER | own | {"value_minor": 1_500_000, "contact_id": None, "contact_email": None}
     waiting = [alone | {"opportunity_id": deal} for deal in WAITING]
-    idle = own | {"opportunity_id": IDLE, "has_next_step": 0.0, "days_since_last_activity": 6.0,
-                  "value_minor": 2_000_000}  # fmt: skip
+    idle = own | {"opportunity_id": IDLE, "days_since_last_activity": 20.0, "value_minor": 1_100_000,
+                  "contact_id": None, "contact_email": None}  # fmt: skip
     frames = Frames(opportunities=opportunities(*waiting, idle), stage_norms=stage_norms({"customer_id": tenant}))
     with psycopg.connect(api.database.pipeline_url) as connection:
         upsert_signals(connection, detect(frames, as_of=at), found_by="batch", at=at)

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +11,11 @@ import pytest
 from api.modules.audit import export
 from bevyly.ids import new_id
 from tests.integration.api.conftest import Api
-from tests.integration.api.seeds import NOW, seed
+from tests.integration.api.seeds import seed
 from tests.integration.api.walk import Operation, operations
 
 AUDIT = "/api/v1/audit"
+MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
 WRITES = [one for one in operations() if one.method not in ("GET", "HEAD")]
 
 # Routes that leave no before and after, and why.
@@ -153,7 +154,7 @@ async def history(api: Api) -> dict[str, Any]:
                 ("account.updated", "account.deleted", "lead.updated")[number % 3],
                 ("account", "account", "lead")[number % 3],
                 entity,
-                NOW + timedelta(hours=number),
+                MONDAY + timedelta(hours=number),
             )
     return {"entity_id": entity, "admin": api.a.users["admin"]}
 
