@@ -55,15 +55,18 @@ def run_dbt(
     environment |= {"BEVYLY_NOW": now.isoformat()} if now else {}
     target.mkdir(parents=True, exist_ok=True)
     said = target / "said.txt"
+    said.write_text("")
     # a process that is forked where dbt is loaded starts in no time; loading it costs as much as a run of small data
     process = _LOADED.Process(target=_command, args=(list(arguments), str(target), environment, str(said)))
     process.start()
     process.join(seconds)
+    how = "failed"
     if process.exitcode is None:
+        how = f"was ended after {seconds:.0f} seconds"
         process.kill()
         process.join()
     if process.exitcode:
-        raise DbtFailed("dbt failed: " + "\n".join(said.read_text().strip().splitlines()[-15:]))
+        raise DbtFailed(f"dbt {how}: " + "\n".join(said.read_text().strip().splitlines()[-15:]))
 
 
 def _command(arguments: list[str], target: str, environment: dict[str, str], said: str) -> NoReturn:

@@ -29,6 +29,8 @@ from bevyly.settings import Settings, get_settings
 from pipelines.console import Step, Steps, make_console
 
 TENANT = "Demo"
+MONTHS = 12
+"""Of the simulated team: with fewer outcomes its chances would be shown by rule of thumb alone."""
 SERVICES = ("postgres", "valkey", "kafka", "api", "relay", "signal-detector", "briefing-keeper", "agent-trigger")
 KEY_SCOPES = tuple(
     f"{area}:read"
@@ -92,7 +94,7 @@ def choose_dataset(url: str) -> Dataset:
     except MissingDependency:
         options = read_progress(url, customer_id=customer_id, dataset=SYNTHETIC).options or {}
         until = datetime.fromisoformat(options["until"]) if options else datetime.now(UTC)
-        return simulate(tenant, months=12, seed=1, number=0, until=until).dataset
+        return simulate(tenant, months=options.get("months", MONTHS), seed=1, number=0, until=until).dataset
     before = read_progress(url, customer_id=customer_id, dataset=bpic2012.NAME)
     return bpic2012.read(folder, tenant=tenant, now=datetime.now(UTC), shift_weeks=before.shift_weeks)
 

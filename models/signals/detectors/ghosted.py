@@ -50,4 +50,5 @@ DETECTOR = Detector(
     evidence=("last_outbound_event_id", "last_inbound_event_id"),
     since_days=_waiting - _line,
     data={"waiting_days": _waiting, "touches": _touches, "usual_reply_days": _usual, "line": _line},
+    version="2",
 )

@@ -23,4 +23,5 @@ DETECTOR = Detector(
     evidence=("last_activity_event_id",),
     since_days=_silent - t("dark_days"),
     data={"days_since_last_activity": _silent},
+    version="2",
 )
