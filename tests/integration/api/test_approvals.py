@@ -35,10 +35,11 @@ def waiting(api: Api, **values: Any) -> str:
 
 
 async def decide(client: httpx.AsyncClient, item: str, verb: str, **body: Any) -> tuple[int, str | None]:
-    """Status and code of a decision; an approval is one of what is shown now."""
+    """Status and code of a decision; an approval is one of what is shown now. Asked again where all are busy."""
     if verb == "approve" and not body:
         body = {"content_hash": (await client.get(f"{BASE}/{item}")).json()["content_hash"]}
-    answer = await client.post(f"{BASE}/{item}/{verb}", json=body or {"reason": "no"})
+    while (answer := await client.post(f"{BASE}/{item}/{verb}", json=body or {"reason": "no"})).status_code == 503:
+        await asyncio.sleep(0.2)
     return answer.status_code, answer.json().get("code")
 
 
