@@ -16,21 +16,12 @@ TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refr
 """Folders whose tests share something that takes long to make."""
 
 
-def _shared_by(nodeid: str) -> str | None:
-    """The name of what a test shares with those of its folder."""
-    return TOGETHER.get(PurePosixPath(nodeid.partition("::")[0]).parent.as_posix())
-
-
 class ByFile(LoadScopeScheduling):
     """Where tests run in several processes, a file stays in one of them, and so do the folders of `TOGETHER`."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _shared_by(nodeid) or nodeid.partition("::")[0]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What has to stay in one process comes first, or that process would be at it long after the others."""
-    items.sort(key=lambda item: _shared_by(item.nodeid) is None)
+        file = PurePosixPath(nodeid.partition("::")[0])
+        return TOGETHER.get(file.parent.as_posix(), file.as_posix())
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
