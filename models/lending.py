@@ -77,17 +77,17 @@ def personal(lender: Lender, own: Labelled) -> Personal:
     """What the tenant of `own` makes of what `lender` has."""
     told = _outcomes(own, lender.shape, lender.directions)
     found = posterior(told, lender.prior)
-    open_ = _open(told.design, lender.prior, found) if lender.tenants else 1.0
+    left = _doubt_left(told.design, lender.prior, found) if lender.tenants else 1.0
     return Personal(
         shape=replace(
-            lender.directions.added(lender.shape, found.mean), variance=mixed([(open_, lender.shape.variance)])
+            lender.directions.added(lender.shape, found.mean), variance=mixed([(left, lender.shape.variance)])
         ),
         doubt=Doubt(directions=lender.directions, factor=np.linalg.cholesky(found.covariance)),
         forward=_forward(lender, told, own),
     )
 
 
-def _open(design: np.ndarray, prior: Normal, found: Normal) -> float:
+def _doubt_left(design: np.ndarray, prior: Normal, found: Normal) -> float:
     """The share of the doubt before any outcome that is left on the tenant's rows, 1 without any.
 
     What outcomes tell is the sum of shape and deviations: they lessen the doubt in the one as that in the other.

@@ -1,6 +1,5 @@
 """A simulated world as rows and events: what happened up to `until`, and nothing later."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +11,7 @@ from bevyly.datasets.dataset import Draft, Tenant
 from bevyly.datasets.jsontext import json_object
 from bevyly.datasets.synthetic.calendar import WorkingTime
 from bevyly.datasets.synthetic.news import News
+from bevyly.datasets.synthetic.subjects import subject
 from bevyly.datasets.synthetic.world import World
 from bevyly.datasets.tables import INSTANT
 
@@ -294,45 +294,12 @@ class Rows:
         known = self._by_now(self._at(named, "due", "due_at"), "at", "occurred_at")
         planned = pl.col("type").is_in(["meeting.scheduled", "task.created"])
         return known.join(people, on="contact", maintain_order="left").with_columns(
-            subject=_subject(),
+            subject=subject(),
             completed_at=pl.when(~planned).then("occurred_at"),
             external_id="activity",
             key=pl.format("{}/{}", "activity", "type"),
             order=pl.int_range(pl.len()) + 10_000_000,
         )
-
-
-_MAILS: Final = (
-    *("Two dates for a call", "The figures that you asked for", "How others in your field do it"),
-    *("A short recap of today", "Who else should see this?", "Your questions about the contract"),
-)
-_MEETINGS: Final = (
-    *("First look at the product", "Walk through the offer", "Security and data protection"),
-    *("Plan of the rollout", "Questions of the team"),
-)
-_TASKS: Final = ("Send the references", "Ask for the budget", "Prepare the figures", "Check with legal")
-_OFFERS: Final = ("Offer for one year", "Offer for three years", "Offer with setup and training")
-_SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("email.sent", "email.opened", "email.clicked"), _MAILS),
-    "email.received": tuple(f"Re: {mail}" for mail in _MAILS),
-    "call.completed": ("Call",),
-    **dict.fromkeys(("meeting.scheduled", "meeting.completed"), _MEETINGS),
-    **dict.fromkeys(("task.created", "task.completed"), _TASKS),
-    "page.viewed": ("Prices", "Security", "Customers", "Integrations", "Documentation", "About us"),
-    "form.submitted": ("Ask for a demo", "Contact us", "Sign up for the webinar"),
-    "proposal.sent": _OFFERS,
-    "proposal.replied": tuple(f"Re: {offer}" for offer in _OFFERS),
-}
-
-
-def _subject() -> pl.Expr:
-    """What an activity is about; those of one serial, such as a mail and its answer, are about the same."""
-    return pl.coalesce(
-        pl.when(pl.col("type") == type_).then(
-            (pl.col("serial") % len(subjects)).replace_strict(dict(enumerate(subjects)), return_dtype=pl.String)
-        )
-        for type_, subjects in _SUBJECTS.items()
-    )
 
 
 def _replaced(rows: pl.DataFrame, changes: pl.DataFrame, **columns: str) -> pl.DataFrame:
