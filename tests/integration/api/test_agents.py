@@ -161,6 +161,6 @@ async def test_a_run_is_cancelled_while_it_is_queued_and_then_costs_nothing(api:
 
 async def test_of_many_who_cancel_a_run_one_does(api: Api) -> None:
     queued = run_that_is(api, "queued")
-    async with api.client(api.a) as client:
+    async with api.client(api.a, patient=True) as client:
         answers = await asyncio.gather(*(client.post(f"{BASE}/runs/{queued}/cancel") for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7

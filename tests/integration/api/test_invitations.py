@@ -79,7 +79,7 @@ async def test_who_was_known_without_a_password_joins_as_who_they_are(api: Api) 
 
 async def test_of_many_who_accept_at_once_one_comes_in(api: Api) -> None:
     email = address()
-    async with api.client(api.a) as owner, api.client() as guest:
+    async with api.client(api.a, patient=True) as owner, api.client(patient=True) as guest:
         await owner.post(INVITATIONS, json={"email": email, "role": "member"})
         (token,) = tokens(api, email)
         answers = await asyncio.gather(*(accept(guest, token) for _ in range(6)))

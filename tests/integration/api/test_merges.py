@@ -211,7 +211,7 @@ async def test_what_does_not_fit_is_refused_and_changes_nothing(api: Api) -> Non
 
 
 async def test_overlapping_merges_at_once_have_one_outcome(api: Api) -> None:
-    async with api.client(api.a) as client:
+    async with api.client(api.a, patient=True) as client:
         for _ in range(4):
             a, b, c = [await create(client, "accounts", name="Acme") for _ in range(3)]
             child = await create(client, "contacts", account_id=b)
@@ -230,7 +230,7 @@ async def test_overlapping_merges_at_once_have_one_outcome(api: Api) -> None:
 
 
 async def test_a_child_that_comes_while_its_account_goes_is_not_lost(api: Api) -> None:
-    async with api.client(api.a) as client:
+    async with api.client(api.a, patient=True) as client:
         for _ in range(4):
             stays, goes = [await create(client, "accounts", name="Acme") for _ in range(2)]
             answers = await asyncio.gather(

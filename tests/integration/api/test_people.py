@@ -51,7 +51,7 @@ async def test_of_owners_who_demote_each_other_one_remains(api: Api) -> None:
             api.database.add_user(api.b.customer_id, f"{new_id()}@b.example", role="owner"),
             api.b.users["owner"],
         ]
-        async with api.client(api.b) as client:
+        async with api.client(api.b, patient=True) as client:
             calls = [client.patch(f"{USERS}/{pair[n % 2]}", json={"role": "member"}) for n in range(6)]
             statuses = [answer.status_code for answer in await asyncio.gather(*calls)]
             assert 409 in statuses

@@ -100,7 +100,7 @@ async def test_a_stage_ends_when_its_deals_have_gone_elsewhere(api: Api, monkeyp
 
 
 async def test_a_deal_that_enters_while_its_stage_ends_is_not_left_behind(api: Api) -> None:
-    async with api.client(api.a) as client:
+    async with api.client(api.a, patient=True) as client:
         pipeline, stages = await default(client)
         archive = f"{pipeline}/stages/{stages['qualification']}/archive"
         calls = [deal(client, stage="qualification") for _ in range(8)]

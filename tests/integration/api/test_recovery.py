@@ -37,7 +37,7 @@ async def ann(timed_api: Api) -> AsyncIterator["Ann"]:
     """A new user, and what she does."""
     CLOCK.instant = datetime(2026, 11, 23, 9, tzinfo=UTC)
     email = f"{new_id()}@example.com"
-    async with timed_api.client() as client:
+    async with timed_api.client(patient=True) as client:
         yield Ann(timed_api, client, email, await sign_up(client, email))
 
 
