@@ -34,7 +34,7 @@ down: setup ## stop what `up` started
 	@$(RUN) bevyly down
 
 test: setup ## run all tests, in several processes (WORKERS=4): they wait more than they work
-	@$(RUN) pytest -n $(WORKERS) --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --no-loadscope-reorder
 
 test-kafka: setup ## run the tests that need Apache Kafka (Java and Maven)
 	@$(RUN) pytest -m kafka

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from models.binning import QuantileBinner
-from models.learners import Sample, boosted, pairs_beyond, spline
+from models.learners import Boosted, Sample, Splines, pairs_beyond
 from models.tables import Tables, mixed
 
 
@@ -68,14 +68,7 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         if len(self.classes_) != 2:
             raise ValueError(f"Only binary classification is supported: {len(self.classes_)} class(es) in y.")
         self.binner_ = QuantileBinner(max_bins=self.max_bins, categorical=tuple(self.categorical)).fit(X)
-        sample = Sample(
-            codes=self.binner_.transform(X),
-            centres=self.binner_.centres_,
-            categorical=frozenset(self.categorical),
-            y=target,
-            weight=weight,
-            context=self.context,
-        )
+        sample = Sample.of(self.binner_, X, target, weight, self.context)
         self._fit_tables(sample, np.arange(len(y)) if groups is None else np.asarray(groups))
         return self
 
@@ -105,8 +98,10 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         return self.tables_.intercept
 
     def _fit_tables(self, sample: Sample, groups: np.ndarray) -> None:
-        self.tables_ = self._fit_once(sample, 0).centred(sample.codes, sample.weight)
-        bags = [self._fit_once(sample.drawn(rows), bag) for bag, rows in self._bootstraps(sample, groups)]
+        tables, start = self._fit_once(sample, 0, None)
+        self.tables_ = tables.centred(sample.codes, sample.weight)
+        # a bag's splines are near those of all rows
+        bags = [self._fit_once(sample.drawn(rows), bag, start)[0] for bag, rows in self._bootstraps(sample, groups)]
         self.variance_ = _variance(
             [one.centred(sample.codes, sample.weight) for one in bags], self.tables_, sample.codes
         )
@@ -126,16 +121,19 @@ class AdditiveClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             draws.append((bag, rows if np.ptp(sample.y[rows]) else order))
         return draws
 
-    def _fit_once(self, sample: Sample, bag: int) -> Tables:
-        parts = []
+    def _fit_once(self, sample: Sample, bag: int, start: np.ndarray | None) -> tuple[Tables, np.ndarray | None]:
+        """Tables, and the coefficients of the splines that are among them, to start from elsewhere."""
+        parts: list[Tables] = []
         if self.learner != "boosted" or self.pairs:
-            parts.append(spline(sample, penalty=self.penalty))
+            tables, start = Splines(sample).fit(penalty=self.penalty, start=start)
+            parts.append(tables)
         if self.learner != "spline":
             chosen = pairs_beyond(sample, parts[0], self.pairs) if self.pairs else []
-            parts.append(boosted(sample, trees=self.trees, seed=self.random_state + bag, chosen=chosen))
+            booster = Boosted(sample, trees=self.trees, seed=self.random_state + bag, chosen=chosen)
+            parts.append(booster.tables())
         if self.learner == "boosted":
             parts = parts[-1:]
-        return mixed([(1.0 / len(parts), part) for part in parts])
+        return mixed([(1.0 / len(parts), part) for part in parts]), start
 
     def _coded(self, X: np.ndarray) -> np.ndarray:
         check_is_fitted(self)

@@ -5,6 +5,7 @@ Belongs here: fitting one function to one sample. Bins are `binning`; averaging,
 `additive`.
 """
 
+# ruff: noqa: N803 -- scikit-learn calls the matrix X
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import SplineTransformer
 
-from models.binning import MISSING
+from models.binning import MISSING, QuantileBinner
 from models.pairs import strongest_pairs
 from models.tables import Pair, Tables
 
@@ -28,6 +29,20 @@ class Sample:
     y: np.ndarray
     weight: np.ndarray
     context: int | None
+
+    @classmethod
+    def of(
+        cls, binner: QuantileBinner, X: np.ndarray, y: np.ndarray, weight: np.ndarray, context: int | None
+    ) -> "Sample":
+        """Rows `X` float (rows, features) in the bins of a fitted `binner`."""
+        return cls(
+            codes=binner.transform(X),
+            centres=binner.centres_,
+            categorical=frozenset(binner.categorical),
+            y=y,
+            weight=weight,
+            context=context,
+        )
 
     @property
     def sizes(self) -> list[int]:
@@ -45,35 +60,85 @@ class Sample:
         )
 
 
-def spline(sample: Sample, *, penalty: float) -> Tables:
+class Splines:
     """Ridge logistic regression on level, line and cubic spline per feature, and on line × age where there is a
-    context.
+    context: the columns are made once, and fitted with any penalty.
     """
-    bases = [_basis(sample, j) for j in range(len(sample.sizes))]
-    blocks = [basis[sample.codes[:, j]] for j, basis in enumerate(bases)]
-    crossed = _crossed(sample)
-    blocks += [table[sample.codes[:, i], sample.codes[:, j]][:, None] for (i, j), table in crossed]
-    model = LogisticRegression(C=1.0 / penalty, solver="newton-cholesky", max_iter=100, tol=1e-6)
-    model.fit(np.hstack(blocks), sample.y, sample_weight=sample.weight)
-    coefficients = model.coef_[0]
-    ends = np.cumsum([basis.shape[1] for basis in bases])
-    mains = [basis @ part for basis, part in zip(bases, np.split(coefficients[: ends[-1]], ends[:-1]), strict=True)]
-    pairs: dict[Pair, np.ndarray] = {}
-    for (pair, table), worth in zip(crossed, coefficients[ends[-1] :], strict=True):
-        pairs[pair] = pairs.get(pair, 0.0) + worth * table
-    return Tables(float(model.intercept_[0]), mains, pairs, sample.context)
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self._bases = [_basis(sample, j) for j in range(len(sample.sizes))]
+        self._crossed = _crossed(sample)
+        blocks = [basis[sample.codes[:, j]] for j, basis in enumerate(self._bases)]
+        blocks += [table[sample.codes[:, i], sample.codes[:, j]][:, None] for (i, j), table in self._crossed]
+        self._columns = np.hstack(blocks)
+
+    def fit(self, *, penalty: float, start: np.ndarray | None = None) -> tuple[Tables, np.ndarray]:
+        """Tables, and the coefficients (columns + 1,) with the intercept last; `start` is where the search begins."""
+        model = LogisticRegression(C=1.0 / penalty, solver="newton-cholesky", max_iter=100, tol=1e-6)
+        if start is not None:
+            model.set_params(warm_start=True)
+            model.coef_, model.intercept_ = start[None, :-1], start[-1:]
+        model.fit(self._columns, self._sample.y, sample_weight=self._sample.weight)
+        coefficients = np.append(model.coef_[0], model.intercept_)
+        return self._tables(coefficients), coefficients
+
+    def _tables(self, coefficients: np.ndarray) -> Tables:
+        ends = np.cumsum([basis.shape[1] for basis in self._bases])
+        parts = np.split(coefficients[: ends[-1]], ends[:-1])
+        mains = [basis @ part for basis, part in zip(self._bases, parts, strict=True)]
+        pairs: dict[Pair, np.ndarray] = {}
+        for (pair, table), worth in zip(self._crossed, coefficients[ends[-1] : -1], strict=True):
+            pairs[pair] = pairs.get(pair, 0.0) + worth * table
+        return Tables(float(coefficients[-1]), mains, pairs, self._sample.context)
 
 
-def boosted(sample: Sample, *, trees: int, seed: int, chosen: Sequence[Pair] = ()) -> Tables:
-    """Gradient boosting in which a tree path sees one feature, or one and age, or a pair of `chosen`; its tables are
-    read off by prediction.
+class Boosted:
+    """Gradient boosting in which a tree path sees one feature, or one and age, or a pair of `chosen`.
+
+    Levels stand first: scikit-learn moves them there, and counts the features of `interaction_cst` only after that.
     """
-    features = range(len(sample.sizes))
-    pairs = [] if sample.context is None else [(sample.context, j) for j in features if j != sample.context]
-    pairs += chosen
-    groups = [{j} for j in features] + [set(pair) for pair in pairs]
-    booster = _Booster(sample, trees=trees, groups=groups, seed=seed)
-    return _read_off(booster, sample.sizes, pairs, sample.context)
+
+    def __init__(self, sample: Sample, *, trees: int, seed: int, chosen: Sequence[Pair] = ()) -> None:
+        self._sizes, self._context = sample.sizes, sample.context
+        features = range(len(self._sizes))
+        self._pairs = [] if self._context is None else [(self._context, j) for j in features if j != self._context]
+        self._pairs += chosen
+        self._order = [*sorted(sample.categorical), *(j for j in features if j not in sample.categorical)]
+        place = {j: at for at, j in enumerate(self._order)}
+        groups = [{place[j]} for j in features] + [{place[i], place[j]} for i, j in self._pairs]
+        self._model = HistGradientBoostingClassifier(
+            learning_rate=0.05,
+            max_iter=trees,
+            max_leaf_nodes=6,
+            min_samples_leaf=max(5, min(30, len(sample.y) // 20)),
+            l2_regularization=5.0,
+            interaction_cst=groups,
+            categorical_features=list(range(len(sample.categorical))) or None,
+            early_stopping=False,
+            random_state=seed,
+        ).fit(sample.codes[:, self._order], sample.y, sample_weight=sample.weight)
+
+    def logit(self, codes: np.ndarray) -> np.ndarray:
+        """float64 (rows,) of uint8 codes (rows, features), by walking through the trees."""
+        return np.asarray(self._model.decision_function(codes[:, self._order]))
+
+    def tables(self) -> Tables:
+        """The same function, exactly: vary one feature (or two), hold the others at missing."""
+        sizes, pairs = self._sizes, self._pairs
+        codes = np.zeros((1 + sum(sizes), len(sizes)), dtype=np.uint8)
+        for j, start in enumerate(1 + np.cumsum([0, *sizes[:-1]])):
+            codes[start : start + sizes[j], j] = np.arange(sizes[j])
+        raw = self.logit(codes)
+        intercept = float(raw[0])
+        mains = [part - intercept for part in np.split(raw[1:], np.cumsum(sizes)[:-1])]
+        grids = [_grid(i, j, sizes) for i, j in pairs]
+        both = np.split(self.logit(np.vstack(grids)), np.cumsum([len(grid) for grid in grids])[:-1]) if grids else []
+        tables = {
+            (i, j): told.reshape(sizes[i], sizes[j]) - intercept - mains[i][:, None] - mains[j][None, :]
+            for (i, j), told in zip(pairs, both, strict=True)
+        }
+        return Tables(intercept, mains, tables, self._context)
 
 
 def pairs_beyond(sample: Sample, fitted: Tables, count: int) -> list[Pair]:
@@ -87,50 +152,6 @@ def pairs_beyond(sample: Sample, fitted: Tables, count: int) -> list[Pair]:
         without=sample.context,
         count=count,
     )
-
-
-class _Booster:
-    """Boosted trees over codes, with the levels first: scikit-learn moves them there, and counts the features of
-    `interaction_cst` only after that.
-    """
-
-    def __init__(self, sample: Sample, *, trees: int, groups: list[set[int]], seed: int) -> None:
-        levels = sorted(sample.categorical)
-        self.order = [*levels, *(j for j in range(len(sample.sizes)) if j not in sample.categorical)]
-        place = {j: at for at, j in enumerate(self.order)}
-        self.model = HistGradientBoostingClassifier(
-            learning_rate=0.05,
-            max_iter=trees,
-            max_leaf_nodes=6,
-            min_samples_leaf=max(5, min(30, len(sample.y) // 20)),
-            l2_regularization=5.0,
-            interaction_cst=[{place[j] for j in group} for group in groups],
-            categorical_features=list(range(len(levels))) or None,
-            early_stopping=False,
-            random_state=seed,
-        ).fit(sample.codes[:, self.order], sample.y, sample_weight=sample.weight)
-
-    def logit(self, codes: np.ndarray) -> np.ndarray:
-        """float64 (rows,) of uint8 codes (rows, features)."""
-        return np.asarray(self.model.decision_function(codes[:, self.order]))
-
-
-def _read_off(booster: _Booster, sizes: Sequence[int], pairs: Sequence[Pair], context: int | None) -> Tables:
-    """Exact tables of a model without further interactions: vary one feature (or two), hold the others at missing."""
-    features = len(sizes)
-    codes = np.zeros((1 + sum(sizes), features), dtype=np.uint8)
-    for j, start in enumerate(1 + np.cumsum([0, *sizes[:-1]])):
-        codes[start : start + sizes[j], j] = np.arange(sizes[j])
-    raw = booster.logit(codes)
-    intercept = float(raw[0])
-    mains = [part - intercept for part in np.split(raw[1:], np.cumsum(sizes)[:-1])]
-    grids = [_grid(i, j, sizes) for i, j in pairs]
-    both = np.split(booster.logit(np.vstack(grids)), np.cumsum([len(grid) for grid in grids])[:-1]) if grids else []
-    tables = {
-        (i, j): told.reshape(sizes[i], sizes[j]) - intercept - mains[i][:, None] - mains[j][None, :]
-        for (i, j), told in zip(pairs, both, strict=True)
-    }
-    return Tables(intercept, mains, tables, context)
 
 
 def _grid(i: int, j: int, sizes: Sequence[int]) -> np.ndarray:

@@ -14,6 +14,8 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from models import bands, display, metrics, pooling, signs
 from models.additive import AdditiveClassifier
@@ -90,22 +92,34 @@ def train_apart(
     opted_out: Collection[str] = (),
     doubtful: bool = False,
     bags: int = BAGS,
+    workers: int = 1,
 ) -> TrainedModel:
     """As `train`, from what the `pool` may read of all tenants and, one tenant after the other, from its own marts.
 
-    Nothing is held but the pool and the tenant at hand.
+    workers: how many tenants are learned from at a time, each in a thread. Nothing is held but the pool and those.
     """
     settings = Settings(recipe=RECIPES[score_type], seed=seed, bags=bags, doubtful=doubtful)
     common = _labelled(pool, settings.recipe, as_of)
     shared = lender_from(common, settings)
     nobody = common.where(np.zeros(len(common.y), dtype=bool))
-    heads, window = {}, Window.of(settings.recipe, nobody, as_of=as_of, seed=seed)
-    for tenant, marts in tenants:
+    window = Window.of(settings.recipe, nobody, as_of=as_of, seed=seed)
+
+    def learn(tenant: str, marts: Marts) -> tuple[str, Head, Window]:
         own = _labelled(marts, settings.recipe, as_of)
         alone = tenant in opted_out
-        lent = _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(common, tenant, shared, settings)
-        heads[tenant] = head_of(own, marts[0], lent, settings)
-        window += Window.of(settings.recipe, own, as_of=as_of, seed=seed)
+        # many small fits: threads of one fit wait for each other longer than they work
+        with threadpool_limits(limits=1, user_api="openmp"):
+            lent = (
+                _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(common, tenant, shared, settings)
+            )
+            head = head_of(own, marts[0], lent, settings)
+        return tenant, head, Window.of(settings.recipe, own, as_of=as_of, seed=seed)
+
+    learning = Parallel(n_jobs=workers, prefer="threads", pre_dispatch="n_jobs", return_as="generator")
+    heads = {}
+    for tenant, head, part in learning(delayed(learn)(tenant, marts) for tenant, marts in tenants):
+        heads[tenant] = head
+        window += part
     newcomer = head_of(nobody, pool[0].clear(), shared, settings)
     return TrainedModel.of(settings.recipe, heads=heads, newcomer=newcomer, window=window)
 

@@ -12,7 +12,7 @@ from bevyly.runtime.postgres import throwaway_postgres
 from bevyly.runtime.valkey import throwaway_valkey
 from tests.support.databases import Database, create_template, fresh_database
 
-TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refreshes", "tests/unit/models": "models"}
+TOGETHER = {"tests/integration/pipelines": "refreshes", "tests/notebooks": "refreshes"}
 """Folders whose tests share something that takes long to make."""
 
 

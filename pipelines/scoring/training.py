@@ -3,6 +3,7 @@
 What a tenant's row says is of that tenant alone: window, counts and card. How much others have is nobody's business.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,9 +99,11 @@ def _learn(
                 yield tenant, marts
 
     alone = [tenant for tenant, lends in pooling.items() if not lends]
-    # many small fits: threads of one fit wait for each other longer than they work
+    cores = len(os.sched_getaffinity(0))
+    # tenants take the cores, not the steps of one fit
     with threadpool_limits(limits=1):
-        return train_apart(draws.score_type, pool, tenants(), as_of=instant, opted_out=alone), taught
+        model = train_apart(draws.score_type, pool, tenants(), as_of=instant, opted_out=alone, workers=cores)
+    return model, taught
 
 
 def _taught(score_type: str, marts: Marts, instant: datetime) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from models.additive import AdditiveClassifier
-from models.learners import Sample, _Booster, boosted, pairs_beyond, spline
+from models.learners import Boosted, Sample, Splines, pairs_beyond
 from models.pairs import strongest_pairs
 
 
@@ -24,16 +24,23 @@ def sample():
 
 @pytest.mark.parametrize("chosen", [[], [(1, 3)]])
 def test_tables_are_what_the_trees_say(sample, chosen):
-    features, context = range(4), sample.context
-    groups = [{j} for j in features] + [{context, j} for j in features if j != context] + [set(pair) for pair in chosen]
-    trees = _Booster(sample, trees=30, groups=groups, seed=0)
-    tables = boosted(sample, trees=30, seed=0, chosen=chosen)
-    np.testing.assert_allclose(tables.logit(sample.codes), trees.logit(sample.codes), rtol=0, atol=1e-9)
+    trees = Boosted(sample, trees=30, seed=0, chosen=chosen)
+    np.testing.assert_allclose(trees.tables().logit(sample.codes), trees.logit(sample.codes), rtol=0, atol=1e-9)
 
 
 def test_the_strongest_pair_is_found_and_those_with_age_are_not_looked_at(sample):
-    assert pairs_beyond(sample, spline(sample, penalty=10.0), 1) == [(1, 3)]
-    assert all(2 not in pair for pair in pairs_beyond(sample, spline(sample, penalty=10.0), 99))
+    fitted, _ = Splines(sample).fit(penalty=10.0)
+    assert pairs_beyond(sample, fitted, 1) == [(1, 3)]
+    assert all(2 not in pair for pair in pairs_beyond(sample, fitted, 99))
+
+
+def test_splines_are_the_same_wherever_the_search_begins(sample):
+    splines = Splines(sample)
+    _, elsewhere = splines.fit(penalty=30.0)
+    cold, coefficients = splines.fit(penalty=3.0)
+    warm, _ = splines.fit(penalty=3.0, start=elsewhere)
+    assert np.abs(elsewhere - coefficients).max() > 0.05, "the control: there is a way to go"
+    np.testing.assert_allclose(warm.logit(sample.codes), cold.logit(sample.codes), rtol=0, atol=1e-3)
 
 
 def test_where_nothing_varies_there_is_no_pair():

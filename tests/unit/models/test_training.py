@@ -9,7 +9,7 @@ import pytest
 from models import display
 from models.errors import LeakingColumns
 from models.schema import SCORE_TYPES, SCORES
-from models.training import train
+from models.training import train, train_apart
 
 
 def logits(model, frame):
@@ -60,6 +60,16 @@ def test_same_input_same_model(skilled, now):
     again = train("conversion", snapshots, outcomes, as_of=now, bags=2)
     assert again.version_id == model.version_id
     np.testing.assert_array_equal(logits(again, snapshots), logits(model, snapshots))
+
+
+def test_tenants_side_by_side_are_learned_as_one_after_the_other(marts, now):
+    parts = {f"t{n}": marts(tenant=f"t{n}", n=60, seed=n) for n in range(3)}
+    pool = tuple(pl.concat(part) for part in zip(*parts.values(), strict=True))
+    versions = {
+        train_apart("conversion", pool, iter(parts.items()), as_of=now, bags=2, workers=workers).version_id
+        for workers in (1, 3)
+    }
+    assert len(versions) == 1
 
 
 def test_order_of_rows_does_not_matter_to_scores(skilled):
