@@ -40,6 +40,7 @@ class Kind:
 CARDS = (
     Kind(name="LeadsReady", shows="leads to talk to now", signals=("lead_ready",), together=True),
     Kind(name="LeadsWaiting", shows="leads that nobody has answered", signals=("lead_untouched",), together=True),
+    Kind(name="AnswerOwed", shows="a customer who waits for an answer", signals=("answer_owed",)),
     Kind(
         name="BuyerActive",
         shows="a customer who does something now",

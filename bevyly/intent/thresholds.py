@@ -25,6 +25,8 @@ class Thresholds:
     ghost_floor: float = 3
     ghost_touches: float = 2
     reply_days_without_history: float = 2
+    answer_days: float = 0.5
+    answer_forgotten: float = 14
     slips: float = 2
     slip_days: float = 30
     pulled_in_days: float = 7

@@ -53,6 +53,7 @@ ACTIONS: tuple[Action, ...] = (
         entity_types=(OPPORTUNITY, LEAD),
         signals=(
             "ghosted",
+            "answer_owed",
             "champion_unresponsive",
             "lead_untouched",
             "high_intent_action",
@@ -76,13 +77,15 @@ ACTIONS: tuple[Action, ...] = (
         label="Write an email",
         entity_types=(OPPORTUNITY, LEAD),
         signals=(
-            *("ghosted", "champion_unresponsive", "going_dark", "engagement_drop", "new_stakeholder"),
+            *("answer_owed", "ghosted", "champion_unresponsive", "going_dark", "engagement_drop", "new_stakeholder"),
             *("lead_untouched", "lead_ready", "deal_stalled"),
         ),
         patterns=("silent_slide", "hot_lead_neglected", "cluster-"),
         possible=pl.coalesce("contact_email", "contact_id").is_not_null(),
-        done=(pl.col("outbound_7d") - pl.col("calls_7d").fill_null(0.0) > 0) & _touched_lately,
-        counters=("emails_total",),
+        done=(pl.col("outbound_7d") - pl.col("calls_7d").fill_null(0.0) > 0)
+        & _touched_lately
+        & pl.col("unanswered_days").is_null(),
+        counters=("emails_sent",),
         payload={"contact_id": _person, "to": pl.col("contact_email")},
         minutes=4,
         flag="email_7d",
@@ -173,7 +176,7 @@ ACTIONS: tuple[Action, ...] = (
         & pl.col("contact_email").is_not_null()
         & (pl.col("p") < pl.col("median_p")),
         done=_touched_lately,
-        counters=("emails_total",),
+        counters=("emails_sent",),
         payload={"operation": pl.lit("enroll"), "contact_id": _person},
         minutes=2,
         prior=(0.08, 0.15),

@@ -26,6 +26,7 @@ HALF_LIFE = {
     "lead_untouched": 3.0,
     "engagement_surge": 4.0,
     "lead_ready": 7.0,
+    "answer_owed": 3.0,
     "ghosted": 14.0,
     "executive_engaged": 4.0,
     "new_stakeholder": 7.0,

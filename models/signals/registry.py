@@ -4,6 +4,7 @@ from models.signals.detector import Detector
 from models.signals.detectors import (
     account_event,
     amount_changed,
+    answer_owed,
     champion_left,
     champion_unresponsive,
     close_date_overdue,
@@ -36,6 +37,7 @@ DETECTORS: tuple[Detector, ...] = (
     deal_aging.DETECTOR,
     going_dark.DETECTOR,
     ghosted.DETECTOR,
+    answer_owed.DETECTOR,
     close_date_overdue.DETECTOR,
     close_date_slipped.DETECTOR,
     close_date_unrealistic.DETECTOR,

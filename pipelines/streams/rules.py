@@ -239,8 +239,10 @@ def _contact_was_made(event: Event) -> Iterator[Closing]:
             yield _closing(event, entity, "going_dark", "there was contact")
         if direction == "inbound" or met:
             yield _closing(event, entity, "ghosted", "the customer answered")
-        if (direction == "outbound" or met) and entity[0] == "lead":
-            yield _closing(event, entity, "lead_untouched", "somebody reached out")
+        if direction == "outbound" or met:
+            yield _closing(event, entity, "answer_owed", "somebody was in touch")
+            if entity[0] == "lead":
+                yield _closing(event, entity, "lead_untouched", "somebody reached out")
 
 
 def _next_step_planned(event: Event) -> Iterator[Closing]:

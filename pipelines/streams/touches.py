@@ -15,8 +15,7 @@ from pipelines.repositories.open_items import Entity, Growth
 
 _COUNTS = {
     "call.completed": "calls_total",
-    "email.sent": "emails_total",
-    "email.received": "emails_total",
+    "email.sent": "emails_sent",
     "meeting.completed": "meetings_total",
 }
 _PLANS = ("meeting.scheduled", "call.scheduled", "task.created", "activity.updated")

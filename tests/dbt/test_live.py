@@ -14,8 +14,8 @@ from tests.dbt.lived import ANSWERS, TEAMS, Kind, Said, Story, lived_through
 from tests.dbt.warehouse import Warehouse
 
 RAISED_LIVE = ("account_event", "amount_changed", "close_date_pulled_in", "close_date_slipped", "high_intent_action")
-ENDED_LIVE = ("close_date_overdue", "deal_stalled", "ghosted", "going_dark", "lead_untouched", "no_next_step",
-              "ownership_gap")  # fmt: skip
+ENDED_LIVE = ("answer_owed", "close_date_overdue", "deal_stalled", "ghosted", "going_dark", "lead_untouched",
+              "no_next_step", "ownership_gap")  # fmt: skip
 """What single events end while its deal or lead stays undecided."""
 HABITS = ("lead_untouched", "no_next_step", "ownership_gap")
 """What is silent where a tenant does not record it."""

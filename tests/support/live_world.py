@@ -27,7 +27,7 @@ _ACTIONS = ("call", "draft_email", "book_meeting", "set_next_step", "correct_clo
             "close_lost", "add_contact")  # fmt: skip
 _OF_LEADS = ("call", "draft_email", "convert_or_create_opportunity")
 _BASELINE = dict.fromkeys(
-    ("calls_total", "emails_total", "meetings_total", "has_next_step", "contacts_total", "contacts_engaged_30d"), 0.0
+    ("calls_total", "emails_sent", "meetings_total", "has_next_step", "contacts_total", "contacts_engaged_30d"), 0.0
 )
 
 

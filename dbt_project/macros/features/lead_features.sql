@@ -238,6 +238,7 @@ features as (
         {{ as_measure('touch_summaries.call_seconds_last') }} as call_seconds_last,
         {{ days_between('records.as_of', 'touch_summaries.last_call_at') }} as days_since_last_call,
         {{ as_count('touch_summaries.emails_total') }} as emails_total,
+        {{ as_count('touch_summaries.emails_sent') }} as emails_sent,
         {{ as_count('touch_summaries.forms_total') }} as forms_total,
         {{ as_count('touch_summaries.pages_total') }} as pages_total,
         {{ as_count('touch_summaries.meetings_total') }} as meetings_total,
@@ -254,6 +255,7 @@ features as (
         {{ days_between('records.as_of', 'touch_summaries.last_outbound_at') }} as days_since_last_outbound,
         {{ as_count('touch_summaries.outbound_since_last_inbound') }} as outbound_since_last_inbound,
         {{ as_count('touch_summaries.calls_since_last_inbound') }} as calls_since_last_inbound,
+        {{ days_between('records.as_of', 'touch_summaries.unanswered_since') }} as unanswered_days,
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
@@ -288,6 +290,7 @@ features as (
         touch_summaries.last_activity_event_id,
         touch_summaries.last_inbound_event_id,
         touch_summaries.last_outbound_event_id,
+        touch_summaries.unanswered_event_id,
         records.created_event_id,
         records.status_event_id
 

@@ -56,6 +56,7 @@
         )[1] as call_seconds_last,
         max(touches.occurred_at) filter (where touches.event_type = 'call.completed') as last_call_at,
         count(*) filter (where touches.event_type in ('email.sent', 'email.received')) as emails_total,
+        count(*) filter (where touches.event_type = 'email.sent') as emails_sent,
         count(*) filter (where touches.event_type = 'meeting.completed') as meetings_total,
         count(*) filter (where touches.event_type = 'meeting.completed' and touches.age_days < 30) as meetings_30d,
         count(*) filter (where touches.event_type = 'note.created') as notes_total,
@@ -83,6 +84,11 @@
             touches.event_type = 'call.completed'
             and touches.occurred_at > coalesce(touches.last_inbound_at, '-infinity'::timestamptz)
         ) as calls_since_last_inbound,
+        min(touches.occurred_at) filter (where touches.is_unanswered) as unanswered_since,
+        (
+            array_agg(touches.event_id order by touches.occurred_at, touches.event_id)
+            filter (where touches.is_unanswered)
+        )[1] as unanswered_event_id,
         sum(touches.decayed_weight) as engagement_decayed,
         sum(touches.weight) filter (where touches.age_days < 7) as engagement_week,
         coalesce(sum(touches.weight) filter (where touches.age_days >= 7 and touches.age_days < 28), 0) / 3
@@ -111,6 +117,10 @@
                     turns.weight * power(0.5, turns.age_days / {{ var('engagement_half_life_days') }}) as numeric
                 ), 9
             ) as decayed_weight,
+            -- Nobody has been in touch since they wrote.
+            turns.is_inbound
+            and turns.event_type in ('email.received', 'form.submitted')
+            and turns.occurred_at > coalesce(turns.last_outbound_at, '-infinity'::timestamptz) as is_unanswered,
             case
                 when
                     turns.is_inbound
@@ -132,6 +142,9 @@
                 max(case when touches.is_inbound then touches.occurred_at end) over (
                     partition by touches.instant_id
                 ) as last_inbound_at,
+                max(case when touches.is_outbound then touches.occurred_at end) over (
+                    partition by touches.instant_id
+                ) as last_outbound_at,
                 lag(touches.is_inbound) over in_turn as is_inbound_before,
                 lag(touches.is_outbound) over in_turn as is_outbound_before,
                 lag(touches.occurred_at) over in_turn as occurred_before

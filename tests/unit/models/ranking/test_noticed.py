@@ -20,7 +20,7 @@ COUNTERS = sorted({name for action in ACTIONS for name in action.counters})
 # what each mart has of them
 HAS = {
     OPPORTUNITY: [name for name in COUNTERS if name != "open_opportunities"],
-    LEAD: ["calls_total", "emails_total", "meetings_total", "has_next_step", "contacts_engaged_30d"],
+    LEAD: ["calls_total", "emails_sent", "meetings_total", "has_next_step", "contacts_engaged_30d"],
     ACCOUNT: ["contacts_total", "open_opportunities"],
 }
 ENTITIES = [(kind, f"{kind}{number}") for kind in HAS for number in range(2)]

@@ -10,7 +10,8 @@ TIME = pl.Datetime("us", "UTC")
 
 _SHARED = {
     "age_days": 5.0, "outbound_total": 1.0, "inbound_total": 1.0, "outbound_7d": 1.0, "inbound_7d": 1.0,
-    "calls_total": 0.0, "calls_7d": 0.0, "call_seconds_total": 0.0, "emails_total": 1.0, "proposals_sent": 0.0,
+    "calls_total": 0.0, "calls_7d": 0.0, "call_seconds_total": 0.0, "emails_total": 1.0, "emails_sent": 1.0,
+    "proposals_sent": 0.0, "unanswered_days": None,
     "proposals_replied": 0.0, "days_since_last_proposal": None, "days_since_last_proposal_reply": None,
     "days_since_last_activity": 1.0, "days_since_last_inbound": 1.0,
     "days_since_last_outbound": 2.0, "outbound_since_last_inbound": 0.0, "engagement_decayed": 1.0,
@@ -38,7 +39,8 @@ _ACCOUNT = {
     "engagement_prior_week_mean": 1.0, "active_contacts_30d": 1.0, "days_since_last_activity": 1.0,
     "missing_fields": 0.0, "past_champion_days": None, "account_change": None, "account_change_days": None,
 }  # fmt: skip
-_EVENTS = ("last_activity_event_id", "last_inbound_event_id", "last_outbound_event_id", "created_event_id")
+_EVENTS = ("last_activity_event_id", "last_inbound_event_id", "last_outbound_event_id", "created_event_id",
+           "unanswered_event_id")  # fmt: skip
 _OPPORTUNITY_EVENTS = (
     *(*_EVENTS, "stage_event_id", "close_date_event_id", "amount_event_id", "champion_inbound_event_id"),
     *("champion_outbound_event_id", "champion_left_event_id", "newcomer_event_id", "executive_event_id"),

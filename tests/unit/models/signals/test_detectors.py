@@ -60,6 +60,10 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"days_since_last_activity": 30.0, "has_next_step": 1.0},
         "Silence on both sides for 30 days",
     ),
+    ("answer_owed", "opportunity", {"unanswered_days": 0.5}, {"unanswered_days": 0.4}, "They wrote 12 hours ago"),
+    ("answer_owed", "opportunity", {"unanswered_days": 14.0}, {"unanswered_days": 14.1}, "14 days ago"),
+    ("answer_owed", "lead", {"unanswered_days": 2.0}, {"unanswered_days": 2.0, "outbound_total": 0.0},
+     "They wrote 2 days ago and have no answer"),
     ("close_date_overdue", "opportunity", {"days_to_close": -1.0}, {"days_to_close": 0.0}, "1 day ago"),
     (
         "close_date_slipped",

@@ -32,8 +32,7 @@ SOON, PAST = (NOW + timedelta(days=1)).isoformat(), NOW.isoformat()
     ("type_", "data", "expected"),
     [
         ("call.completed", {}, "calls_total"),
-        ("email.sent", {}, "emails_total"),
-        ("email.received", {}, "emails_total"),
+        ("email.sent", {}, "emails_sent"),
         ("meeting.completed", {}, "meetings_total"),
         ("meeting.scheduled", {"due_at": SOON}, "has_next_step"),
         ("task.created", {"due_at": SOON}, "has_next_step"),
@@ -42,6 +41,7 @@ SOON, PAST = (NOW + timedelta(days=1)).isoformat(), NOW.isoformat()
         ("task.created", {"due_at": None}, None),
         ("activity.updated", {"after": {"body": "x"}, "due_at": SOON}, None),
         ("note.created", {}, None),
+        ("email.received", {}, None),
     ],
 )
 def test_activities_make_totals_larger(type_: str, data: dict[str, Any], expected: str | None) -> None:
