@@ -118,10 +118,9 @@ class Base:
         seconds = {result["unique_id"].rpartition(".")[2]: round(result["execution_time"], 2) for result in results}
         return dict(sorted(seconds.items(), key=lambda pair: -pair[1])[:SLOWEST])
 
-    def train(self) -> None:
-        """All scores."""
-        for score_type in SCORE_TYPES:
-            train_score(self.warehouse, self.shelf, score_type, instant=NOW, reason="benchmark")
+    def train(self, score_type: str) -> dict[str, Any]:
+        """One score of all tenants."""
+        return train_score(self.warehouse, self.shelf, score_type, instant=NOW, reason="benchmark")
 
     def score(self) -> dict[str, Any]:
         """All scores of all undecided entities."""
@@ -132,7 +131,8 @@ class Base:
         yield "make", self.make
         yield "build", lambda: self.build(0, "--full-refresh")
         if scored:
-            yield "train", self.train
+            for score_type in SCORE_TYPES:
+                yield f"train {score_type}", partial(self.train, score_type)
             yield "score", self.score
         for number, events in enumerate([0, *new], start=1):
             yield f"add {events}", partial(self.add, events, number)
