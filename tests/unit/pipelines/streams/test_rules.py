@@ -109,13 +109,13 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (activity("call.completed"), {"going_dark"}),
+        (activity("call.completed"), {"going_dark", "answer_owed"}),
         (activity("email.received", direction="inbound"), {"going_dark", "ghosted"}),
         (activity("note.created", direction="internal"), set()),
-        (activity("meeting.completed", direction="outbound"), {"going_dark", "ghosted"}),
-        (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched"}),
-        (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED),
-        (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark"}),
+        (activity("meeting.completed", direction="outbound"), {"going_dark", "ghosted", "answer_owed"}),
+        (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched", "answer_owed"}),
+        (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED | {"answer_owed"}),
+        (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark", "answer_owed"}),
         (activity("call.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED),
         (activity("task.created", direction="internal", due_at="2026-11-27T09:00:00Z"), PLANNED),
         (activity("activity.updated", after={"due_at": "2026-11-27T09:00:00Z"}), PLANNED),
