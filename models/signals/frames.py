@@ -32,7 +32,7 @@ OPTIONAL: dict[str, type[pl.DataType]] = {
             *("champion_silent_days", "champion_outbound_since", "champion_left_days", "newcomer_days"),
             *("executive_days", "people_told", "power_engaged", "contacts_engaged_14d", "contacts_engaged_before"),
             *("past_champion_days", "account_change", "account_change_days"),
-            *("unanswered_days", "emails_sent"),
+            *("unanswered_days", "emails_sent", "days_since_contact", "attempts_since_contact"),
         ),
         pl.Float64,
     ),

@@ -20,6 +20,8 @@ INTENT_LIVES_DAYS = 7
 # what a batch pass gives an action of the same day
 INTENT_STRENGTH = 2.0
 NEWS_LIVE_DAYS = 30
+# as marts have it
+CONVERSATION_SECONDS = 120
 UNTAUGHT = Ear()
 
 
@@ -231,18 +233,22 @@ def _intent(title: str, *, leads: bool) -> FindingRule:
 
 
 def _contact_was_made(event: Event) -> Iterator[Closing]:
-    """Whoever met was in touch both ways, as in marts."""
+    """Whoever met or talked was in touch both ways, as in marts."""
     direction = event.data["direction"]
-    met = event.type == "meeting.completed"
+    both_ways = event.type == "meeting.completed" or _talked(event)
     for entity in _touched(event.data):
-        if direction != "internal" or met:
+        if direction != "internal" or both_ways:
             yield _closing(event, entity, "going_dark", "there was contact")
-        if direction == "inbound" or met:
+        if direction == "inbound" or both_ways:
             yield _closing(event, entity, "ghosted", "the customer answered")
-        if direction == "outbound" or met:
+        if direction == "outbound" or both_ways:
             yield _closing(event, entity, "answer_owed", "somebody was in touch")
             if entity[0] == "lead":
                 yield _closing(event, entity, "lead_untouched", "somebody reached out")
+
+
+def _talked(event: Event) -> bool:
+    return event.type == "call.completed" and (event.data.get("duration_seconds") or 0) >= CONVERSATION_SECONDS
 
 
 def _next_step_planned(event: Event) -> Iterator[Closing]:

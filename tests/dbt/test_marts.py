@@ -12,6 +12,28 @@ from tests.dbt.warehouse import Event, Warehouse
 OPENED = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NOW = OPENED + timedelta(days=20)
 DEAL, LEAD, LATE = "deal", "lead", "late"
+_MAIL, _ANSWER = "email.sent", "email.received"
+IN_TOUCH: dict[str, tuple[list[tuple[int, str, dict[str, Any]]], tuple[float | None, ...]]] = {
+    "talked, then tried": (
+        [(2, _MAIL, {}), (5, "call.completed", {"duration_seconds": 120}), (6, _MAIL, {}),
+         (7, "call.completed", {"duration_seconds": 119}), (8, "call.completed", {})],
+        (15.0, 3.0, None, 2.0),
+    ),
+    "never heard of": ([(2, _MAIL, {}), (5, "call.completed", {"duration_seconds": 20})], (None, 2.0, None, 1.0)),
+    "waits for an answer": (
+        [(2, _MAIL, {}), (3, _ANSWER, {}), (8, "form.submitted", {}), (9, "page.viewed", {})], (11.0, 0.0, 17.0, 1.0)
+    ),
+    "was called back": ([(3, _ANSWER, {}), (4, "call.completed", {})], (17.0, 1.0, None, 0.0)),
+    "wrote, then called and talked": (
+        [(3, _ANSWER, {}), (4, "call.completed", {"direction": "inbound", "duration_seconds": 300})],
+        (16.0, 0.0, None, 0.0),
+    ),
+    "wrote, called and met nobody": (
+        [(3, _ANSWER, {}), (4, "call.completed", {"direction": "inbound", "duration_seconds": 3})],
+        (16.0, 0.0, 17.0, 0.0),
+    ),
+}  # fmt: skip
+"""Touches of leads by day, and what comes of them: days since contact, attempts since, days unanswered, mails sent."""
 
 
 def history(tenant: str) -> list[Event]:
@@ -74,14 +96,32 @@ def history(tenant: str) -> list[Event]:
     ]
 
 
+def touches_of_leads(tenant: str) -> list[Event]:
+    """What is in `IN_TOUCH`."""
+    numbers = iter(range(1, 100))
+
+    def event(kind: str, subject: str, day: int, data: dict[str, Any]) -> Event:
+        number = next(numbers)
+        at = OPENED.replace(hour=0) + timedelta(days=day)  # features are as of the start of a day
+        return Event(tenant, f"t{number}", kind, subject, number, at, data)
+
+    created = [event("lead.created", lead, 0, {"lead_id": lead, "status": "new"}) for lead in IN_TOUCH]
+    return created + [
+        event(kind, f"{lead}{day}", day, {"lead_id": lead, "activity_id": f"{lead}{day}", **data})
+        for lead, (touches, _) in IN_TOUCH.items()
+        for day, kind, data in touches
+    ]
+
+
 @pytest.fixture(scope="module")
-def tenants(warehouse: Warehouse) -> tuple[str, str]:
-    """A tenant with the history and a canary with the same one, built once."""
-    pair = (new_id(), new_id())
-    for tenant in pair:
+def tenants(warehouse: Warehouse) -> tuple[str, str, str]:
+    """A tenant with the history, a canary with the same one, and one with leads in touch, built once."""
+    three = (new_id(), new_id(), new_id())
+    for tenant in three[:2]:
         warehouse.load(history(tenant))
+    warehouse.load(touches_of_leads(three[2]))
     warehouse.dbt("build", now=NOW.isoformat())
-    return pair
+    return three
 
 
 def snapshot(warehouse: Warehouse, tenant: str, moment: str) -> dict[str, Any]:
@@ -89,7 +129,7 @@ def snapshot(warehouse: Warehouse, tenant: str, moment: str) -> dict[str, Any]:
     return warehouse.row(query, (tenant, DEAL, moment))
 
 
-def test_figures_of_a_snapshot(warehouse: Warehouse, tenants: tuple[str, str]) -> None:
+def test_figures_of_a_snapshot(warehouse: Warehouse, tenants: tuple[str, str, str]) -> None:
     row = snapshot(warehouse, tenants[0], "opened+14d")
     expected = {
         "stage": "negotiation",
@@ -121,19 +161,33 @@ def test_figures_of_a_snapshot(warehouse: Warehouse, tenants: tuple[str, str]) -
     assert row["engagement_decayed"] == pytest.approx(decayed, abs=1e-6)
 
 
-def test_what_was_recorded_later_is_not_seen(warehouse: Warehouse, tenants: tuple[str, str]) -> None:
+@pytest.mark.parametrize("lead", IN_TOUCH)
+def test_who_was_in_touch_with_whom(warehouse: Warehouse, tenants: tuple[str, str, str], lead: str) -> None:
+    touches, expected = IN_TOUCH[lead]
+    row = warehouse.row("select * from marts.lead_features where customer_id = %s and lead_id = %s", (tenants[2], lead))
+    names = ("days_since_contact", "attempts_since_contact", "unanswered_days", "emails_sent")
+    assert tuple(row[name] for name in names) == expected
+    first = next((day for day, kind, _ in touches if kind == _ANSWER), None)
+    event = warehouse.row(
+        "select max(event_id) as id from raw.events where customer_id = %s and data ->> 'activity_id' = %s",
+        (tenants[2], f"{lead}{first}"),
+    )
+    assert row["unanswered_event_id"] == (event["id"] if expected[2] else None)
+
+
+def test_what_was_recorded_later_is_not_seen(warehouse: Warehouse, tenants: tuple[str, str, str]) -> None:
     row = snapshot(warehouse, tenants[0], "opened+7d")
     assert (row["inbound_total"], row["last_inbound_event_id"], row["stage"]) == (0.0, None, "proposal")
 
 
-def test_snapshots_end_with_the_decision(warehouse: Warehouse, tenants: tuple[str, str]) -> None:
+def test_snapshots_end_with_the_decision(warehouse: Warehouse, tenants: tuple[str, str, str]) -> None:
     query = "select moment from marts.opportunity_snapshots where customer_id = %s order by as_of"
     moments = [row["moment"] for row in warehouse.rows(query, (tenants[0],))]
     assert moments == ["opened+0d", "opened+7d", "opened+14d"]
     assert warehouse.rows("select from marts.opportunity_features where customer_id = %s", (tenants[0],)) == []
 
 
-def test_outcomes(warehouse: Warehouse, tenants: tuple[str, str]) -> None:
+def test_outcomes(warehouse: Warehouse, tenants: tuple[str, str, str]) -> None:
     query = "select lead_id, outcome, decided_at from marts.lead_outcomes where customer_id = %s order by lead_id"
     assert [tuple(row.values()) for row in warehouse.rows(query, (tenants[0],))] == [
         (LATE, "open", None),
@@ -141,14 +195,14 @@ def test_outcomes(warehouse: Warehouse, tenants: tuple[str, str]) -> None:
     ]
 
 
-def test_a_malformed_value_is_unknown(warehouse: Warehouse, tenants: tuple[str, str]) -> None:
+def test_a_malformed_value_is_unknown(warehouse: Warehouse, tenants: tuple[str, str, str]) -> None:
     row = warehouse.row("select * from marts.lead_features where customer_id = %s", (tenants[0],))
     assert (row["lead_id"], row["value_minor"], row["age_days"]) == (LATE, None, 19.625)
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("run", "--full-refresh")], ids=["incremental", "full refresh"])
 def test_a_tenant_sees_its_own_rows_after_each_run(
-    warehouse: Warehouse, tenants: tuple[str, str], arguments: tuple[str, ...]
+    warehouse: Warehouse, tenants: tuple[str, str, str], arguments: tuple[str, ...]
 ) -> None:
     warehouse.dbt(*arguments, now=NOW.isoformat())
     with psycopg.connect(warehouse.database.app_url) as connection:

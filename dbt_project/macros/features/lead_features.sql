@@ -255,6 +255,8 @@ features as (
         {{ days_between('records.as_of', 'touch_summaries.last_outbound_at') }} as days_since_last_outbound,
         {{ as_count('touch_summaries.outbound_since_last_inbound') }} as outbound_since_last_inbound,
         {{ as_count('touch_summaries.calls_since_last_inbound') }} as calls_since_last_inbound,
+        {{ days_between('records.as_of', 'touch_summaries.last_contact_at') }} as days_since_contact,
+        {{ as_count('touch_summaries.attempts_since_contact') }} as attempts_since_contact,
         {{ days_between('records.as_of', 'touch_summaries.unanswered_since') }} as unanswered_days,
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,

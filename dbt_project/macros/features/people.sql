@@ -43,6 +43,7 @@
         touches.occurred_at,
         touches.is_inbound,
         touches.is_outbound,
+        touches.is_inbound or {{ is_conversation('touches') }} as is_contact,
         cast({{ engagement_weight('touches') }} as numeric) as weight
 
     from {{ activities }} as touches
@@ -87,12 +88,13 @@
                 and occurred_at > as_of - interval '28 days'
             ), false
         ) as is_engaged_before,
-        count(*) filter (where is_outbound and not is_inbound and occurred_at > answered_at) as outbound_since
+        max(contact_at) as last_contact_at,
+        count(*) filter (where is_outbound and not is_inbound and occurred_at > contact_at) as outbound_since
 
     from (
         select
             *,
-            max(occurred_at) filter (where is_inbound) over (partition by instant_id, contact_id) as answered_at
+            max(occurred_at) filter (where is_contact) over (partition by instant_id, contact_id) as contact_at
         from {{ prefix }}people_touches
     ) as touches
 
@@ -228,7 +230,7 @@ people_summaries as materialized (
     select
         counts.*,
         champions.contact_id as champion_contact_id,
-        {{ days_between('champions.as_of', 'champions.last_inbound_at') }} as champion_silent_days,
+        {{ days_between('champions.as_of', 'champions.last_contact_at') }} as champion_silent_days,
         champions.outbound_since as champion_outbound_since,
         {{ days_between('champions.as_of', 'champions.left_at') }} as champion_left_days,
         champions.left_event_id as champion_left_event_id,

@@ -26,6 +26,11 @@
     end
 {%- endmacro %}
 
+{# A call that was long enough to talk, whoever made it. -#}
+{% macro is_conversation(touches) -%}
+    ({{ touches }}.event_type = 'call.completed' and {{ touches }}.duration_seconds >= {{ var('conversation_seconds') }}) is true
+{%- endmacro %}
+
 {# One row per instant that has any activity. Sums of floating point numbers depend on the order of
    rows: weights are summed as numeric, so that an incremental run equals a full one to the last bit. -#}
 {% macro summarize_touches(touches) -%}
@@ -84,6 +89,10 @@
             touches.event_type = 'call.completed'
             and touches.occurred_at > coalesce(touches.last_inbound_at, '-infinity'::timestamptz)
         ) as calls_since_last_inbound,
+        max(touches.last_contact_at) as last_contact_at,
+        count(*) filter (
+            where touches.is_outbound and touches.occurred_at > coalesce(touches.last_contact_at, '-infinity'::timestamptz)
+        ) as attempts_since_contact,
         min(touches.occurred_at) filter (where touches.is_unanswered) as unanswered_since,
         (
             array_agg(touches.event_id order by touches.occurred_at, touches.event_id)
@@ -120,7 +129,7 @@
             -- Nobody has been in touch since they wrote.
             turns.is_inbound
             and turns.event_type in ('email.received', 'form.submitted')
-            and turns.occurred_at > coalesce(turns.last_outbound_at, '-infinity'::timestamptz) as is_unanswered,
+            and turns.occurred_at > coalesce(turns.last_reached_at, '-infinity'::timestamptz) as is_unanswered,
             case
                 when
                     turns.is_inbound
@@ -142,9 +151,12 @@
                 max(case when touches.is_inbound then touches.occurred_at end) over (
                     partition by touches.instant_id
                 ) as last_inbound_at,
-                max(case when touches.is_outbound then touches.occurred_at end) over (
+                max(case when touches.is_outbound or {{ is_conversation('touches') }} then touches.occurred_at end) over (
                     partition by touches.instant_id
-                ) as last_outbound_at,
+                ) as last_reached_at,
+                max(case when touches.is_inbound or {{ is_conversation('touches') }} then touches.occurred_at end) over (
+                    partition by touches.instant_id
+                ) as last_contact_at,
                 lag(touches.is_inbound) over in_turn as is_inbound_before,
                 lag(touches.is_outbound) over in_turn as is_outbound_before,
                 lag(touches.occurred_at) over in_turn as occurred_before

@@ -14,10 +14,10 @@ _line = pl.max_horizontal(t("champion_ratio") * _usual.fill_null(t("reply_days_w
 DETECTOR = Detector(
     signal_type="champion_unresponsive",
     definition=(
-        "At least `champion_touches` of ours to the champion since they last came back to us, which is longer ago "
+        "At least `champion_touches` of ours to the champion since they last came back to us or we talked, longer ago "
         "than `champion_ratio` times the usual reply time, at least `champion_floor` days."
     ),
-    closes="The champion answers, or is no longer at the account.",
+    closes="The champion answers or talks to us, or is no longer at the account.",
     needs="Contacts on activities, both ways; deals with several people.",
     entity_types=(OPPORTUNITY,),
     polarity="-",
@@ -35,4 +35,5 @@ DETECTOR = Detector(
         "line": _line,
     },
     records="several_contacts",
+    version="2",
 )

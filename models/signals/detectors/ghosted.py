@@ -1,6 +1,6 @@
 """ghosted: we wrote, called or sent an offer, and the answer is overdue by the customer's own standard.
 
-A meeting, call or task that lies ahead is the answer to the silence already.
+A meeting, call or task that lies ahead is the answer to the silence already, and a call long enough to talk is contact.
 """
 
 import polars as pl
@@ -12,8 +12,8 @@ from models.signals.thresholds import t
 # an answer that is younger than the last offer answers it, however many were sent before
 _answered = pl.col("days_since_last_proposal_reply") <= pl.col("days_since_last_proposal")
 _offer_open = (number("proposals_sent") > number("proposals_replied")) & ~_answered.fill_null(value=False)
-_touches = number("outbound_since_last_inbound")
-_unheard = pl.coalesce("days_since_last_inbound", "age_days")
+_touches = pl.coalesce("attempts_since_contact", number("outbound_since_last_inbound"))
+_unheard = pl.coalesce("days_since_contact", "days_since_last_inbound", "age_days")
 _since_offer = pl.when(_offer_open).then(pl.col("days_since_last_proposal"))
 _waiting = pl.coalesce(_since_offer, _unheard)
 _usual = pl.coalesce(pl.col("median_reply_hours") / 24, pl.col("norm_reply_days"))
@@ -34,12 +34,12 @@ DETECTOR = Detector(
         "At least `ghost_touches` of ours, or an offer, without an answer for longer than `ghost_ratio` times the "
         "usual reply time, at least `ghost_floor` days, and nothing planned."
     ),
-    closes="The customer answers, or something is planned.",
+    closes="The customer answers, a call becomes a conversation, or something is planned.",
     needs="Emails, calls and offers, both ways.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
     learns="ghost_ratio",
-    condition=((_touches >= t("ghost_touches")) | ((_touches >= 1) & _offer_open))
+    condition=((_touches >= t("ghost_touches")) | ((number("outbound_since_last_inbound") >= 1) & _offer_open))
     & (_waiting > _line)
     & (number("has_next_step") == 0),
     strength=_waiting / _line,
@@ -50,5 +50,5 @@ DETECTOR = Detector(
     evidence=("last_outbound_event_id", "last_inbound_event_id"),
     since_days=_waiting - _line,
     data={"waiting_days": _waiting, "touches": _touches, "usual_reply_days": _usual, "line": _line},
-    version="2",
+    version="3",
 )

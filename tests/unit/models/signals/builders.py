@@ -11,7 +11,7 @@ TIME = pl.Datetime("us", "UTC")
 _SHARED = {
     "age_days": 5.0, "outbound_total": 1.0, "inbound_total": 1.0, "outbound_7d": 1.0, "inbound_7d": 1.0,
     "calls_total": 0.0, "calls_7d": 0.0, "call_seconds_total": 0.0, "emails_total": 1.0, "emails_sent": 1.0,
-    "proposals_sent": 0.0, "unanswered_days": None,
+    "proposals_sent": 0.0, "unanswered_days": None, "attempts_since_contact": None, "days_since_contact": None,
     "proposals_replied": 0.0, "days_since_last_proposal": None, "days_since_last_proposal_reply": None,
     "days_since_last_activity": 1.0, "days_since_last_inbound": 1.0,
     "days_since_last_outbound": 2.0, "outbound_since_last_inbound": 0.0, "engagement_decayed": 1.0,

@@ -60,6 +60,16 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"days_since_last_activity": 30.0, "has_next_step": 1.0},
         "Silence on both sides for 30 days",
     ),
+    (
+        "ghosted",
+        "opportunity",
+        {"outbound_since_last_inbound": 3.0, "days_since_last_inbound": 9.0, "attempts_since_contact": 2.0,
+         "days_since_contact": 3.1},
+        # of these calls the last became a conversation
+        {"outbound_since_last_inbound": 3.0, "days_since_last_inbound": 9.0, "attempts_since_contact": 1.0,
+         "days_since_contact": 3.1},
+        "2 attempts without an answer for 3 days",
+    ),
     ("answer_owed", "opportunity", {"unanswered_days": 0.5}, {"unanswered_days": 0.4}, "They wrote 12 hours ago"),
     ("answer_owed", "opportunity", {"unanswered_days": 14.0}, {"unanswered_days": 14.1}, "14 days ago"),
     ("answer_owed", "lead", {"unanswered_days": 2.0}, {"unanswered_days": 2.0, "outbound_total": 0.0},

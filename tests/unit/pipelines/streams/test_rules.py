@@ -1,10 +1,12 @@
 """Rules of the stream: the rows of the batch detectors, from one event."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from bevyly.events.envelope import Event
 from bevyly.ids import new_id
@@ -12,7 +14,7 @@ from bevyly.intent.thresholds import Thresholds
 from models.signals.detect import SCHEMA
 from models.signals.registry import detectors_of
 from pipelines.repositories.detectors import Ear
-from pipelines.streams.rules import Finding, close, find, severity
+from pipelines.streams.rules import CONVERSATION_SECONDS, Finding, close, find, severity
 from tests.support.event_streams import NOW, call, change
 
 TENANT, DEAL, LEAD, ACCOUNT = new_id(), new_id(), new_id(), new_id()
@@ -110,10 +112,19 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
     ("event", "expected"),
     [
         (activity("call.completed"), {"going_dark", "answer_owed"}),
+        (activity("call.completed", duration_seconds=CONVERSATION_SECONDS - 1), {"going_dark", "answer_owed"}),
+        (activity("call.completed", duration_seconds=CONVERSATION_SECONDS), {"going_dark", "answer_owed", "ghosted"}),
+        (
+            activity("call.completed", direction="inbound", duration_seconds=CONVERSATION_SECONDS),
+            {"going_dark", "answer_owed", "ghosted"},
+        ),
         (activity("email.received", direction="inbound"), {"going_dark", "ghosted"}),
         (activity("note.created", direction="internal"), set()),
         (activity("meeting.completed", direction="outbound"), {"going_dark", "ghosted", "answer_owed"}),
-        (activity("call.completed", opportunity_id=None, lead_id=LEAD), {"going_dark", "lead_untouched", "answer_owed"}),
+        (
+            activity("call.completed", opportunity_id=None, lead_id=LEAD),
+            {"going_dark", "lead_untouched", "answer_owed"},
+        ),
         (activity("meeting.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED | {"answer_owed"}),
         (activity("meeting.scheduled", due_at="2026-11-20T09:00:00Z"), {"going_dark", "answer_owed"}),
         (activity("call.scheduled", due_at="2026-11-27T09:00:00Z"), PLANNED),
@@ -127,6 +138,11 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
 )
 def test_what_an_event_ends(event: Event, expected: set[str]) -> None:
     assert {one["signal_type"] for one in close(event)} == expected
+
+
+def test_streams_and_marts_call_the_same_a_conversation() -> None:
+    project = yaml.safe_load((Path(__file__).parents[4] / "dbt_project/dbt_project.yml").read_text())
+    assert project["vars"]["conversation_seconds"] == CONVERSATION_SECONDS
 
 
 def test_a_date_that_is_pulled_in_does_not_end_itself() -> None:
