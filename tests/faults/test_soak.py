@@ -22,7 +22,7 @@ def _soak(plan: Plan, capsys: pytest.CaptureFixture[str]) -> Outcome:
 
 
 def test_random_kills(seed: random.Random, capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = _soak(Plan(events=30_000, kills=10, seed=seed.randrange(2**32)), capsys)
+    outcome = _soak(Plan(events=15_000, kills=10, seed=seed.randrange(2**32)), capsys)
     assert outcome.passed, report(outcome)
     assert {"relay", "ingest", "broker", "postgres"} <= {name.partition("@")[0] for name in outcome.kills}
 
@@ -31,7 +31,7 @@ def test_random_kills(seed: random.Random, capsys: pytest.CaptureFixture[str]) -
 def test_random_kills_around_apache_kafka(seed: random.Random, capsys: pytest.CaptureFixture[str]) -> None:
     if missing_tools():
         pytest.skip(f"Apache Kafka needs {' and '.join(missing_tools())}, which this machine lacks")
-    outcome = _soak(Plan(broker="apache", events=15_000, kills=8, seed=seed.randrange(2**32)), capsys)
+    outcome = _soak(Plan(broker="apache", events=8_000, kills=8, seed=seed.randrange(2**32)), capsys)
     assert outcome.passed, report(outcome)
     assert outcome.kills.get("broker")
 
