@@ -53,7 +53,6 @@ ACTIONS: tuple[Action, ...] = (
         entity_types=(OPPORTUNITY, LEAD),
         signals=(
             "ghosted",
-            "answer_owed",
             "champion_unresponsive",
             "lead_untouched",
             "high_intent_action",

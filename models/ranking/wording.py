@@ -32,6 +32,8 @@ _DEAL_TITLES = {
     "book_meeting": "Book a meeting about {}",
     "set_next_step": "Agree the next step on {}",
 }
+_ANSWERS = {"draft_email": "Answer {}"}
+_DEAL_ANSWERS = {"draft_email": "Answer them about {}"}
 _DOING = {
     "call": "calling now",
     "draft_email": "writing now",
@@ -47,12 +49,17 @@ _DOING = {
 def title() -> pl.Expr:
     """The title, at most 255 characters."""
     name = pl.col("name").fill_null("(no name)").str.slice(0, 200)
+    deal = pl.col("entity_type") == OPPORTUNITY
+    owed = pl.col("finding") == "answer_owed"
     written = pl.lit("Look at {}")
-    for action_type, text in _TITLES.items():
-        written = pl.when(pl.col("action_type") == action_type).then(pl.lit(text)).otherwise(written)
-    for action_type, text in _DEAL_TITLES.items():
-        deal = (pl.col("action_type") == action_type) & (pl.col("entity_type") == OPPORTUNITY)
-        written = pl.when(deal).then(pl.lit(text)).otherwise(written)
+    for titles, where in (
+        (_TITLES, pl.lit(value=True)),
+        (_DEAL_TITLES, deal),
+        (_ANSWERS, owed),
+        (_DEAL_ANSWERS, owed & deal),
+    ):
+        for action_type, text in titles.items():
+            written = pl.when((pl.col("action_type") == action_type) & where).then(pl.lit(text)).otherwise(written)
     around = written.str.split("{}").list
     return pl.concat_str(around.first(), name, around.last())
 

@@ -60,6 +60,35 @@ def test_an_unanswered_offer_is_a_call_with_words_value_and_proof() -> None:
     assert json.loads(item["payload"]) == {"type": "call", "contact_id": "c1", "baseline": {"calls_total": 0.0}}
 
 
+# our last mail is older than theirs, however young it is
+WROTE = {
+    "unanswered_days": 1.0,
+    "days_since_last_outbound": 1.5,
+    "has_next_step": 1.0,
+    "contact_email": "kim@x.example",
+}
+
+
+def test_who_wrote_is_answered() -> None:
+    [item] = ranked(deals(WROTE)).recommendations.to_dicts()
+    assert item["title"] == "Answer them about Blue Harbor renewal"
+    assert item["rationale"].startswith("They wrote 1 day ago and have no answer. ")
+    assert json.loads(item["evidence"]) == ["e-unanswered", "e-last_outbound"]
+    [item] = ranked(Frames(leads=leads(WROTE))).recommendations.to_dicts()
+    assert item["title"] == "Answer Ada Byron"
+    answered = WROTE | {"unanswered_days": None}
+    assert actions(deals(answered)) == actions(Frames(leads=leads(answered))) == []
+
+
+def test_their_mail_does_not_complete_ours() -> None:
+    frames = deals(WROTE)
+    item = ranked(frames).recommendations
+    nobody = pl.DataFrame(schema={"customer_id": pl.String, "entity_id": pl.String})
+    again, ours = deals(WROTE | {"emails_total": 2.0}), deals(WROTE | {"emails_sent": 2.0})
+    assert done(item, again, lost=nobody, converted=nobody).is_empty()
+    assert done(item, ours, lost=nobody, converted=nobody)["dedupe_key"].to_list() == item["dedupe_key"].to_list()
+
+
 def test_what_is_no_reason_to_do_anything_today_is_left_to_the_score() -> None:
     told = [
         {"code": f"{feature}:for", "text": feature, "contribution": worth}
