@@ -100,6 +100,10 @@ def of_value(was: Row, now: Row, facts: Facts) -> list[Cause]:
         causes.append(_cause("amount", "The amount changed", _entry(facts, name)))
     if _effect(was) != _effect(now) and moved is None:
         causes.append(_cause("effect", "What acting would change is estimated anew", _entry(facts, name)))
+    useful = _usefulness(now) - _usefulness(was)
+    if useful:
+        text = f"People here found such recommendations {'more' if useful > 0 else 'less'} useful than before"
+        causes.append(_cause("answers", text, _entry(facts, name)))
     if not causes and revisions:
         causes.append(_cause("revised", "It was valued anew; by what was not recorded", _entry(facts, name)))
     return causes or [_unknown()]
@@ -110,6 +114,11 @@ def _effect(item: Row) -> float | None:
     if chance["now"] is None or chance["with_action"] is None:
         return None
     return round(float(chance["with_action"] - chance["now"]), 9)
+
+
+def _usefulness(item: Row) -> float:
+    """What answers multiply the worth by."""
+    return float(item["expected_value"].get("usefulness", 1.0))
 
 
 def _entry(facts: Facts, recommendation_id: str) -> Row | None:

@@ -114,7 +114,7 @@ class DiffCause(Output):
     code: Literal[
         "made", "new_signal", "superseded", "reopened", "accepted", "dismissed", "snoozed", "completed", "seen_done",
         "expired", "signal_closed", "budget", "owner", "others", "score", "model_version", "amount", "effect",
-        "revised", "unknown",
+        "answers", "revised", "unknown",
     ]  # fmt: skip
     text: str
     at: datetime | None

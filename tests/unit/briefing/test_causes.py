@@ -113,6 +113,19 @@ def moved(cause: str) -> Row:
     return {"r1": {"text": "Meeting booked, +6", "points": 6, "causes": causes}}
 
 
+@pytest.mark.parametrize(("before", "after", "word"), [(None, 0.8, "less"), (0.8, 1.2, "more"), (1.2, None, "less")])
+def test_what_people_answered_is_said_where_it_changed_the_worth(
+    before: float | None, after: float | None, word: str
+) -> None:
+    was, now = item(2, 0.4, 0.1), item(3, 0.4, 0.1)
+    for one, usefulness in ((was, before), (now, after)):
+        if usefulness is not None:
+            one["expected_value"]["usefulness"] = usefulness
+    [cause] = of_value(was, now, facts(entry("revised", amount_minor=5)))
+    assert (cause["code"], cause["decision"]) == ("answers", 7)
+    assert f"{word} useful than before" in cause["text"]
+
+
 @pytest.mark.parametrize(
     ("given", "was", "codes"),
     [
