@@ -7,10 +7,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
 import openapi_spec_validator
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -42,10 +44,14 @@ async def started(module_database: Database, redis_url: str) -> AsyncIterator[Ap
         yield found
 
 
+@cache
+def _validator(schema: bytes) -> Any:
+    return jsonschema_rs.validator_for(orjson.loads(schema) | {"components": DOCUMENT["components"]})
+
+
 def problems_with(value: Any, schema: dict[str, Any]) -> list[str]:
     """What of `value` does not fit a schema of the document."""
-    root = schema | {"components": DOCUMENT["components"]}
-    return [str(error) for error in jsonschema_rs.validator_for(root).iter_errors(value)]
+    return [str(error) for error in _validator(orjson.dumps(schema)).iter_errors(value)]
 
 
 def examples_in(media: str, content: dict[str, Any]) -> list[Any]:
