@@ -5,8 +5,8 @@ and scored in full, then refreshed and scored after each number of new events. P
 is over, then one a size with refreshes against full, and at the end how each step grows with the number of leads.
 
 Runs unattended: progress goes to stderr each minute, a size that the disk has no room for is refused before it begins,
-and queries may set aside no more than half of that room. 1,000,000 leads are given 75 GiB of disk; what they took on two
-cores is in ADR 33 and ADR 43.
+and queries may set aside no more than half of that room. 1,000,000 leads are given 75 GiB of disk; what they took on
+two cores is in ADR 33 and ADR 43.
 """
 
 import argparse
