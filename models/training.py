@@ -107,7 +107,7 @@ def train_apart(
     def learn(tenant: str, marts: Marts) -> tuple[str, Head, Window]:
         own = _labelled(marts, settings.recipe, as_of)
         alone = tenant in opted_out
-        # many small fits: threads of one fit wait for each other longer than they work
+        # many small fits: threads of one fit wait for each other longer than they work; OpenMP asks each thread anew
         with threadpool_limits(limits=1, user_api="openmp"):
             lent = (
                 _nobody(shared.shape.encoder, pooling.START_RATE) if alone else _lent(common, tenant, shared, settings)

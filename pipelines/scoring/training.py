@@ -3,7 +3,6 @@
 What a tenant's row says is of that tenant alone: window, counts and card. How much others have is nobody's business.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from bevyly.ids import derived_id
@@ -99,10 +99,9 @@ def _learn(
                 yield tenant, marts
 
     alone = [tenant for tenant, lends in pooling.items() if not lends]
-    cores = len(os.sched_getaffinity(0))
     # tenants take the cores, not the steps of one fit
     with threadpool_limits(limits=1):
-        model = train_apart(draws.score_type, pool, tenants(), as_of=instant, opted_out=alone, workers=cores)
+        model = train_apart(draws.score_type, pool, tenants(), as_of=instant, opted_out=alone, workers=cpu_count())
     return model, taught
 
 

@@ -240,7 +240,7 @@ def _contact_was_made(event: Event) -> Iterator[Closing]:
         if direction != "internal" or both_ways:
             yield _closing(event, entity, "going_dark", "there was contact")
         if direction == "inbound" or both_ways:
-            yield _closing(event, entity, "ghosted", "the customer answered")
+            yield _closing(event, entity, "ghosted", "we talked" if _talked(event) else "the customer answered")
         if direction == "outbound" or both_ways:
             yield _closing(event, entity, "answer_owed", "somebody was in touch")
             if entity[0] == "lead":
@@ -248,7 +248,9 @@ def _contact_was_made(event: Event) -> Iterator[Closing]:
 
 
 def _talked(event: Event) -> bool:
-    return event.type == "call.completed" and (event.data.get("duration_seconds") or 0) >= CONVERSATION_SECONDS
+    if event.type != "call.completed" or event.data["direction"] == "internal":
+        return False
+    return (event.data.get("duration_seconds") or 0) >= CONVERSATION_SECONDS
 
 
 def _next_step_planned(event: Event) -> Iterator[Closing]:

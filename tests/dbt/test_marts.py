@@ -28,6 +28,10 @@ IN_TOUCH: dict[str, tuple[list[tuple[int, str, dict[str, Any]]], tuple[float | N
         [(3, _ANSWER, {}), (4, "call.completed", {"direction": "inbound", "duration_seconds": 300})],
         (16.0, 0.0, None, 0.0),
     ),
+    "we talked among ourselves": (
+        [(3, _ANSWER, {}), (4, "call.completed", {"direction": "internal", "duration_seconds": 300})],
+        (17.0, 0.0, 17.0, 0.0),
+    ),
     "wrote, called and met nobody": (
         [(3, _ANSWER, {}), (4, "call.completed", {"direction": "inbound", "duration_seconds": 3})],
         (16.0, 0.0, 17.0, 0.0),

@@ -26,9 +26,13 @@
     end
 {%- endmacro %}
 
-{# A call that was long enough to talk, whoever made it. -#}
+{# A call that was long enough to talk, whoever made it; not one among ourselves. -#}
 {% macro is_conversation(touches) -%}
-    ({{ touches }}.event_type = 'call.completed' and {{ touches }}.duration_seconds >= {{ var('conversation_seconds') }}) is true
+    (
+        {{ touches }}.event_type = 'call.completed'
+        and ({{ touches }}.is_inbound or {{ touches }}.is_outbound)
+        and {{ touches }}.duration_seconds >= {{ var('conversation_seconds') }}
+    ) is true
 {%- endmacro %}
 
 {# One row per instant that has any activity. Sums of floating point numbers depend on the order of

@@ -118,6 +118,7 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
             activity("call.completed", direction="inbound", duration_seconds=CONVERSATION_SECONDS),
             {"going_dark", "answer_owed", "ghosted"},
         ),
+        (activity("call.completed", direction="internal", duration_seconds=CONVERSATION_SECONDS), set()),
         (activity("email.received", direction="inbound"), {"going_dark", "ghosted"}),
         (activity("note.created", direction="internal"), set()),
         (activity("meeting.completed", direction="outbound"), {"going_dark", "ghosted", "answer_owed"}),
