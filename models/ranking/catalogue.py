@@ -160,7 +160,7 @@ ACTIONS: tuple[Action, ...] = (
             pl.col("opportunity_id").is_null() & (pl.col("outbound_total") > 0) & (pl.col("status") != "disqualified")
         )
         .otherwise(pl.col("account_change").fill_null(0.0) >= 0),
-        counters=("open_opportunities",),
+        counters=("opportunities_total",),
         payload={"account_id": pl.col("account_id"), "contact_id": _person},
         minutes=15,
         flag="proposal_7d",

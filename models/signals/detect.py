@@ -100,8 +100,9 @@ def _evidence(detector: Detector) -> pl.Expr:
     return pl.when(named.list.len() > 0).then(named).otherwise(_known(("created_event_id",)))
 
 
-def _known(names: Iterable[str]) -> pl.Expr:
-    events = pl.concat_list(pl.col(name).cast(pl.String) for name in names)
+def _known(named: Iterable[str | pl.Expr]) -> pl.Expr:
+    columns = (pl.col(one) if isinstance(one, str) else one for one in named)
+    events = pl.concat_list(column.cast(pl.String) for column in columns)
     return events.list.drop_nulls().list.unique(maintain_order=True)
 
 

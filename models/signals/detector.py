@@ -34,7 +34,7 @@ class Detector:
     strength: pl.Expr
     title: pl.Expr
     anchor: pl.Expr
-    evidence: tuple[str, ...]
+    evidence: tuple[str | pl.Expr, ...]
     since_days: pl.Expr
     lives_days: float = 14
     data: Mapping[str, pl.Expr] = field(default_factory=dict)

@@ -4,7 +4,7 @@ Belongs here: what needs the whole picture. Writing and closing single signals i
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -12,9 +12,8 @@ from models.signals.registry import SIGNAL_TYPES
 from pipelines.repositories.signals import CLOSED, close_and_tell
 from pipelines.repositories.staging import Connection, rows, stage
 
-# Streams raise these from single events that a pass over states need not see; they end by time, with the deal, or when
-# a pass that knows the event finds one of their kind.
-BY_EVENT = ("high_intent_action",)
+# What streams have just found may have been on its way into the picture that a pass looks at; the next one knows it.
+ON_THE_WAY = timedelta(minutes=5)
 
 OPEN_SCHEMA = {
     **dict.fromkeys(
@@ -44,8 +43,7 @@ where s.customer_id = o.customer_id and s.id = o.id
     select from signals_found f where f.customer_id = o.customer_id and f.dedupe_key = o.dedupe_key
   )
   and not (
-    o.found_by = 'stream' and o.signal_type = any(%(by_event)s) and e.entity_id is not null
-    and coalesce(o.expires_at > %(at)s, true)
+    o.found_by = 'stream' and o.last_seen_at > %(at)s - %(on_the_way)s and e.entity_id is not null
     and not exists (
       select from signals_found f
       where f.customer_id = o.customer_id and f.entity_type = o.entity_type and f.entity_id = o.entity_id
@@ -81,7 +79,7 @@ def close_missing(
     """Close open signals of `customers` that a full pass did not find again; how many.
 
     `found`: signals frame of the pass; `entities`: customer_id, entity_type, entity_id of all that it looked at, of
-    every entity type that it covers. What was seen after `at` stays open.
+    every entity type that it covers. What was seen after `at` stays open, and what streams have seen just before.
     """
     stage(connection, "signals_found", found, _FOUND)
     stage(connection, "entities_seen", entities.unique(), _KEY)
@@ -89,8 +87,8 @@ def close_missing(
         "customers": list(customers),
         "kinds": ["opportunity", "lead", "account"],
         "types": list(SIGNAL_TYPES),
-        "by_event": list(BY_EVENT),
         "at": at,
+        "on_the_way": ON_THE_WAY,
     }
     return close_and_tell(connection, _CLOSE, parameters)
 

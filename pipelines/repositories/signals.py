@@ -90,7 +90,7 @@ from (
     join signals as later using (customer_id, entity_type, entity_id, signal_type)
     where open.closed_at is null and (later.last_seen_at, later.dedupe_key) > (open.last_seen_at, open.dedupe_key)
   ) as ends
-  order by customer_id, id, at
+  order by customer_id, id, at, reason
 ) as over
 where signals.customer_id = over.customer_id and signals.id = over.id
 returning {", ".join(f"signals.{name}" for name in CLOSED)}

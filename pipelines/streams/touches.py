@@ -72,10 +72,12 @@ def growth(event: Event, *, now: datetime) -> Iterator[Growth]:
         for entity in _of_activity(event):
             yield Growth(*entity, counter, event.recorded_time)
     if event.type == "opportunity.created":
-        for kind, counter in (("lead", TURNED), ("account", "open_opportunities")):
+        for kind, counter in (("lead", TURNED), ("account", "opportunities_total")):
             yield from _grown(event, kind, event.data.get(f"{kind}_id"), counter)
     elif event.type == "contact.created":
         yield from _grown(event, "account", event.data.get("account_id"), "contacts_total")
+    elif event.type == "contact.updated":
+        yield from _grown(event, "account", event.data["after"].get("account_id"), "contacts_total")
 
 
 def examined(event: Event) -> Iterator[Entity]:

@@ -23,7 +23,7 @@ from pipelines.repositories.rankings import left_out_of
 from pipelines.resources import Warehouse as Store
 from pipelines.scoring.shelf import Shelf
 from pipelines.streams.briefing_keeper import BriefingKeeper
-from pipelines.streams.signal_detector import SignalDetector
+from pipelines.streams.signal_detector import TOPICS, SignalDetector
 from tests.dbt.warehouse import Event as RawEvent
 from tests.dbt.warehouse import Warehouse
 from tests.support.team_history import Team, told_to, write
@@ -127,7 +127,7 @@ def live(warehouse: Warehouse, pairs: Sequence[Pair]) -> None:
             pair.team.at = now
             for _ in range(chance.randrange(1, 4)):
                 pair.team.something()
-        events = [event for event in tell(warehouse, some) if topic_of(event.type) == "bevyly.domain"]
+        events = [event for event in tell(warehouse, some) if topic_of(event.type) in TOPICS]
         with psycopg.connect(warehouse.database.owner_url) as connection:
             events += answered(connection, chance.choice(some), chance.choice(ANSWERS), now)
         after = FixedClock(now + timedelta(seconds=2))
@@ -135,7 +135,8 @@ def live(warehouse: Warehouse, pairs: Sequence[Pair]) -> None:
             SignalDetector(after)(connection, events)
             connection.commit()
             said = connection.execute("delete from outbox returning envelope").fetchall()
-            BriefingKeeper(after)(connection, [*events, *(Event.from_json(row[0]) for row in said)])
+            kept = [event for event in events if topic_of(event.type) == "bevyly.domain"]
+            BriefingKeeper(after)(connection, [*kept, *(Event.from_json(row[0]) for row in said)])
             connection.commit()
             assert_composed(connection, [pair.live for pair in chance.sample(some, 10)], now)
 
@@ -220,13 +221,13 @@ class Story:
         back = self.back()
         return {kind for kind in kinds if (kind.team, kind.entity_id) not in back}
 
-    def told(self, kind: Kind, *types: str) -> list[Event]:
-        """Events of the hour of these types about an entity."""
+    def told(self, kind: Kind) -> list[Event]:
+        """Events of the hour about an entity."""
         named = f"{kind.entity_type}_id"
         return [
             event
             for event in self.pairs[kind.team].events
-            if event.type in types and kind.entity_id in (event.subject_id, event.data.get(named))
+            if kind.entity_id in (event.subject_id, event.data.get(named))
         ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from psycopg.types.json import Jsonb
 
 from bevyly.clock import FixedClock
 from bevyly.db.leadership import leadership
@@ -152,3 +153,18 @@ def count(settings: Settings, query: str = "select count(*) from raw.events") ->
 def out_of_order(settings: Settings) -> int:
     """How many raw events arrived after a later event of the same subject."""
     return count(settings, _IN_ORDER)
+
+
+def store(connection: psycopg.Connection[Any], events: Iterable[Event]) -> None:
+    """`events` in `raw.events`, as the ingest leaves them."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            'insert into raw.events (customer_id, event_id, type, schema_version, subject_type, subject_id, sequence, '
+            'occurred_at, recorded_at, data, source, topic, partition, "offset") '
+            "values (%s, %s, %s, 1, %s, %s, %s, %s, %s, %s, 'test', 'bevyly.domain', 0, 0) on conflict do nothing",
+            [
+                (one.tenant_id, one.id, one.type, one.subject_type, one.subject_id, one.sequence, one.time,
+                 one.recorded_time, Jsonb(one.data))
+                for one in events
+            ],
+        )  # fmt: skip

@@ -121,6 +121,7 @@ member_counts as materialized (
     select
         instant_id,
         count(*) filter (where entity_type = 'contact' and is_created) as contacts_total,
+        count(*) filter (where entity_type = 'opportunity' and is_created) as opportunities_total,
         count(*) filter (
             where
             entity_type = 'opportunity'
@@ -194,6 +195,7 @@ features as (
         records.country,
         records.owner_id,
         {{ as_count('member_counts.contacts_total') }} as contacts_total,
+        {{ as_count('member_counts.opportunities_total') }} as opportunities_total,
         {{ as_count('member_counts.open_opportunities') }} as open_opportunities,
         {{ as_count('member_counts.won_opportunities') }} as won_opportunities,
         {{ as_count('member_counts.lost_opportunities') }} as lost_opportunities,

@@ -165,7 +165,7 @@ touches as materialized (
 
 touch_summaries as materialized (
 
-    {{ summarize_touches('touches') }}
+    {{ summarize_touches('touches', intent=var('intent_actions')['lead']) }}
 
 ),
 
@@ -258,6 +258,8 @@ features as (
         {{ days_between('records.as_of', 'touch_summaries.last_contact_at') }} as days_since_contact,
         {{ as_count('touch_summaries.attempts_since_contact') }} as attempts_since_contact,
         {{ days_between('records.as_of', 'touch_summaries.unanswered_since') }} as unanswered_days,
+        touch_summaries.intent_action,
+        {{ days_between('records.as_of', 'touch_summaries.last_intent_at') }} as days_since_intent,
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
@@ -293,6 +295,7 @@ features as (
         touch_summaries.last_inbound_event_id,
         touch_summaries.last_outbound_event_id,
         touch_summaries.unanswered_event_id,
+        touch_summaries.intent_event_id,
         records.created_event_id,
         records.status_event_id
 

@@ -41,7 +41,17 @@ merged as materialized (
             as attributes,
         min(changes.occurred_at) filter (where changes.event_type = 'opportunity.created') as opened_at,
         min(changes.event_id) filter (where changes.event_type = 'opportunity.created') as created_event_id,
-        min(changes.value_minor) filter (where changes.event_type = 'opportunity.created') as value_minor_at_open,
+        (
+            array_agg(
+                case when changes.value_minor_before > 0 then changes.value_minor_before else changes.value_minor end
+                order by {{ version_order('changes') }}
+            )
+            filter (
+                where
+                changes.event_type in ('opportunity.created', 'opportunity.updated')
+                and (changes.value_minor_before > 0 or changes.value_minor > 0)
+            )
+        )[1] as first_value_minor,
         max(changes.recorded_at) as last_change_at,
         count(*) filter (where changes.is_stage_change) as stage_changes,
         (
@@ -55,6 +65,10 @@ merged as materialized (
         count(*) filter (where changes.expected_close_date > changes.expected_close_date_before) as close_date_slips,
         sum(changes.expected_close_date - changes.expected_close_date_before)
             filter (where changes.expected_close_date > changes.expected_close_date_before) as close_date_slip_days,
+        (
+            array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
+            filter (where changes.expected_close_date > changes.expected_close_date_before)
+        )[1] as close_date_slip_event_id,
         (
             array_agg(changes.event_id order by {{ version_order('changes', 'desc') }})
             filter (where changes.expected_close_date is distinct from changes.expected_close_date_before)
@@ -193,7 +207,7 @@ touches as (
 
 touch_summaries as materialized (
 
-    {{ summarize_touches('touches') }}
+    {{ summarize_touches('touches', intent=var('intent_actions')['opportunity']) }}
 
 ),
 
@@ -293,7 +307,7 @@ features as (
         cast(greatest(records.close_date_earlier_days, 0) as double precision) as close_date_pulled_in_days,
         {{ days_between('records.as_of', 'records.close_date_changed_at') }} as close_date_changed_days,
         {{ as_count('records.amount_changes') }} as amount_changes,
-        cast(records.value_minor as double precision) / nullif(records.value_minor_at_open, 0) as amount_change_ratio,
+        cast(records.value_minor as double precision) / records.first_value_minor as amount_change_ratio,
         {{ as_count('touch_summaries.activities_total') }} as activities_total,
         {{ as_count('touch_summaries.outbound_total') }} as outbound_total,
         {{ as_count('touch_summaries.inbound_total') }} as inbound_total,
@@ -328,6 +342,8 @@ features as (
         {{ days_between('records.as_of', 'touch_summaries.last_contact_at') }} as days_since_contact,
         {{ as_count('touch_summaries.attempts_since_contact') }} as attempts_since_contact,
         {{ days_between('records.as_of', 'touch_summaries.unanswered_since') }} as unanswered_days,
+        touch_summaries.intent_action,
+        {{ days_between('records.as_of', 'touch_summaries.last_intent_at') }} as days_since_intent,
         {{ as_count('touch_summaries.engagement_decayed') }} as engagement_decayed,
         {{ as_count('touch_summaries.engagement_week') }} as engagement_week,
         {{ as_count('touch_summaries.engagement_prior_week_mean') }} as engagement_prior_week_mean,
@@ -391,8 +407,10 @@ features as (
         touch_summaries.last_inbound_event_id,
         touch_summaries.last_outbound_event_id,
         touch_summaries.unanswered_event_id,
+        touch_summaries.intent_event_id,
         records.stage_event_id,
         records.close_date_event_id,
+        records.close_date_slip_event_id,
         records.amount_event_id,
         people_summaries.champion_inbound_event_id,
         people_summaries.champion_outbound_event_id,

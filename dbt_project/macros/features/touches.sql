@@ -35,9 +35,10 @@
     ) is true
 {%- endmacro %}
 
-{# One row per instant that has any activity. Sums of floating point numbers depend on the order of
-   rows: weights are summed as numeric, so that an incremental run equals a full one to the last bit. -#}
-{% macro summarize_touches(touches) -%}
+{# One row per instant that has any activity; `intent`: types of events that show that the customer means to buy. Sums of floating
+   point numbers depend on the order of rows: weights are summed as numeric, so that an incremental run equals a full one to the last
+   bit. -#}
+{% macro summarize_touches(touches, intent=[]) -%}
     select
         touches.instant_id,
         count(*) as activities_total,
@@ -102,6 +103,17 @@
             array_agg(touches.event_id order by touches.occurred_at, touches.event_id)
             filter (where touches.is_unanswered)
         )[1] as unanswered_event_id,
+        {%- if intent %}
+        max(touches.occurred_at) filter (where touches.is_intent) as last_intent_at,
+        (
+            array_agg(touches.event_id order by touches.occurred_at desc, touches.event_id desc)
+            filter (where touches.is_intent)
+        )[1] as intent_event_id,
+        (
+            array_agg(touches.event_type order by touches.occurred_at desc, touches.event_id desc)
+            filter (where touches.is_intent)
+        )[1] as intent_action,
+        {%- endif %}
         sum(touches.decayed_weight) as engagement_decayed,
         sum(touches.weight) filter (where touches.age_days < 7) as engagement_week,
         coalesce(sum(touches.weight) filter (where touches.age_days >= 7 and touches.age_days < 28), 0) / 3
@@ -134,6 +146,9 @@
             turns.is_inbound
             and turns.event_type in ('email.received', 'form.submitted')
             and turns.occurred_at > coalesce(turns.last_reached_at, '-infinity'::timestamptz) as is_unanswered,
+            {%- if intent %}
+            turns.is_inbound and turns.event_type in ('{{ intent | join("', '") }}') as is_intent,
+            {%- endif %}
             case
                 when
                     turns.is_inbound

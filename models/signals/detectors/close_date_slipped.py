@@ -1,4 +1,4 @@
-"""close_date_slipped: the close date keeps moving away."""
+"""close_date_slipped: the close date keeps moving away. Days are those of all moves out, whatever was pulled in."""
 
 import polars as pl
 
@@ -18,9 +18,12 @@ DETECTOR = Detector(
     polarity="-",
     condition=((_slips >= t("slips")) & (_days > 0)) | ((_slips >= 1) & (_days >= t("slip_days"))),
     strength=pl.max_horizontal(_slips / t("slips"), _days / t("slip_days")),
-    title=pl.format("Close date moved {}, {} later than first said", counted(_slips, "time"), days(_days)),
-    anchor=event("close_date_event_id"),
-    evidence=("close_date_event_id",),
+    title=pl.when(_slips <= 1)
+    .then(pl.format("Close date moved out by {}", days(_days)))
+    .otherwise(pl.format("Close date moved out {}, by {} in all", counted(_slips, "time"), days(_days))),
+    anchor=event("close_date_slip_event_id"),
+    evidence=("close_date_slip_event_id",),
     since_days=pl.coalesce("days_since_last_activity", pl.lit(0.0)),
     data={"slips": _slips, "slip_days": _days},
+    version="2",
 )

@@ -15,7 +15,8 @@ _offer_open = (number("proposals_sent") > number("proposals_replied")) & ~_answe
 _touches = pl.coalesce("attempts_since_contact", number("outbound_since_last_inbound"))
 _unheard = pl.coalesce("days_since_contact", "days_since_last_inbound", "age_days")
 _since_offer = pl.when(_offer_open).then(pl.col("days_since_last_proposal"))
-_waiting = pl.coalesce(_since_offer, _unheard)
+# whoever has been heard from since the offer is waited for since then
+_waiting = pl.min_horizontal(_since_offer, _unheard)
 _usual = pl.coalesce(pl.col("median_reply_hours") / 24, pl.col("norm_reply_days"))
 _line = pl.max_horizontal(t("ghost_ratio") * _usual.fill_null(t("reply_days_without_history")), t("ghost_floor"))
 _within = days(pl.max_horizontal(_usual.ceil(), pl.lit(1.0)))
@@ -34,7 +35,7 @@ DETECTOR = Detector(
         "At least `ghost_touches` of ours, or an offer, without an answer for longer than `ghost_ratio` times the "
         "usual reply time, at least `ghost_floor` days, and nothing planned."
     ),
-    closes="The customer answers, a call becomes a conversation, or something is planned.",
+    closes="The customer answers, a call becomes a conversation, another offer is sent, or something is planned.",
     needs="Emails, calls and offers, both ways.",
     entity_types=(OPPORTUNITY, LEAD),
     polarity="-",
@@ -44,11 +45,11 @@ DETECTOR = Detector(
     & (number("has_next_step") == 0),
     strength=_waiting / _line,
     title=pl.when(_offer_open)
-    .then(pl.format("{} sent {} ago, no answer{}", _offer, days(_waiting), _habit))
+    .then(pl.format("{} sent {} ago, no answer{}", _offer, days(pl.coalesce(_since_offer, _waiting)), _habit))
     .otherwise(pl.format("{} without an answer for {}{}", counted(_touches, "attempt"), days(_waiting), _habit)),
     anchor=event("last_inbound_event_id"),
     evidence=("last_outbound_event_id", "last_inbound_event_id"),
     since_days=_waiting - _line,
     data={"waiting_days": _waiting, "touches": _touches, "usual_reply_days": _usual, "line": _line},
-    version="3",
+    version="4",
 )

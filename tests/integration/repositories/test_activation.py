@@ -288,22 +288,26 @@ def test_stale_is_a_new_version_and_old_bytes_stay(
     assert run(connection, tenants, frames_of(tenants), at=at)["briefings"] == 2
 
 
-def test_a_signal_of_a_stream_is_closed_only_when_a_pass_can_tell(
+def test_what_a_stream_has_just_seen_may_not_have_reached_the_picture_of_a_pass(
     connection: Connection, tenants: Tenants, first: dict[str, Any]
 ) -> None:
     north = tenants[0]
     known = open_signals(connection, [north.customer_id]).filter(pl.col("signal_type") == "ghosted").drop("id")
-    seen = known.with_columns(seen_at=pl.col("last_seen_at"))
-    event = seen.with_columns(
-        signal_type=pl.lit("high_intent_action"), dedupe_key=pl.lit("high_intent_action:x"), polarity=pl.lit("+")
-    )
-    state = seen.with_columns(signal_type=pl.lit("going_dark"), dedupe_key=pl.lit("going_dark:x"))
-    assert upsert_signals(connection, pl.concat([event, state]), found_by="stream", at=NOW) == 2
-    run(connection, tenants, frames_of(tenants), at=NOW + timedelta(hours=1))
-    still = set(open_signals(connection, [north.customer_id])["signal_type"])
-    assert still == {"ghosted", "deal_stalled", "high_intent_action"}
-    run(connection, tenants, frames_of(tenants), at=NOW + timedelta(days=30))
-    assert "high_intent_action" not in set(open_signals(connection, [north.customer_id])["signal_type"])
+    now = NOW + timedelta(hours=1)
+    seen = [
+        known.with_columns(
+            signal_type=pl.lit(kind), dedupe_key=pl.lit(f"{kind}:x"), seen_at=pl.lit(now - timedelta(minutes=minutes))
+        )
+        for kind, minutes in (("high_intent_action", 4), ("amount_changed", 5), ("ghosted", -60))
+    ]
+    assert upsert_signals(connection, pl.concat(seen), found_by="stream", at=NOW) == 3
+    run(connection, tenants, frames_of(tenants), at=now)
+    rows = open_signals(connection, [north.customer_id])
+    still = {key: kind for kind, key in rows.select("signal_type", "dedupe_key").iter_rows()}
+    assert sorted(still.values()) == ["deal_stalled", "ghosted", "ghosted", "high_intent_action"]
+    run(connection, tenants, frames_of(tenants), at=now + timedelta(minutes=5))
+    kinds = open_signals(connection, [north.customer_id])["signal_type"].to_list()
+    assert sorted(kinds) == ["deal_stalled", "ghosted", "ghosted"]
 
 
 def test_the_app_role_of_one_tenant_sees_its_own_only(

@@ -23,7 +23,7 @@ from pipelines.streams.application import Handler
 from pipelines.streams.rules import find
 from pipelines.streams.signal_detector import SignalDetector
 from tests.support.databases import Database
-from tests.support.event_streams import CLOCK, NOW, call, change
+from tests.support.event_streams import CLOCK, NOW, call, change, store
 
 Connection = psycopg.Connection[Any]
 State = list[tuple[Any, ...]]
@@ -76,7 +76,7 @@ def _as(type_: str, event: Event, **data: Any) -> Event:
 
 
 def _log(connection: Connection, tenants: Sequence[str]) -> list[Event]:
-    """What happens to an open and a lost deal of each tenant, in order: every kind of event that has a rule."""
+    """What happens to an open and a lost deal of each tenant, in order, every kind of event that has a rule; stored."""
     events = []
     for tenant in tenants:
         for status in ("open", "lost"):
@@ -89,12 +89,21 @@ def _log(connection: Connection, tenants: Sequence[str]) -> list[Event]:
                 _as("meeting.scheduled", call(tenant, deal, direction="inbound", kind="meeting", due_at=due)),
                 change(tenant, deal, before={"expected_close_date": "2026-12-01"}, after=SLIPPED),
                 _as("proposal.replied", call(tenant, deal, direction="inbound", kind="proposal")),
+                change(tenant, deal, before=SLIPPED, after={"expected_close_date": "2027-03-05"}),
+                *(_grown(tenant, derived_id(tenant, status, "account"), *sizes) for sizes in ((10, 40), (40, 50))),
                 call(tenant, deal),
             ]
-    return [
+    events = [
         msgspec.structs.replace(event, sequence=number, recorded_time=NOW + timedelta(minutes=number))
         for number, event in enumerate(events, start=1)
     ]
+    store(connection, events)
+    return events
+
+
+def _grown(tenant: str, account: str, before: int, after: int) -> Event:
+    event = change(tenant, account, before={"employee_count": before}, after={"employee_count": after})
+    return msgspec.structs.replace(event, type="account.updated", subject=f"account/{account}")
 
 
 def _commands(_connection: Connection, tenants: Sequence[str]) -> list[Event]:

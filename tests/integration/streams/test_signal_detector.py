@@ -1,5 +1,6 @@
 """Signals from single events: one row an episode, only on what is open, closed when an event shows it is over."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipelines.repositories.signals import close_signals, upsert_signals
 from pipelines.streams.rules import find
 from pipelines.streams.signal_detector import SignalDetector
 from tests.support.databases import Database
-from tests.support.event_streams import CLOCK, NOW, call, change
+from tests.support.event_streams import CLOCK, NOW, call, change, store
 
 Rows = list[tuple[Any, ...]]
 
@@ -137,3 +138,130 @@ def test_a_tenant_that_draws_its_own_line_is_judged_by_it(database: Database, te
     deals = [deal(database, tenant) for tenant in tenants]
     detect(database, *(change(tenant, one, **moved) for tenant, one in zip(tenants, deals, strict=True)))
     assert signals(database, "customer_id, signal_type") == [(tenants[1], "close_date_slipped")]
+
+
+def amendments(tenant: str, opportunity: str, name: str, *values: Any) -> list[Event]:
+    """The events of a field that takes one of `values` after the other."""
+    return [
+        msgspec.structs.replace(
+            change(tenant, opportunity, before={name: before}, after={name: after}), sequence=number
+        )
+        for number, (before, after) in enumerate(itertools.pairwise(values), start=2)
+    ]
+
+
+def store_in(database: Database, *events: Event) -> None:
+    with psycopg.connect(database.pipeline_url) as connection:
+        store(connection, events)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_date_that_keeps_moving_is_told_with_the_moves_before(
+    database: Database, tenants: list[str], stored: bool
+) -> None:
+    opportunity = deal(database, tenants[0])
+    days = ("2026-12-01", "2026-12-06", "2026-12-11")
+    first, second = amendments(tenants[0], opportunity, "expected_close_date", *days)
+    detect(database, first)
+    assert signals(database) == []
+    if stored:
+        store_in(database, first, second)
+        detect(database, second)
+    else:
+        detect(database, first, second)
+    assert signals(database, "title, evidence") == [("Close date moved out 2 times, by 10 days in all", [second.id])]
+
+
+def test_an_amount_near_the_first_one_again_is_no_longer_news(database: Database, tenants: list[str]) -> None:
+    opportunity = deal(database, tenants[0])
+    up, back = amendments(tenants[0], opportunity, "value_minor", 100_00, 150_00, 101_00)
+    store_in(database, up)
+    detect(database, up)
+    assert signals(database, "title, closed_at") == [("Amount is 50 % higher than at first", None)]
+    detect(database, back)
+    assert signals(database, "title, close_reason") == [
+        ("Amount is 50 % higher than at first", "the amount changed again")
+    ]
+
+
+def told_of_account(event: Event, account: str, type_: str, **data: Any) -> Event:
+    kind = type_.partition(".")[0]
+    return msgspec.structs.replace(event, id=new_id(), type=type_, subject=f"{kind}/{account}", data=data)
+
+
+def account_of(database: Database, opportunity: str) -> str:
+    with psycopg.connect(database.owner_url) as connection:
+        row = connection.execute("select account_id from opportunities where id = %s", (opportunity,)).fetchone()
+    assert row
+    return str(row[0])
+
+
+def later(event: Event, minutes: int) -> Event:
+    return msgspec.structs.replace(event, recorded_time=NOW + timedelta(minutes=minutes))
+
+
+def test_news_of_a_company_is_told_on_its_open_deals_and_else_on_itself(database: Database, tenants: list[str]) -> None:
+    opportunity = deal(database, tenants[0])
+    account = account_of(database, opportunity)
+    moved = call(tenants[0], opportunity)
+    sizes = {"before": {"employee_count": 10}, "after": {"employee_count": 20}}
+    grown = told_of_account(moved, account, "account.updated", account_id=account, **sizes)
+    store_in(database, grown)
+    detect(database, grown)
+    on_deal = ("account_event", "opportunity", opportunity)
+    assert signals(database, "signal_type, entity_type, entity_id, closed_at") == [(*on_deal, None)]
+
+    statement = "update opportunities set status = 'won', closed_at = now() where id = %s"
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute(statement, (opportunity,))
+    decided = told_of_account(moved, opportunity, "opportunity.stage_changed", opportunity_id=opportunity, status="won")
+    detect(database, later(decided, 1))
+    open_ones = "entity_type, entity_id, closed_at is null, evidence"
+    assert signals(database, open_ones) == [
+        ("account", account, True, [grown.id]), ("opportunity", opportunity, False, [grown.id])
+    ]  # fmt: skip
+
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("update opportunities set status = 'open', closed_at = null where id = %s", (opportunity,))
+    again = told_of_account(moved, opportunity, "opportunity.stage_changed", opportunity_id=opportunity, status="open")
+    detect(database, later(again, 2))
+    assert [row[:3] for row in signals(database, open_ones)] == [
+        ("account", account, False), ("opportunity", opportunity, True)
+    ]  # fmt: skip
+
+
+def test_two_answers_of_a_provider_are_news_and_answers_of_two_are_not(database: Database, tenants: list[str]) -> None:
+    opportunity = deal(database, tenants[0])
+    account = account_of(database, opportunity)
+    answers = [
+        told_of_account(call(tenants[0], opportunity), new_id(), "enrichment.completed", entity_type="account",
+                        entity_id=account, provider=provider, status="matched", fields={"employee_count": count})
+        for provider, count in (("apollo", 100), ("other", 300), ("apollo", 40))
+    ]  # fmt: skip
+    answers = [
+        msgspec.structs.replace(later(one, minute), time=NOW + timedelta(minutes=minute))
+        for minute, one in enumerate(answers)
+    ]
+    for one in answers[:2]:
+        store_in(database, one)
+        detect(database, one)
+    assert signals(database) == []
+    detect(database, answers[2])
+    assert signals(database, "entity_id, title") == [(opportunity, "The company is shrinking: headcount down 60 %")]
+
+
+def test_what_a_customer_does_about_a_lead_counts_for_the_deal_that_it_became(
+    database: Database, tenants: list[str]
+) -> None:
+    opportunity, lead = deal(database, tenants[0]), new_id()
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute(
+            "insert into leads (customer_id, id, company_name, status, opportunity_id, converted_at) "
+            "values (%s, %s, 'L', 'converted', %s, now())",
+            (tenants[0], lead, opportunity),
+        )
+    asked = call(tenants[0], opportunity, direction="inbound", kind="meeting", opportunity_id=None, lead_id=lead)
+    detect(database, msgspec.structs.replace(asked, type="meeting.scheduled"))
+    assert signals(database, "entity_type, entity_id, title") == [
+        ("opportunity", opportunity, "The customer asked for a meeting today")
+    ]

@@ -130,6 +130,30 @@ recorded as (
         candidates.opportunity_id,
         contact_changes.recorded_at
     from candidates
+    inner join {{ ref('int_accounts_linked') }} as account_links
+        on
+            candidates.customer_id = account_links.customer_id
+            and account_links.entity_type = 'opportunity'
+            and candidates.opportunity_id = account_links.entity_id
+            and account_links.linked_at <= {{ now_at() }}
+    inner join {{ ref('int_accounts_linked') }} as people_links
+        on
+            account_links.customer_id = people_links.customer_id
+            and account_links.account_id = people_links.account_id
+            and people_links.entity_type = 'contact'
+            and people_links.linked_at <= {{ now_at() }}
+    inner join {{ ref('int_contacts_changed') }} as contact_changes
+        on
+            people_links.customer_id = contact_changes.customer_id
+            and people_links.entity_id = contact_changes.contact_id
+
+    union all
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        contact_changes.recorded_at
+    from candidates
     inner join {{ ref('int_activities_linked') }} as of_deals
         on
             candidates.customer_id = of_deals.customer_id

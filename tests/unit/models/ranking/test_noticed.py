@@ -19,9 +19,9 @@ DAY = date(2026, 12, 1)
 COUNTERS = sorted({name for action in ACTIONS for name in action.counters})
 # what each mart has of them
 HAS = {
-    OPPORTUNITY: [name for name in COUNTERS if name != "open_opportunities"],
+    OPPORTUNITY: [name for name in COUNTERS if name != "opportunities_total"],
     LEAD: ["calls_total", "emails_sent", "meetings_total", "has_next_step", "contacts_engaged_30d"],
-    ACCOUNT: ["contacts_total", "open_opportunities"],
+    ACCOUNT: ["contacts_total", "opportunities_total"],
 }
 ENTITIES = [(kind, f"{kind}{number}") for kind in HAS for number in range(2)]
 ANOTHER = [(kind, entity, name) for kind, entity in ENTITIES for name in HAS[kind] if name not in LEVELS]

@@ -12,6 +12,7 @@ _SHARED = {
     "age_days": 5.0, "outbound_total": 1.0, "inbound_total": 1.0, "outbound_7d": 1.0, "inbound_7d": 1.0,
     "calls_total": 0.0, "calls_7d": 0.0, "call_seconds_total": 0.0, "emails_total": 1.0, "emails_sent": 1.0,
     "proposals_sent": 0.0, "unanswered_days": None, "attempts_since_contact": None, "days_since_contact": None,
+    "days_since_intent": None,
     "proposals_replied": 0.0, "days_since_last_proposal": None, "days_since_last_proposal_reply": None,
     "days_since_last_activity": 1.0, "days_since_last_inbound": 1.0,
     "days_since_last_outbound": 2.0, "outbound_since_last_inbound": 0.0, "engagement_decayed": 1.0,
@@ -34,15 +35,23 @@ _LEAD = _SHARED | {
     "created_hour": 9.0, "created_dow": 1.0,
 }  # fmt: skip
 _ACCOUNT = {
-    "employee_count": 100.0, "annual_revenue_minor": None, "contacts_total": 2.0, "open_opportunities": 0.0,
-    "won_opportunities": 0.0, "lost_opportunities": 0.0, "engagement_decayed": 1.0, "engagement_week": 1.0,
-    "engagement_prior_week_mean": 1.0, "active_contacts_30d": 1.0, "days_since_last_activity": 1.0,
-    "missing_fields": 0.0, "past_champion_days": None, "account_change": None, "account_change_days": None,
+    "employee_count": 100.0, "annual_revenue_minor": None, "contacts_total": 2.0, "opportunities_total": 0.0,
+    "open_opportunities": 0.0, "won_opportunities": 0.0, "lost_opportunities": 0.0, "engagement_decayed": 1.0,
+    "engagement_week": 1.0, "engagement_prior_week_mean": 1.0, "active_contacts_30d": 1.0,
+    "days_since_last_activity": 1.0, "missing_fields": 0.0, "past_champion_days": None, "account_change": None,
+    "account_change_days": None,
 }  # fmt: skip
 _EVENTS = ("last_activity_event_id", "last_inbound_event_id", "last_outbound_event_id", "created_event_id",
-           "unanswered_event_id")  # fmt: skip
+           "unanswered_event_id", "intent_event_id")  # fmt: skip
 _OPPORTUNITY_EVENTS = (
-    *(*_EVENTS, "stage_event_id", "close_date_event_id", "amount_event_id", "champion_inbound_event_id"),
+    *(
+        *_EVENTS,
+        "stage_event_id",
+        "close_date_event_id",
+        "close_date_slip_event_id",
+        "amount_event_id",
+        "champion_inbound_event_id",
+    ),
     *("champion_outbound_event_id", "champion_left_event_id", "newcomer_event_id", "executive_event_id"),
     "account_change_event_id",
 )
@@ -69,7 +78,8 @@ def _keys(entity: str, events: tuple[str, ...]) -> dict[str, Any]:
 def opportunities(*rows: dict[str, Any]) -> pl.DataFrame:
     """A frame as marts.opportunity_features has it."""
     defaults = _keys("opportunity", _OPPORTUNITY_EVENTS) | {
-        "moment": "current", "name": "Blue Harbor renewal", "account_id": "account-1", "contact_id": "c1",
+        "moment": "current", "intent_action": None, "name": "Blue Harbor renewal",
+        "account_id": "account-1", "contact_id": "c1",
         "lead_id": None, "owner_id": "u1", "stage": "proposal", "value_minor": 1_500_000, "currency": "EUR",
         "expected_close_date": date(2026, 12, 23), "opened_at": AS_OF, "last_event_at": AS_OF, "industry": None,
         "country": None, "attributes": "{}", "feature_hash": "h1", "champion_contact_id": "c1",
@@ -81,7 +91,8 @@ def opportunities(*rows: dict[str, Any]) -> pl.DataFrame:
 def leads(*rows: dict[str, Any]) -> pl.DataFrame:
     """A frame as marts.lead_features has it."""
     defaults = _keys("lead", (*_EVENTS, "status_event_id")) | {
-        "moment": "current", "name": "Ada Byron", "contact_name": "Ada Byron", "contact_email": "ada@example.org",
+        "moment": "current", "intent_action": None, "name": "Ada Byron", "contact_name": "Ada Byron",
+        "contact_email": "ada@example.org",
         "account_id": None, "contact_id": None, "opportunity_id": None, "owner_id": "u1", "source": "web",
         "status": "working", "value_minor": 500_000, "currency": "EUR", "created_at": AS_OF, "last_event_at": AS_OF,
         "attributes": "{}", "feature_hash": "h1",

@@ -48,6 +48,16 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
     ),
     (
         "ghosted",
+        "opportunity",
+        {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 12.0, "proposals_sent": 1.0,
+         "days_since_last_proposal": 9.0},
+        # who wrote since the offer, about whatever, is not silent
+        {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 2.0, "proposals_sent": 1.0,
+         "days_since_last_proposal": 9.0},
+        "Offer of EUR 15,000 sent 9 days ago, no answer",
+    ),
+    (
+        "ghosted",
         "lead",
         {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 9.0},
         {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 9.0, "has_next_step": 1.0},
@@ -80,7 +90,7 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         "opportunity",
         {"close_date_slips": 2.0, "close_date_slip_days": 5.0},
         {"close_date_slips": 1.0, "close_date_slip_days": 29.0},
-        "moved 2 times, 5 days later",
+        "Close date moved out 2 times, by 5 days in all",
     ),
     ("close_date_unrealistic", "opportunity", {"days_to_close": 11.0}, {"days_to_close": 12.0}, "11 days left"),
     ("single_threaded", "opportunity", {"contacts_engaged_30d": 1.0}, {"contacts_engaged_30d": 2.0}, "one person"),
@@ -109,9 +119,17 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
     (
         "high_intent_action",
         "opportunity",
-        {"proposals_replied": 1.0, "days_since_last_inbound": 3.0},
-        {"proposals_replied": 1.0, "days_since_last_inbound": 3.1},
+        {"intent_action": "proposal.replied", "days_since_intent": 3.0},
+        {"intent_action": "proposal.replied", "days_since_intent": 3.1, "days_since_last_inbound": 1.0},
         "answered the offer 3 days ago",
+    ),
+    (
+        "high_intent_action",
+        "lead",
+        # what they did decides, not the visits since
+        {"intent_action": "meeting.scheduled", "days_since_intent": 2.0, "forms_total": 3.0},
+        {"intent_action": "meeting.scheduled", "days_since_intent": 4.0},
+        "asked for a meeting 2 days ago",
     ),
     ("high_intent_action", "lead", {"forms_total": 3.0}, {"forms_total": 2.0}, "Came back on their own"),
     ("lead_untouched", "lead", {"outbound_total": 0.0, "age_days": 1.0}, {"outbound_total": 0.0, "age_days": 0.9},
@@ -257,6 +275,8 @@ def test_lead_ready_finds_the_best_tenth_of_leads_without_a_deal() -> None:
     assert detect(frames, as_of=AS_OF).filter(signal_type="lead_ready")["entity_id"].to_list() == ["l18", "l19"]
     fewer = Frames(leads=leads(*many[:19]), scores=scores(*chances))
     assert detect(fewer, as_of=AS_OF).filter(signal_type="lead_ready").is_empty()
+    poor = [chance | {"baseline_logit": 0.0} for chance in chances]
+    assert detect(Frames(leads=leads(*many), scores=scores(*poor)), as_of=AS_OF).is_empty()
 
 
 def test_accounts_of_one_person_are_silent() -> None:

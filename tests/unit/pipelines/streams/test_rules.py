@@ -14,10 +14,13 @@ from bevyly.intent.thresholds import Thresholds
 from models.signals.detect import SCHEMA
 from models.signals.registry import detectors_of
 from pipelines.repositories.detectors import Ear
-from pipelines.streams.rules import CONVERSATION_SECONDS, Finding, close, find, severity
+from pipelines.repositories.told_before import Amendment
+from pipelines.streams.findings import Finding, severity
+from pipelines.streams.known import Known
+from pipelines.streams.rules import CONVERSATION_SECONDS, INTENT_ACTIONS, close, find
 from tests.support.event_streams import NOW, call, change
 
-TENANT, DEAL, LEAD, ACCOUNT = new_id(), new_id(), new_id(), new_id()
+TENANT, DEAL, LEAD = new_id(), new_id(), new_id()
 PLANNED = {"going_dark", "ghosted", "no_next_step"}
 
 
@@ -27,16 +30,6 @@ def moved(before: str | None, after: str | None) -> Event:
 
 def worth(before: int | None, after: int | None) -> Event:
     return change(TENANT, DEAL, before={"value_minor": before}, after={"value_minor": after})
-
-
-def grown(before: int | None, after: int | None, revenue: tuple[int, int] = (1, 1)) -> Event:
-    sizes = [
-        {"employee_count": count, "annual_revenue_minor": money}
-        for count, money in zip((before, after), revenue, strict=True)
-    ]
-    data = {"account_id": ACCOUNT, "before": sizes[0], "after": sizes[1]}
-    event = change(TENANT, DEAL, before={}, after={})
-    return msgspec.structs.replace(event, type="account.updated", subject=f"account/{ACCOUNT}", data=data)
 
 
 def activity(type_: str, **data: Any) -> Event:
@@ -67,13 +60,8 @@ def activity(type_: str, **data: Any) -> Event:
         (activity("form.submitted", direction="inbound", opportunity_id=None, lead_id=LEAD), []),
         (activity("email.clicked", direction="inbound"), []),
         (activity("call.completed", direction="inbound"), []),
-        (grown(100, 120), [("account_event", "+", "low")]),
-        (grown(100, 119), []),
-        (grown(100, 40), [("account_event", "-", "critical")]),
-        (grown(100, 100, revenue=(50, 100)), [("account_event", "+", "high")]),
-        (grown(None, 100), []),
-        (grown(0, 100), []),
-        (grown(100, None), []),
+        (activity("meeting.scheduled", direction="inbound"), [("high_intent_action", "+", "high")]),
+        (activity("meeting.scheduled", direction="outbound"), []),
     ],
 )
 def test_what_an_event_shows(event: Event, expected: list[tuple[str, str, str]]) -> None:
@@ -96,7 +84,6 @@ def test_a_finding_is_a_row_of_the_signals_frame_keyed_by_its_event() -> None:
         moved("2026-12-31", "2026-12-01"),
         worth(1, 5),
         activity("proposal.replied", direction="inbound"),
-        grown(100, 50),
     ],
 )
 def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
@@ -135,19 +122,77 @@ def test_streams_find_what_the_batch_pass_knows(event: Event) -> None:
         (activity("activity.updated", after={"subject": "x"}), set()),
         (moved("2026-11-01", "2026-12-01"), {"close_date_overdue", "close_date_pulled_in"}),
         (moved("2026-11-01", "2026-11-02"), {"close_date_pulled_in"}),
+        (worth(100_00, 100_01), {"amount_changed"}),
+        (activity("proposal.sent"), {"going_dark", "answer_owed", "ghosted"}),
     ],
 )
 def test_what_an_event_ends(event: Event, expected: set[str]) -> None:
     assert {one["signal_type"] for one in close(event)} == expected
 
 
-def test_streams_and_marts_call_the_same_a_conversation() -> None:
+def test_streams_and_marts_call_the_same_a_conversation_and_intent() -> None:
     project = yaml.safe_load((Path(__file__).parents[4] / "dbt_project/dbt_project.yml").read_text())
     assert project["vars"]["conversation_seconds"] == CONVERSATION_SECONDS
+    assert {kind: tuple(types) for kind, types in project["vars"]["intent_actions"].items()} == INTENT_ACTIONS
 
 
-def test_a_date_that_is_pulled_in_does_not_end_itself() -> None:
-    event = moved("2026-12-31", "2026-12-01")
+def told(*steps: tuple[dict[str, Any], dict[str, Any]]) -> Known:
+    amendments = [Amendment(new_id(), version, before, after) for version, (before, after) in enumerate(steps)]
+    return Known(amendments={DEAL: amendments})
+
+
+def dates(before: str | None, after: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return ({"expected_close_date": before} if before else {}), {"expected_close_date": after}
+
+
+@pytest.mark.parametrize(
+    ("known", "titles"),
+    [
+        (told(dates(None, "2026-12-01")), []),
+        (told(dates("2026-12-01", "2026-12-05")), ["Close date moved out 2 times, by 14 days in all"]),
+        (told(dates("2026-12-05", "2026-12-01")), []),
+        (
+            told(dates("2026-11-01", "2026-12-01"), dates("2026-12-11", "2026-12-01")),
+            ["Close date moved out 2 times, by 40 days in all"],
+        ),
+    ],
+)
+def test_a_date_that_moves_out_again_counts_the_moves_before(known: Known, titles: list[str]) -> None:
+    assert [one["title"] for one in find(moved("2026-12-01", "2026-12-11"), known)] == titles
+
+
+def test_what_was_told_after_an_event_does_not_count_for_it() -> None:
+    later = [Amendment(new_id(), 3, *dates("2026-12-11", "2026-12-21"))]
+    assert find(moved("2026-12-01", "2026-12-11"), Known(amendments={DEAL: later})) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "change"),
+    [(None, None), (0, None), (100_00, "50 % higher"), (150_00, None), (300_00, "50 % lower")],
+)
+def test_an_amount_is_held_against_the_first_one(first: int | None, change: str | None) -> None:
+    known = told(({}, {"value_minor": first}))
+    found = find(worth(140_00 if first else first, 150_00), known)
+    assert [one["title"] for one in found] == ([f"Amount is {change} than at first"] if change else [])
+
+
+@pytest.mark.parametrize(("late", "strength"), [(0, 2.0), (1.5, 1.5), (3, 1.0), (3.1, None)])
+def test_what_is_logged_late_is_news_for_less_time(late: float, strength: float | None) -> None:
+    event = activity("proposal.replied", direction="inbound")
+    event = msgspec.structs.replace(event, time=event.recorded_time - timedelta(days=late))
+    assert [one["strength"] for one in find(event)] == ([] if strength is None else [strength])
+
+
+def test_what_is_done_with_a_lead_counts_for_its_deal() -> None:
+    known = Known(deals={LEAD: DEAL})
+    asked = activity("meeting.scheduled", direction="inbound", opportunity_id=None, lead_id=LEAD)
+    assert [one["entity_id"] for one in find(asked, known)] == [DEAL, LEAD]
+    called = activity("call.completed", opportunity_id=None, lead_id=LEAD)
+    assert {one["entity_id"] for one in close(called, known)} == {DEAL, LEAD}
+
+
+@pytest.mark.parametrize("event", [moved("2026-12-31", "2026-12-01"), worth(100_00, 300_00)])
+def test_what_is_found_does_not_end_itself(event: Event) -> None:
     [found] = find(event)
     assert {one["kept"] for one in close(event) if one["signal_type"] == found["signal_type"]} == {found["dedupe_key"]}
 
@@ -184,6 +229,8 @@ def test_severity_follows_strength(strength: float, polarity: str, expected: str
 
 def test_a_stream_is_as_loud_as_the_detector_has_been_worth() -> None:
     event = moved("2026-12-01", "2026-12-31")
-    severities = [find(event, Ear(weights={"close_date_slipped": weight}))[0]["severity"] for weight in (0.5, 1.5, 2.0)]
+    severities = [
+        find(event, Known(ear=Ear(weights={"close_date_slipped": weight})))[0]["severity"] for weight in (0.5, 1.5, 2.0)
+    ]
     assert severities == ["low", "medium", "high"]
-    assert find(event, Ear(line=Thresholds(slip_days=31))) == []
+    assert find(event, Known(ear=Ear(line=Thresholds(slip_days=31)))) == []

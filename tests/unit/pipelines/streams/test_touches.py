@@ -55,7 +55,7 @@ def test_what_is_dated_ahead_has_not_happened() -> None:
 
 def test_new_deals_and_people_count_for_what_they_belong_to() -> None:
     opened = event("opportunity.created", ("opportunity", DEAL), lead_id=LEAD, account_id=OTHER)
-    assert counters(opened) == [("lead", "opportunities"), ("account", "open_opportunities")]
+    assert counters(opened) == [("lead", "opportunities"), ("account", "opportunities_total")]
     assert counters(event("contact.created", ("contact", OTHER), account_id=None)) == []
 
 
