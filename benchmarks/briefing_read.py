@@ -23,6 +23,7 @@ from typing import Any
 
 import psycopg
 import uvicorn
+import uvloop
 
 from api.dependencies.rate_limit import RateLimits, Rule
 from api.main import create_app
@@ -218,7 +219,7 @@ def main() -> None:
         )
         process.start()
         try:
-            asyncio.run(
+            uvloop.run(
                 compare(arguments.port, small, large, connections=arguments.connections, seconds=arguments.seconds)
             )
         finally:
