@@ -1,5 +1,6 @@
 """How commands show long work on a terminal: one line a step, with a bar, a clock and a note."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -41,10 +42,20 @@ class Steps:
 
 @contextmanager
 def quiet(log: Path) -> Iterator[None]:
-    """What libraries print goes to the end of `log` until the block ends."""
+    """What libraries print or log goes to the end of `log` until the block ends."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    logged = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+    ]
     with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
-        yield
+        shown = [handler.setStream(file) for handler in logged]
+        try:
+            yield
+        finally:
+            for handler, stream in zip(logged, shown, strict=True):
+                handler.setStream(stream)
 
 
 def make_console(*, stderr: bool = False, width: int = WIDTH) -> Console:

@@ -11,6 +11,7 @@ from pipelines.resources import TRAIN_TAG
 # time alone changes what is worth doing: deals grow silent, close dates pass
 morning = dg.ScheduleDefinition(
     name="morning",
+    description="Refresh: time alone changes what is worth doing.",
     job=refresh,
     cron_schedule="0 5 * * *",
     execution_timezone="UTC",
@@ -20,6 +21,7 @@ morning = dg.ScheduleDefinition(
 # whether or not anything grew: what was learned a week ago is a week old
 sunday = dg.ScheduleDefinition(
     name="sunday",
+    description="Train anew what has been learned a week ago.",
     job=retrain,
     cron_schedule="0 4 * * 0",
     execution_timezone="UTC",
@@ -29,6 +31,7 @@ sunday = dg.ScheduleDefinition(
 
 night = dg.ScheduleDefinition(
     name="night",
+    description="Forget what has been kept for as long as it should be.",
     job=purge,
     cron_schedule="30 3 * * *",
     execution_timezone="UTC",
@@ -37,7 +40,11 @@ night = dg.ScheduleDefinition(
 
 
 @dg.schedule(
-    job=reconcile, cron_schedule="30 1 * * *", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+    job=reconcile,
+    cron_schedule="30 1 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Reconcile all of the day before with the journal.",
 )
 def day_before(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Reconcile all of the day before, once what was published at its end has had time to arrive."""

@@ -14,7 +14,12 @@ from pipelines.resources import Warehouse
 from pipelines.runs import refresh_under_way
 
 
-@dg.sensor(job=refresh, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refresh when events wait on Kafka and no refresh is under way.",
+)
 def events_waiting(
     context: dg.SensorEvaluationContext, warehouse: Warehouse
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -29,7 +34,12 @@ def events_waiting(
         yield dg.SkipReason("no events wait")
 
 
-@dg.sensor(job=retrain, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=retrain,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Train anew what a monitor says is off, once for each alarm.",
+)
 def drift_found(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Train anew what a monitor says is off, unless that was done since; once for each alarm."""
     if refresh_under_way(context.instance):

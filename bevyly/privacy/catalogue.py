@@ -66,6 +66,7 @@ STORES: tuple[Store, ...] = (
     ),
     Store(table="recommendation_offers", about=("t.entity_id",)),
     Store(table="briefing_backlog", nothing="ids of what was touched, for seconds"),
+    Store(table="recent_changes", nothing="dates and amounts of deals, sizes of companies"),
     Store(table="rankings", nothing="counts by user and reason"),
     Store(table="pattern_signals", nothing="two ids, which go with their pattern and signal"),
     Store(table="patterns", about=("t.entity_id",), texts=("title", "data")),

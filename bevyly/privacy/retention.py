@@ -31,6 +31,10 @@ _OF_NO_CURRENT_SCORE = """t.kept_at < %(kept)s and not exists (
     and s.feature_hash = t.feature_hash and s.entity_type = t.entity_type and s.is_current
 )"""
 
+_STORED = """t.recorded_at < %(kept)s or exists (
+  select from raw.events e where (e.customer_id, e.event_id) = (t.customer_id, t.event_id)
+)"""
+
 # The last one of a day stays, so that what is missing was in force on that day only (see `api_briefing_thinned`).
 _NOT_LAST_OF_DAY = """t.as_of < %(thinned)s and exists (
   select from briefings n where (n.customer_id, n.user_id) = (t.customer_id, t.user_id) and n.version > t.version
@@ -64,6 +68,7 @@ RULES = (
     Rule(table="inbound_events", over="t.received_at < %(kept)s"),
     Rule(table="raw.dead_letters", over="t.status <> 'open' and t.resolved_at < %(kept)s"),
     Rule(table="wordings", over="t.asked_at < %(kept)s"),
+    Rule(table="recent_changes", over=_STORED),
     Rule(table="score_inputs", over=_OF_NO_CURRENT_SCORE),
     Rule(table="briefings", over=_NOT_LAST_OF_DAY),
     Rule(table="decision_details", over="t.noted_at < %(decided)s"),

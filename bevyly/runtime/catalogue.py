@@ -20,7 +20,7 @@ PYTHON = sys.executable
 SCRIPTS = Path(sys.executable).parent
 STORES = ("postgres", "valkey", "kafka")
 # run monitoring ends runs that outlive their time, which the tag dagster/max_runtime of the job sets
-DAGSTER_YAML = "telemetry:\n  enabled: false\nrun_monitoring:\n  enabled: true\n"
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\nrun_monitoring:\n  enabled: true\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ def applications(settings: Settings, names: tuple[str, ...], environment: Mappin
 
 
 def prepare_dagster_home(home: Path) -> Path:
-    """Dagster's own folder, with its usage statistics switched off."""
+    """Dagster's own folder, with its usage statistics and its invitations switched off."""
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = folder / "dagster.yaml"

@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'int_activities_recorded'}}}) }}
+
 -- Sequence numbers are given before a transaction commits, so an event may appear behind the watermark. Those that were
 -- committed late must still arrive: of the latest events, every activity is there. Looks back as far as runs do.
 with

@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'opportunity_snapshots'}}}) }}
+
 -- A snapshot of something already decided would hand the answer to the model that learns from it. Decisions that were
 -- recorded late may precede a snapshot that could not know of them; what was recorded in time may not.
 select

@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'opportunity_next_actions'}}}) }}
+
 -- dbt replaces tables, and with them their policies: a table that came back without forced row-level security, or a view that
 -- reads as its owner, would show one tenant the rows of all.
 -- depends_on: {{ ref('opportunity_next_actions') }}

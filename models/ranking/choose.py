@@ -7,7 +7,7 @@ import polars as pl
 
 from models.ranking.catalogue import ADVANCE, RELEASE
 from models.ranking.exploration import HELD_BACK, TRIED, drawn
-from models.ranking.value import helps
+from models.ranking.value import MINUTE_COST_MINOR, helps
 
 PER_OWNER_AND_ACTION = 15
 _ENTITY = ["customer_id", "entity_type", "entity_id"]
@@ -44,7 +44,7 @@ def with_fate(candidates: pl.DataFrame, decisions: pl.DataFrame, tenants: pl.Dat
         .then(pl.lit(DISMISSED))
         .when(~helps())
         .then(pl.lit(NO_EFFECT))
-        .when(pl.col("expected_value_minor") <= 0)
+        .when(pl.col("expected_value_minor") < MINUTE_COST_MINOR)
         .then(pl.lit(EFFORT))
         .alias("fate")
     ).drop("resting", "in_hand")

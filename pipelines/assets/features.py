@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 import orjson
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 
 from bevyly.settings import get_settings, home_dir
 from pipelines.dbt import DBT, PROJECT_DIR, connection_environment, run_dbt
@@ -80,7 +80,9 @@ def build_dbt_assets() -> tuple[dg.AssetsDefinition, DbtCliResource]:
     """The assets of all dbt models, and the resource that runs dbt."""
     project = dbt_project()
 
-    @dbt_assets(manifest=project.manifest_path, dagster_dbt_translator=Translator())
+    translator = Translator(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+
+    @dbt_assets(manifest=project.manifest_path, dagster_dbt_translator=translator)
     def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
         os.environ.update(dbt_environment(warehouse, run_instant(context)))
         forget_old_runs(target_path())

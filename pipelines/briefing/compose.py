@@ -131,7 +131,7 @@ class _Tenant:
             "headline": headline(shown),
             "summary": _summary(counts, found=found, shown=len(shown)),
             "items": [self._worded(self._item(row, place)) for place, row in enumerate(shown, start=1)],
-            "good_news": [self._good(row) for row in selection.good_news(good)],
+            "good_news": [self._good(row) for row in selection.good_news(good, self._company)],
             "not_shown": selection.not_shown(
                 left_out, beyond_budget=found - len(shown), in_hand=_number(counts, "in_hand")
             ),
@@ -140,6 +140,10 @@ class _Tenant:
 
     def _entity(self, row: Row) -> Row | None:
         return self._entities.get((row["entity_type"], row["entity_id"]))
+
+    def _company(self, row: Row) -> str:
+        entity = self._entity(row) or {}
+        return str(entity.get("account_id") or row["entity_id"])
 
     def _item(self, row: Row, place: int) -> Row:
         pattern = self._patterns.get(row["pattern_id"]) if row["pattern_id"] else None

@@ -18,7 +18,7 @@ def _text(names: str) -> dict[str, Any]:
 
 USERS: Mapping[str, Any] = _text("customer_id user_id name role") | {"budget": pl.Int64}
 ENTITIES: Mapping[str, Any] = _text(
-    "customer_id entity_type entity_id name account_name stage status owner_id owner_name currency"
+    "customer_id entity_type entity_id name account_id account_name stage status owner_id owner_name currency"
 ) | {"value_minor": pl.Int64}
 RECOMMENDATIONS: Mapping[str, Any] = (
     _text(

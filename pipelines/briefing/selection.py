@@ -4,7 +4,7 @@ Belongs here: the budget. What is worth how much was decided by ranking.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Any
 
@@ -58,14 +58,14 @@ def not_shown(left_out: Sequence[Row], *, beyond_budget: int, in_hand: int) -> l
     return [{"reason": reason, "count": count} for reason, count in ordered if count > 0]
 
 
-def good_news(signals: Sequence[Row]) -> list[Row]:
-    """What customers did, before what merely moved; the strongest first, one an entity."""
+def good_news(signals: Sequence[Row], company: Callable[[Row], str]) -> list[Row]:
+    """What customers did, before what merely moved; the strongest first, one of each `company`."""
 
     def order(row: Row) -> tuple[bool, float, str]:
         return row["signal_type"] not in _BY_CUSTOMER, -row["strength"], row["dedupe_key"]
 
     ordered = sorted(signals, key=order)
-    first: dict[tuple[str, str], Row] = {}
+    first: dict[str, Row] = {}
     for row in ordered:
-        first.setdefault((row["entity_type"], row["entity_id"]), row)
+        first.setdefault(company(row), row)
     return list(first.values())[:MAX_GOOD_NEWS]

@@ -26,22 +26,23 @@ where u.customer_id = any(%(customers)s) and u.disabled_at is null
 order by u.customer_id, u.id
 """
 _ENTITIES = """
-select o.customer_id, 'opportunity', o.id, o.name, a.name, o.stage, o.status, o.owner_id, u.name, o.currency, o.value
+select o.customer_id, 'opportunity', o.id, o.name, o.account_id, a.name, o.stage, o.status, o.owner_id, u.name,
+       o.currency, o.value
 from opportunities o
 left join accounts a on a.customer_id = o.customer_id and a.id = o.account_id
 left join users u on u.customer_id = o.customer_id and u.id = o.owner_id
 where o.customer_id = any(%(customers)s) and o.status = 'open' and o.deleted_at is null
   and (%(ids)s::varchar[] is null or o.id = any(%(ids)s))
 union all
-select l.customer_id, 'lead', l.id, coalesce(l.company_name, l.contact_name, l.contact_email), a.name, l.status,
-       l.status, l.owner_id, u.name, l.currency, l.value
+select l.customer_id, 'lead', l.id, coalesce(l.company_name, l.contact_name, l.contact_email), l.account_id, a.name,
+       l.status, l.status, l.owner_id, u.name, l.currency, l.value
 from leads l
 left join accounts a on a.customer_id = l.customer_id and a.id = l.account_id
 left join users u on u.customer_id = l.customer_id and u.id = l.owner_id
 where l.customer_id = any(%(customers)s) and l.status in ('new', 'working', 'qualified') and l.deleted_at is null
   and (%(ids)s::varchar[] is null or l.id = any(%(ids)s))
 union all
-select a.customer_id, 'account', a.id, a.name, a.name, null, null, a.owner_id, u.name, a.currency, null
+select a.customer_id, 'account', a.id, a.name, a.id, a.name, null, null, a.owner_id, u.name, a.currency, null
 from accounts a
 left join users u on u.customer_id = a.customer_id and u.id = a.owner_id
 where a.customer_id = any(%(customers)s) and a.deleted_at is null

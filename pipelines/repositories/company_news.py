@@ -1,20 +1,17 @@
-"""Reads of what is new of companies: how their size changed lately, by what was told until now.
-
-What is told now may have been stored already, or not yet: it is given beside, and counts once.
+"""Reads of what is new of companies: how their size changed lately, by raw events and by what streams keep until it is
+there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
 
-from bevyly.events.envelope import Event
+from pipelines.repositories.recent_changes import SIZES
 from pipelines.repositories.staging import Connection
 
-MEASURING = ("account.updated", "enrichment.completed")
-SIZES = {"employee_count": "headcount", "annual_revenue_minor": "revenue"}
-"""Sizes of a company, and what each is called."""
+Rows = Sequence[Mapping[str, Any]]
 
 
 def _size(path: str) -> str:
@@ -57,12 +54,8 @@ told as (
     where s.customer_id = w.customer_id and coalesce(s.data ->> 'entity_id', s.subject_id) = w.account_id
       and s.type in ('account.updated', 'enrichment.completed')
     union all
-    select g.event_id, g.type, g.occurred_at, g.recorded_at, g.data
-    from jsonb_to_recordset(%(events)s::jsonb) as g (
-      customer_id varchar, subject_id varchar, event_id varchar, type varchar, occurred_at timestamptz,
-      recorded_at timestamptz, data jsonb
-    )
-    where g.customer_id = w.customer_id and coalesce(g.data ->> 'entity_id', g.subject_id) = w.account_id
+    select r.event_id, r.type, r.occurred_at, r.recorded_at, r.data from recent_changes r
+    where r.customer_id = w.customer_id and r.record_id = w.account_id
   ) as e on e.recorded_at <= w.at
 ),
 largest as (
@@ -109,26 +102,13 @@ class News(NamedTuple):
     deals: Mapping[str, datetime | None]
 
 
-def news_of(
-    connection: Connection,
-    accounts: Sequence[Mapping[str, Any]],
-    deals: Sequence[Mapping[str, Any]],
-    events: Iterable[Event],
-    *,
-    lives: timedelta,
-) -> list[News]:
+def news_of(connection: Connection, accounts: Rows, deals: Rows, *, lives: timedelta) -> list[News]:
     """News of `accounts` (customer_id, account_id, at) and of the companies of `deals` (customer_id, opportunity_id,
-    at), as of the latest `at` of each; `events` are the new, `lives` is how long something stays news.
+    at), as of the latest `at` of each; `lives` is how long something stays news.
     """
     if not accounts and not deals:
         return []
-    told = [
-        {"customer_id": event.tenant_id, "subject_id": event.subject_id, "event_id": event.id, "type": event.type,
-         "occurred_at": event.time, "recorded_at": event.recorded_time, "data": event.data}
-        for event in events
-        if event.type in MEASURING
-    ]  # fmt: skip
-    parameters = {"accounts": _text(accounts), "deals": _text(deals), "events": _text(told), "lives": lives}
+    parameters = {"accounts": _text(accounts), "deals": _text(deals), "lives": lives}
     return [_news(*row) for row in connection.execute(_NEWS.encode(), parameters)]
 
 
@@ -138,5 +118,5 @@ def _news(customer: str, account: str, at: datetime, *found: Any) -> News:
     return News(customer, account, at, change, dict(zip(deals or (), times or (), strict=True)))
 
 
-def _text(rows: Sequence[Mapping[str, Any]]) -> str:
+def _text(rows: Rows) -> str:
     return orjson.dumps([dict(row) for row in rows]).decode()

@@ -122,13 +122,13 @@ with readers as (
   select * from jsonb_to_recordset(%(readers)s::jsonb) as r (customer_id varchar, user_id varchar, sees_all boolean)
 )
 """
-# All three in the order of `selection.good_news`; an entity may come more than once. Whoever sees all is told from the
+# All three in the order of `selection.good_news`; a company may come more than once. Whoever sees all is told from the
 # best signal on; everybody else from what they own, or from all good news at once, whichever is less to look at.
 _NEWS_OF_ALL = f"""{_GIVEN}
-select u.customer_id, u.user_id, g.entity_id
+select u.customer_id, u.user_id, g.entity_id, g.company
 from readers u
 cross join lateral (
-  select s.entity_id
+  select s.entity_id, coalesce(o.account_id, l.account_id, s.entity_id) as company
   from ({HEARD}) s {_KNOWN}
   where s.customer_id = u.customer_id and s.polarity = '+' and coalesce(o.id, l.id, a.id) is not null
   {_ORDER} limit %(depth)s
@@ -136,19 +136,19 @@ cross join lateral (
 where u.sees_all
 """
 _NEWS_OF_OWN = f"""{_GIVEN}
-select u.customer_id, u.user_id, g.entity_id
+select u.customer_id, u.user_id, g.entity_id, g.company
 from readers u
 cross join lateral (
-  select s.entity_id
+  select s.entity_id, coalesce(own.account_id, s.entity_id) as company
   from (
-    select 'opportunity' as entity_type, id from opportunities
+    select 'opportunity' as entity_type, id, account_id from opportunities
     where customer_id = u.customer_id and owner_id = u.user_id and status = 'open' and deleted_at is null
     union all
-    select 'lead', id from leads
+    select 'lead', id, account_id from leads
     where customer_id = u.customer_id and owner_id = u.user_id and deleted_at is null
       and status in ('new', 'working', 'qualified')
     union all
-    select 'account', id from accounts
+    select 'account', id, id from accounts
     where customer_id = u.customer_id and owner_id = u.user_id and deleted_at is null
   ) own
   join ({HEARD}) s on s.entity_type = own.entity_type and s.entity_id = own.id
@@ -160,13 +160,14 @@ where not u.sees_all
 # Materialized: joined with the readers first, each would look at all of them.
 _NEWS_BY_OWNER = f"""{_GIVEN},
 good as materialized (
-  select s.*, coalesce(o.owner_id, l.owner_id, a.owner_id) as owner_id
+  select s.*, coalesce(o.owner_id, l.owner_id, a.owner_id) as owner_id,
+         coalesce(o.account_id, l.account_id, s.entity_id) as company
   from ({HEARD}) s {_KNOWN}
   where s.polarity = '+' and coalesce(o.id, l.id, a.id) is not null
 )
-select customer_id, user_id, entity_id
+select customer_id, user_id, entity_id, company
 from (
-  select u.customer_id, u.user_id, s.entity_id,
+  select u.customer_id, u.user_id, s.entity_id, s.company,
          row_number() over (partition by u.customer_id, u.user_id {_ORDER}) as place
   from good s
   join readers u on u.customer_id = s.customer_id and u.user_id = s.owner_id
@@ -247,13 +248,15 @@ def _deep_enough(
     connection: Connection, statement: str, parameters: dict[str, Any], *, depth: int = 5 * MAX_GOOD_NEWS
 ) -> set[str]:
     """What `statement` finds: deeper until everybody's good news are told, or nothing is left."""
-    found: dict[Person, list[str]] = defaultdict(list)
+    entities: set[str] = set()
+    companies: dict[Person, list[str]] = defaultdict(list)
     asked = parameters | {"entities": None, "depth": depth}
-    for customer, user, entity in connection.execute(statement.encode(), asked).fetchall():
-        found[customer, user].append(entity)
-    if any(len(own) == depth and len(set(own)) < MAX_GOOD_NEWS for own in found.values()):
+    for customer, user, entity, company in connection.execute(statement.encode(), asked).fetchall():
+        entities.add(entity)
+        companies[customer, user].append(company)
+    if any(len(own) == depth and len(set(own)) < MAX_GOOD_NEWS for own in companies.values()):
         return _deep_enough(connection, statement, parameters, depth=4 * depth)
-    return {entity for own in found.values() for entity in own}
+    return entities
 
 
 def _ids(connection: Connection, statement: str, parameters: dict[str, Any]) -> Sequence[str]:

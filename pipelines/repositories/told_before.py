@@ -1,23 +1,22 @@
-"""Reads of what was told of a few deals and leads before the events at hand.
-
-What is told now may have been stored already, or not yet: it is given beside, and counts once.
-"""
+"""Reads of what was told of a few deals and leads: in raw events, and in what streams keep until it is there."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from bevyly.events.envelope import Event
 from pipelines.repositories.staging import Connection
-
-AMENDING = ("opportunity.created", "opportunity.updated")
 
 # by ix_events_told_before, whose condition it repeats
 _AMENDMENTS = """
-select e.customer_id, e.subject_id, e.event_id, e.type, e.sequence, e.data
+select wanted.customer_id, wanted.opportunity_id, e.event_id, e.type, e.sequence, e.data
 from unnest(%s::varchar[], %s::varchar[]) as wanted (customer_id, opportunity_id)
-join raw.events e on e.customer_id = wanted.customer_id
-  and coalesce(e.data ->> 'entity_id', e.subject_id) = wanted.opportunity_id
-  and e.type in ('opportunity.created', 'opportunity.updated')
+cross join lateral (
+  select s.event_id, s.type, s.sequence, s.data from raw.events s
+  where s.customer_id = wanted.customer_id and coalesce(s.data ->> 'entity_id', s.subject_id) = wanted.opportunity_id
+    and s.type in ('opportunity.created', 'opportunity.updated')
+  union all
+  select r.event_id, r.type, r.sequence, r.data from recent_changes r
+  where r.customer_id = wanted.customer_id and r.record_id = wanted.opportunity_id
+) as e
 """
 _DEALS_OF_LEADS = """
 select l.customer_id, l.id, l.opportunity_id
@@ -36,25 +35,18 @@ class Amendment(NamedTuple):
     after: Mapping[str, Any]
 
 
-def amendments(
-    connection: Connection, deals: Iterable[tuple[str, str]], events: Iterable[Event]
-) -> dict[tuple[str, str], list[Amendment]]:
-    """What was and is told of `deals` (customer, opportunity), in the order of their versions; `events` are the new."""
+def amendments(connection: Connection, deals: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Amendment]]:
+    """What was told of `deals` (customer, opportunity), each once, in the order of their versions."""
     wanted = sorted(set(deals))
     if not wanted:
         return {}
     columns = [list(column) for column in zip(*wanted, strict=True)]
-    told = [tuple(row) for row in connection.execute(_AMENDMENTS, columns)]
-    told += [
-        (event.tenant_id, event.subject_id, event.id, event.type, event.sequence, event.data)
-        for event in events
-        if event.type in AMENDING
-    ]
     known: dict[tuple[str, str], dict[str, Amendment]] = {key: {} for key in wanted}
-    for customer, deal, event_id, type_, sequence, data in told:
-        if (customer, deal) in known:
-            before, after = ({}, data) if type_ == AMENDING[0] else (data.get("before") or {}, data.get("after") or {})
-            known[customer, deal][event_id] = Amendment(event_id, sequence, before, after)
+    for customer, deal, event_id, type_, sequence, data in connection.execute(_AMENDMENTS, columns):
+        before, after = (
+            ({}, data) if type_ == "opportunity.created" else (data.get("before") or {}, data.get("after") or {})
+        )
+        known[customer, deal][event_id] = Amendment(event_id, sequence, before, after)
     return {key: sorted(rows.values(), key=lambda one: (one.sequence, one.event_id)) for key, rows in known.items()}
 
 

@@ -14,8 +14,9 @@ from bevyly.clock import Clock, SystemClock
 from bevyly.events.envelope import Event
 from bevyly.settings import Settings
 from pipelines.process import serve
-from pipelines.repositories.company_news import SIZES, news_of
+from pipelines.repositories.company_news import news_of
 from pipelines.repositories.detectors import Ear, ears
+from pipelines.repositories.recent_changes import AMENDED, SIZES, keep_changes
 from pipelines.repositories.signals import close_signals, undecided, upsert_signals
 from pipelines.repositories.told_before import amendments, deals_of_leads
 from pipelines.streams.companies import NEWS_LIVE_DAYS, tell_news
@@ -26,7 +27,6 @@ from pipelines.streams.runner import Stream
 
 NAME = "signal-detector"
 TOPICS = ("bevyly.domain", "bevyly.integration")
-_AMENDED = {"expected_close_date", "value_minor"}
 _MOVES_DEALS = ("opportunity.created", "opportunity.restored", "opportunity.deleted", "opportunity.stage_changed")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -38,6 +38,7 @@ class SignalDetector:
         self._clock = clock
 
     def __call__(self, connection: Connection, events: Sequence[Event]) -> None:
+        keep_changes(connection, events)
         heard = ears(connection, {event.tenant_id for event in events})
         known = _known(connection, events, heard)
         found = [finding for event in events for finding in find(event, known[event.tenant_id])]
@@ -54,9 +55,10 @@ class SignalDetector:
 
 def _known(connection: Connection, events: Sequence[Event], heard: Mapping[str, Ear]) -> dict[str, Known]:
     """What the rules have to know of each tenant of `events` beside them."""
-    amended = {(event.tenant_id, event.subject_id) for event in events if _AMENDED & _changed(event, "opportunity")}
+    amending = [event for event in events if _changed(event, "opportunity").intersection(AMENDED)]
+    amended = {(event.tenant_id, event.subject_id) for event in amending}
     leads = {(event.tenant_id, event.data["lead_id"]) for event in events if event.data.get("lead_id")}
-    told, became = amendments(connection, amended, events), deals_of_leads(connection, leads)
+    told, became = amendments(connection, amended), deals_of_leads(connection, leads)
     return {
         tenant: Known(
             ear=heard.get(tenant, Ear()),
@@ -77,7 +79,7 @@ def _news(
         accounts += [of | {"account_id": account} for account in _measured(event)]
         if event.type in _MOVES_DEALS or "account_id" in _changed(event, "opportunity"):
             deals.append(of | {"opportunity_id": event.subject_id})
-    news = news_of(connection, accounts, deals, events, lives=timedelta(days=NEWS_LIVE_DAYS))
+    news = news_of(connection, accounts, deals, lives=timedelta(days=NEWS_LIVE_DAYS))
     return [tell_news(one, heard.get(one.customer_id, Ear())) for one in news]
 
 

@@ -75,15 +75,15 @@ def furnished(warehouse: Warehouse) -> list[Pair]:
     ]
     for pair in pairs:
         pair.team.furnish(FIRST)
-    tell(warehouse, pairs)
+    warehouse.load(tell(warehouse, pairs)[1])
     for pair in pairs:
         pair.events.clear()
         pair.decided = {deal for deal, row in pair.team.rows["opportunities"].items() if row["closed_at"]}
     return pairs
 
 
-def tell(warehouse: Warehouse, pairs: Sequence[Pair]) -> list[Event]:
-    """Store what happened, for both tenants of each pair; the events of those that have streams."""
+def tell(warehouse: Warehouse, pairs: Sequence[Pair]) -> tuple[list[Event], list[RawEvent]]:
+    """Write what happened, for both tenants of each pair; the events of those with streams, and all as they arrive."""
     told = []
     with psycopg.connect(warehouse.database.owner_url) as connection:
         write(connection, {customer: pair.team for pair in pairs for customer in (pair.live, pair.still)})
@@ -94,8 +94,7 @@ def tell(warehouse: Warehouse, pairs: Sequence[Pair]) -> list[Event]:
         pair.events += events
         told += told_to(pair.live, events)
         arrived += [raw(event) for customer in (pair.live, pair.still) for event in told_to(customer, events)]
-    warehouse.load(arrived)
-    return told
+    return told, arrived
 
 
 def raw(event: Event) -> RawEvent:
@@ -117,9 +116,11 @@ def refresh(warehouse: Warehouse, customers: Sequence[str], *, at: datetime) -> 
 def live(warehouse: Warehouse, pairs: Sequence[Pair]) -> None:
     """The hour between the refreshes: random teams do random things, people answer, streams follow.
 
-    After each batch, what is stored is what composing everything from all rows would write.
+    After each batch, what is stored is what composing everything from all rows would write. The ingest stores what
+    happened at the end of the hour, when the next refresh begins.
     """
     chance = random.Random(1)
+    waiting: list[RawEvent] = []
     for number in range(BATCHES):
         now = FIRST + (number + 1) * (SECOND - FIRST) / (BATCHES + 2)
         some = chance.sample(pairs, TEAMS // 2)
@@ -127,7 +128,9 @@ def live(warehouse: Warehouse, pairs: Sequence[Pair]) -> None:
             pair.team.at = now
             for _ in range(chance.randrange(1, 4)):
                 pair.team.something()
-        events = [event for event in tell(warehouse, some) if topic_of(event.type) in TOPICS]
+        told, arrived = tell(warehouse, some)
+        waiting += arrived
+        events = [event for event in told if topic_of(event.type) in TOPICS]
         with psycopg.connect(warehouse.database.owner_url) as connection:
             events += answered(connection, chance.choice(some), chance.choice(ANSWERS), now)
         after = FixedClock(now + timedelta(seconds=2))
@@ -139,6 +142,7 @@ def live(warehouse: Warehouse, pairs: Sequence[Pair]) -> None:
             BriefingKeeper(after)(connection, [*kept, *(Event.from_json(row[0]) for row in said)])
             connection.commit()
             assert_composed(connection, [pair.live for pair in chance.sample(some, 10)], now)
+    warehouse.load(waiting)
 
 
 def answered(connection: psycopg.Connection[Any], pair: Pair, answer: str, at: datetime) -> list[Event]:

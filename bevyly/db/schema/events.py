@@ -136,3 +136,19 @@ class ConsumerOffset(Base):
     partition: Mapped[int] = mapped_column(primary_key=True)
     next_offset: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[datetime]
+
+
+class RecentChange(Base):
+    """A date, an amount or a size that was told of a record, until raw events have it. Writer: the signal detector."""
+
+    __tablename__ = "recent_changes"
+    __table_args__ = (Index("ix_recent_changes_record", "customer_id", "record_id"),)
+
+    customer_id: Mapped[Id] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    event_id: Mapped[Id] = mapped_column(primary_key=True)
+    record_id: Mapped[Id] = mapped_column(comment="the deal or the account")
+    type: Mapped[str] = mapped_column(String(100))
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    occurred_at: Mapped[Instant]
+    recorded_at: Mapped[Instant]
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB, comment="as the event has it: dates, amounts and sizes alone")

@@ -25,7 +25,9 @@ DEAL_DETECTOR = Detector(
     title=pl.when(_now < 0.1)
     .then(pl.lit("Nothing this week, after three lively weeks"))
     .otherwise(
-        pl.format("Activity fell to {} % of the three weeks before", (100 * _now / _before).round(0).cast(pl.Int64))
+        pl.format(
+            "Activity fell to {} % of what it was in the weeks before", (100 * _now / _before).round(0).cast(pl.Int64)
+        )
     ),
     anchor=week(),
     evidence=("last_activity_event_id",),

@@ -26,7 +26,9 @@ DEAL_DETECTOR = Detector(
     strength=_ratio / t("surge_ratio"),
     title=pl.when(_before < 0.1)
     .then(pl.lit("Active this week after three quiet weeks"))
-    .otherwise(pl.format("{} times as much going on this week as in the three weeks before", _ratio.round(1))),
+    .when(_ratio > 3)
+    .then(pl.lit("More going on this week than in the three weeks before together"))
+    .otherwise(pl.format("{} times as much going on this week as in the weeks before", _ratio.round(1))),
     anchor=week(),
     evidence=("last_activity_event_id", "last_inbound_event_id"),
     since_days=pl.coalesce("days_since_last_activity", pl.lit(0.0)),

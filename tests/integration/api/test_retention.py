@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 
+from bevyly.ids import new_id
 from bevyly.privacy.retention import purge
 from bevyly.settings import Settings
+from pipelines.repositories.recent_changes import keep_changes
 from tests.integration.api.canaries import place
 from tests.integration.api.conftest import Api
+from tests.support.event_streams import change, store
 
 NOW = datetime.now(UTC)
 
@@ -43,6 +47,21 @@ async def test_what_was_kept_long_enough_goes_and_nothing_else(api: Api) -> None
     }
     assert api.sql("select status from privacy_requests where id = %s", old["request_id"]) == [("expired",)]
     assert api.sql("select status from privacy_requests where id = %s", young["request_id"]) == [("done",)]
+
+
+def test_changes_that_streams_keep_go_when_raw_events_have_them(api: Api) -> None:
+    stored, waiting, forgotten = (
+        msgspec.structs.replace(
+            change(api.a.customer_id, new_id(), before={"value_minor": 1}, after={"value_minor": 2}),
+            recorded_time=NOW - timedelta(days=days),
+        )
+        for days in (1, 1, 100)
+    )
+    with psycopg.connect(api.database.pipeline_url, autocommit=True) as connection:
+        keep_changes(connection, [stored, waiting, waiting, forgotten])
+        store(connection, [stored])
+        assert purge(connection, Settings(), NOW) == {"recent_changes": 2}
+    assert api.sql("select event_id from recent_changes") == [(waiting.id,)]
 
 
 async def test_a_deleted_record_can_be_purged_now(api: Api) -> None:

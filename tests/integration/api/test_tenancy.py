@@ -29,6 +29,7 @@ UNREADABLE = {
     "public.mails",
     "public.outbox",
     "public.rankings",
+    "public.recent_changes",
     "public.recommendation_offers",
     "public.tenant_spreads",
     "public.wordings",

@@ -168,6 +168,15 @@ def test_what_is_not_worth_the_minutes_is_left_out() -> None:
     assert set(result.left_out["reason"]) == {choose.EFFORT}
 
 
+def test_an_action_must_bring_at_least_what_a_minute_costs() -> None:
+    amounts = range(0, 60_000, 500)
+    frames = deals(
+        *(OFFER | {"opportunity_id": f"o{one}", "owner_id": f"u{one}", "value_minor": one} for one in amounts)
+    )
+    worth = ranked(frames).recommendations["expected_value_minor"].to_list()
+    assert MINUTE_COST_MINOR <= min(worth) < 2 * MINUTE_COST_MINOR
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [("dismissed", ["draft_email"]), ("completed", ["draft_email"]), ("accepted", []), ("snoozed", [])],

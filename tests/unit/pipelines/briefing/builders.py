@@ -31,7 +31,7 @@ def user(**values: Any) -> Row:
 def entity(**values: Any) -> Row:
     return {
         "customer_id": "t1", "entity_type": "opportunity", "entity_id": "o1", "name": "Renewal",
-        "account_name": "Blue Harbor", "stage": "proposal", "status": "open", "owner_id": "rep",
+        "account_id": None, "account_name": "Blue Harbor", "stage": "proposal", "status": "open", "owner_id": "rep",
         "owner_name": "Rita Rep", "currency": "EUR", "value_minor": 1_500_000,
     } | values  # fmt: skip
 

@@ -62,7 +62,7 @@ def test_reasons_with_nothing_to_count_are_not_listed() -> None:
     assert [row["reason"] for row in counted][1:] == ["a", "b"]
 
 
-def test_good_news_is_the_strongest_once_an_entity() -> None:
+def test_good_news_is_the_strongest_once_a_company() -> None:
     def row(entity: str, strength: float, key: str) -> dict[str, Any]:
         kind = "high_intent_action" if key == "z8" else "engagement_surge"
         return {
@@ -73,6 +73,6 @@ def test_good_news_is_the_strongest_once_an_entity() -> None:
             "signal_type": kind,
         }
 
-    rows = [row("a", 1, "k1"), row("a", 3, "k2"), *(row(f"e{i}", 2, f"z{i}") for i in range(9))]
-    news = good_news(rows)
+    rows = [row("a", 1, "k1"), row("a deal of a", 3, "k2"), *(row(f"e{i}", 2, f"z{i}") for i in range(9))]
+    news = good_news(rows, lambda one: str(one["entity_id"]).removeprefix("a deal of "))
     assert [item["dedupe_key"] for item in news] == ["z8", "k2", "z0", "z1", "z2"]
