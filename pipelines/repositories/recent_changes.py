@@ -19,16 +19,17 @@ SIZES = {"employee_count": "headcount", "annual_revenue_minor": "revenue"}
 
 _KEEP = """
 insert into recent_changes (customer_id, event_id, record_id, type, sequence, occurred_at, recorded_at, data)
-select * from jsonb_to_recordset(%s::jsonb) as told (
+select told.* from jsonb_to_recordset(%s::jsonb) as told (
   customer_id varchar, event_id varchar, record_id varchar, type varchar, sequence bigint, occurred_at timestamptz,
   recorded_at timestamptz, data jsonb
 )
+join customers on customers.id = told.customer_id
 on conflict do nothing
 """
 
 
 def keep_changes(connection: Connection, events: Iterable[Event]) -> None:
-    """Keep those of `events` that tell a date, an amount or a size; once, however often they come."""
+    """Keep those of `events` that tell a date, an amount or a size of a known tenant; once, however often they come."""
     told = [_row(event) for event in events if event.type in (*AMENDING, *MEASURING)]
     told = [row for row in told if any(row["data"].values())]
     if told:

@@ -260,3 +260,9 @@ def test_what_a_customer_does_about_a_lead_counts_for_the_deal_that_it_became(
     assert signals(database, "entity_type, entity_id, title") == [
         ("opportunity", opportunity, "The customer asked for a meeting today")
     ]
+
+
+def test_of_a_tenant_that_nobody_knows_nothing_is_kept(database: Database, tenants: list[str]) -> None:
+    detect(database, *amendments(new_id(), new_id(), "value_minor", 100_00, 900_00))
+    with psycopg.connect(database.owner_url) as connection:
+        assert connection.execute("select count(*) from recent_changes").fetchall() == [(0,)]
