@@ -22,7 +22,7 @@ def _call(data: Data) -> str:
 
 
 def _minutes(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
+    minutes = max(1, int(seconds // 60))
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 

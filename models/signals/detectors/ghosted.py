@@ -19,9 +19,16 @@ _since_offer = pl.when(_offer_open).then(pl.col("days_since_last_proposal"))
 _waiting = pl.min_horizontal(_since_offer, _unheard)
 _usual = pl.coalesce(pl.col("median_reply_hours") / 24, pl.col("norm_reply_days"))
 _line = pl.max_horizontal(t("ghost_ratio") * _usual.fill_null(t("reply_days_without_history")), t("ghost_floor"))
-_within = days(pl.max_horizontal(_usual.ceil(), pl.lit(1.0)))
+_told = pl.coalesce(_since_offer, _waiting)
+_soon = pl.max_horizontal(_usual.ceil(), pl.lit(1.0))
+_within = days(_soon)
+# a line that was learned may lie below what is usual: then that is no reason
 _habit = (
-    pl.when(_usual.is_null()).then(pl.lit("")).otherwise(pl.format("; customers here usually reply within {}", _within))
+    pl.when(_usual.is_null() | (_told.round(0) <= _soon))
+    .then(pl.lit(""))
+    .when(pl.col("median_reply_hours").is_null())
+    .then(pl.format("; customers here usually reply within {}", _within))
+    .otherwise(pl.format("; they usually reply within {}", _within))
 )
 _offer = (
     pl.when(pl.col("value_minor").is_null() | pl.col("currency").is_null())
@@ -45,8 +52,8 @@ DETECTOR = Detector(
     & (number("has_next_step") == 0),
     strength=_waiting / _line,
     title=pl.when(_offer_open)
-    .then(pl.format("{} sent {} ago, no answer{}", _offer, days(pl.coalesce(_since_offer, _waiting)), _habit))
-    .otherwise(pl.format("{} without an answer for {}{}", counted(_touches, "attempt"), days(_waiting), _habit)),
+    .then(pl.format("{} sent {} ago, no answer{}", _offer, days(_told), _habit))
+    .otherwise(pl.format("{} without an answer for {}{}", counted(_touches, "attempt"), days(_told), _habit)),
     anchor=event("last_inbound_event_id"),
     evidence=("last_outbound_event_id", "last_inbound_event_id"),
     since_days=_waiting - _line,

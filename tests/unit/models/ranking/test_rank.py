@@ -46,7 +46,7 @@ def test_an_unanswered_offer_is_a_call_with_words_value_and_proof() -> None:
     [item] = ranked(deals(OFFER, scores=scores())).recommendations.to_dicts()
     assert item["title"] == "Call about Blue Harbor renewal"
     assert item["rationale"].startswith(
-        "Offer of EUR 15,000 sent 9 days ago, no answer; customers here usually reply within 5 days. "
+        "Offer of EUR 15,000 sent 9 days ago, no answer; they usually reply within 5 days. "
         "By a cautious estimate, calling now is worth about EUR "
     )
     assert item["dedupe_key"] == "call:opportunity:opportunity-1"

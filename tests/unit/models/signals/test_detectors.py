@@ -26,7 +26,7 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         "opportunity",
         {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 3.1},
         {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 3.0},
-        "2 attempts without an answer for 3 days; customers here usually reply within 1 day",
+        "2 attempts without an answer for 3 days; they usually reply within 1 day",
     ),
     (
         "ghosted",
@@ -34,7 +34,7 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 9.0, "proposals_sent": 1.0,
          "median_reply_hours": 110.0},
         {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 9.0},
-        "Offer of EUR 15,000 sent 9 days ago, no answer; customers here usually reply within 5 days",
+        "Offer of EUR 15,000 sent 9 days ago, no answer; they usually reply within 5 days",
     ),
     (
         "ghosted",
@@ -55,6 +55,13 @@ CASES: list[tuple[str, str, Row, Row, str]] = [
         {"outbound_since_last_inbound": 1.0, "days_since_last_inbound": 2.0, "proposals_sent": 1.0,
          "days_since_last_proposal": 9.0},
         "Offer of EUR 15,000 sent 9 days ago, no answer",
+    ),
+    (
+        "ghosted",
+        "opportunity",
+        {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 3.1, "median_reply_hours": None},
+        {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 3.0, "median_reply_hours": None},
+        "2 attempts without an answer for 3 days; customers here usually reply within 1 day",
     ),
     (
         "ghosted",
@@ -234,6 +241,12 @@ def test_a_detector_fires_at_its_line_and_not_before(
 def test_every_detector_is_tested() -> None:
     tested = {case[0] for case in CASES} | {"lead_ready"}
     assert tested == {detector.signal_type for detector in DETECTORS}
+
+
+def test_what_is_usual_is_no_reason_before_it_is_over() -> None:
+    row = {"outbound_since_last_inbound": 2.0, "days_since_last_inbound": 5.4, "median_reply_hours": 24 * 5.2}
+    frames = Frames(opportunities=opportunities(row), thresholds={"t1": {"ghost_ratio": 0.75}})
+    assert "2 attempts without an answer for 5 days" in detect(frames, as_of=AS_OF)["title"].to_list()
 
 
 def test_lead_ready_needs_a_score_in_the_top_band() -> None:
