@@ -6,6 +6,9 @@
         {%- set regclass = "'" ~ this.render() | replace('"', '') ~ "'::regclass" -%}
         do $security$
         begin
+            {#- before the table's row in pg_class changes: an autovacuum that looks at the table holds the lock that this waits for,
+                and would wait for that row #}
+            {{ analyze_where_much_changed(regclass) }}
             if not (select relrowsecurity and relforcerowsecurity from pg_class where oid = {{ regclass }}) then
                 alter table {{ this }} enable row level security;
                 alter table {{ this }} force row level security;
@@ -20,11 +23,17 @@
             end if;
             {%- set traced = columns_for_lineage(model.name) %}
             {%- if model.schema == 'marts' %}
-            grant select on {{ this }} to bevyly_app;
+            if not has_table_privilege('bevyly_app', {{ regclass }}, 'select') then
+                grant select on {{ this }} to bevyly_app;
+            end if;
             {%- elif traced %}
-            grant select ({{ traced | join(', ') }}) on {{ this }} to bevyly_app;
+            if not (
+                select bool_and(has_column_privilege('bevyly_app', {{ regclass }}, traced.name, 'select'))
+                from unnest(array['{{ traced | join("', '") }}']) as traced (name)
+            ) then
+                grant select ({{ traced | join(', ') }}) on {{ this }} to bevyly_app;
+            end if;
             {%- endif %}
-            {{ analyze_where_much_changed(regclass) }}
         end
         $security$
     {%- endif -%}
