@@ -67,7 +67,7 @@ class BriefingKeeper:
             try:
                 with connection.transaction():
                     self._settle(connection, rows)
-            except Exception as error:
+            except Exception as error:  # one tenant may fail in any way: then each is tried alone
                 if is_outage(error):
                     raise
                 for one in sorted({row.customer_id for row in rows}):
@@ -82,7 +82,7 @@ class BriefingKeeper:
         try:
             with connection.transaction():
                 self._settle(connection, rows)
-        except Exception as error:
+        except Exception as error:  # logged, and tried again later
             if is_outage(error):
                 raise
             _log.error("briefings cannot be kept", tenant=rows[0].customer_id, error=repr(error)[:300])

@@ -13,7 +13,7 @@ from bevyly.events.envelope import Event
 from models.signals.detector import dedupe_key
 from models.signals.detectors.high_intent_action import SAID
 from pipelines.repositories.told_before import Amendment
-from pipelines.streams.findings import VERSIONS, Closing, Finding, loudness
+from pipelines.streams.findings import Closing, Finding, closing, finding
 from pipelines.streams.known import Known
 
 LIVES_DAYS = 14
@@ -24,7 +24,6 @@ INTENT_ACTIONS = {
     "opportunity": ("proposal.replied", "meeting.scheduled", "form.submitted"),
     "lead": ("proposal.replied", "meeting.scheduled"),
 }
-SECONDS_OF_DAY = 86_400
 NOTHING = Known()
 
 FindingRule = Callable[[Event, Known], Iterator[Finding]]
@@ -33,12 +32,12 @@ ClosingRule = Callable[[Event, Known], Iterator[Closing]]
 
 def find(event: Event, known: Known = NOTHING) -> list[Finding]:
     """Signals that `event` shows, where its tenant draws the line, as loud as they have been worth."""
-    return [finding for rule in _FIND.get(event.type, ()) for finding in rule(event, known)]
+    return [one for rule in _FIND.get(event.type, ()) for one in rule(event, known)]
 
 
 def close(event: Event, known: Known = NOTHING) -> list[Closing]:
     """Signals that `event` ends."""
-    return [closing for rule in _CLOSE.get(event.type, ()) for closing in rule(event, known)]
+    return [one for rule in _CLOSE.get(event.type, ()) for one in rule(event, known)]
 
 
 def _finding(
@@ -53,37 +52,25 @@ def _finding(
     data: dict[str, Any],
     lives_days: int = LIVES_DAYS,
 ) -> Finding:
-    strength = round(min(strength, 99.0), 4)
-    return Finding(
-        customer_id=event.tenant_id,
-        entity_type=entity[0],
-        entity_id=entity[1],
-        signal_type=signal_type,
+    return finding(
+        event.tenant_id,
+        entity,
+        signal_type,
         polarity=polarity,
-        severity=loudness(signal_type, strength, polarity, known.ear),
         strength=strength,
         title=title,
         data=data,
-        evidence=[event.id],
-        dedupe_key=dedupe_key(signal_type, *entity, event.id),
-        detector_version=VERSIONS[signal_type],
-        seen_at=event.recorded_time,
-        expires_at=event.recorded_time + timedelta(days=lives_days),
+        event_id=event.id,
+        at=event.recorded_time,
+        lives_days=lives_days,
+        ear=known.ear,
     )
 
 
 def _closing(
     event: Event, entity: tuple[str, str], signal_type: str | None, reason: str, *, kept: str | None = None
 ) -> Closing:
-    return Closing(
-        customer_id=event.tenant_id,
-        entity_type=entity[0],
-        entity_id=entity[1],
-        signal_type=signal_type,
-        reason=reason,
-        at=event.recorded_time,
-        kept=kept,
-    )
+    return closing(event.tenant_id, entity, signal_type, reason, at=event.recorded_time, kept=kept)
 
 
 def _touched(event: Event, known: Known) -> list[tuple[str, str]]:
@@ -172,7 +159,7 @@ def _amounts(told: Amendment) -> Iterator[int]:
 
 def _meant_to_buy(event: Event, known: Known) -> Iterator[Finding]:
     """What a customer does of their own accord; on a lead only where it says more than that it exists."""
-    days = (event.recorded_time - event.time).total_seconds() / SECONDS_OF_DAY
+    days = (event.recorded_time - event.time) / timedelta(days=1)
     if event.data["direction"] != "inbound" or days > known.ear.line.intent_days:
         return
     for entity in _touched(event, known):

@@ -3,6 +3,7 @@
 The batch pass finds the same rows again with history (`models.signals`); what is decided already raises nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from pipelines.repositories.company_news import news_of
 from pipelines.repositories.detectors import Ear, ears
 from pipelines.repositories.recent_changes import AMENDED, SIZES, keep_changes
 from pipelines.repositories.signals import close_signals, undecided, upsert_signals
-from pipelines.repositories.told_before import amendments, deals_of_leads
+from pipelines.repositories.told_before import Amendment, amendments, deals_of_leads
 from pipelines.streams.companies import NEWS_LIVE_DAYS, tell_news
 from pipelines.streams.findings import Closing, Finding
 from pipelines.streams.known import Known
@@ -58,13 +59,14 @@ def _known(connection: Connection, events: Sequence[Event], heard: Mapping[str, 
     amending = [event for event in events if _changed(event, "opportunity").intersection(AMENDED)]
     amended = {(event.tenant_id, event.subject_id) for event in amending}
     leads = {(event.tenant_id, event.data["lead_id"]) for event in events if event.data.get("lead_id")}
-    told, became = amendments(connection, amended), deals_of_leads(connection, leads)
+    told: dict[str, dict[str, list[Amendment]]] = defaultdict(dict)
+    for (tenant, deal), rows in amendments(connection, amended).items():
+        told[tenant][deal] = rows
+    became: dict[str, dict[str, str]] = defaultdict(dict)
+    for (tenant, lead), deal in deals_of_leads(connection, leads).items():
+        became[tenant][lead] = deal
     return {
-        tenant: Known(
-            ear=heard.get(tenant, Ear()),
-            amendments={deal: rows for (customer, deal), rows in told.items() if customer == tenant},
-            deals={lead: deal for (customer, lead), deal in became.items() if customer == tenant},
-        )
+        tenant: Known(ear=heard.get(tenant, Ear()), amendments=told[tenant], deals=became[tenant])
         for tenant in {event.tenant_id for event in events}
     }
 

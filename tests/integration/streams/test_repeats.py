@@ -187,7 +187,7 @@ def test_without_a_key_every_delivery_would_be_another_signal(
     connection: Connection, tenants: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: the dedupe key is what makes repetitions harmless."""
-    monkeypatch.setattr("pipelines.streams.rules.dedupe_key", lambda *parts: ":".join((*parts, new_id())))
+    monkeypatch.setattr("pipelines.streams.findings.dedupe_key", lambda *parts: ":".join((*parts, new_id())))
     handler, events = SignalDetector(CLOCK), _log(connection, tenants)
     once = _after(connection, handler, events, SIGNALS)
     assert len(_after(connection, handler, events * 3, SIGNALS)) > len(once)

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from pipelines.dbt import PROJECT_DIR
 from tests.support.pipeline_runs import definitions_module
 
 STAGING = (
@@ -89,3 +90,10 @@ def test_overrides_replace_resources_by_name() -> None:
     made = definitions_module().build_definitions({"warehouse": mine})
     assert made.resources["warehouse"] is mine
     assert set(made.resources) == {"warehouse", "dbt", "artefacts", "exports"}
+
+
+def test_whatever_dbt_tests_is_a_check_that_operators_see(definitions: Any) -> None:
+    checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    singular = {path.stem for path in (PROJECT_DIR / "tests").glob("*.sql")}
+    assert len(singular) == 3
+    assert checks >= singular | {"source_not_null_raw_events_customer_id"}

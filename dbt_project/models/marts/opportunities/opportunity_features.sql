@@ -50,6 +50,22 @@ candidates as (
 
 ),
 
+account_links as (
+
+    select
+        candidates.customer_id,
+        candidates.opportunity_id,
+        account_links.account_id
+    from candidates
+    inner join {{ ref('int_accounts_linked') }} as account_links
+        on
+            candidates.customer_id = account_links.customer_id
+            and account_links.entity_type = 'opportunity'
+            and candidates.opportunity_id = account_links.entity_id
+            and account_links.linked_at <= {{ now_at() }}
+
+),
+
 recorded as (
 
     select
@@ -90,16 +106,10 @@ recorded as (
     union all
 
     select
-        candidates.customer_id,
-        candidates.opportunity_id,
+        account_links.customer_id,
+        account_links.opportunity_id,
         account_changes.recorded_at
-    from candidates
-    inner join {{ ref('int_accounts_linked') }} as account_links
-        on
-            candidates.customer_id = account_links.customer_id
-            and account_links.entity_type = 'opportunity'
-            and candidates.opportunity_id = account_links.entity_id
-            and account_links.linked_at <= {{ now_at() }}
+    from account_links
     inner join {{ ref('int_accounts_changed') }} as account_changes
         on
             account_links.customer_id = account_changes.customer_id
@@ -108,16 +118,10 @@ recorded as (
     union all
 
     select
-        candidates.customer_id,
-        candidates.opportunity_id,
+        account_links.customer_id,
+        account_links.opportunity_id,
         answers.recorded_at
-    from candidates
-    inner join {{ ref('int_accounts_linked') }} as account_links
-        on
-            candidates.customer_id = account_links.customer_id
-            and account_links.entity_type = 'opportunity'
-            and candidates.opportunity_id = account_links.entity_id
-            and account_links.linked_at <= {{ now_at() }}
+    from account_links
     inner join {{ ref('int_accounts_enriched') }} as answers
         on
             account_links.customer_id = answers.customer_id
@@ -126,16 +130,10 @@ recorded as (
     union all
 
     select
-        candidates.customer_id,
-        candidates.opportunity_id,
+        account_links.customer_id,
+        account_links.opportunity_id,
         contact_changes.recorded_at
-    from candidates
-    inner join {{ ref('int_accounts_linked') }} as account_links
-        on
-            candidates.customer_id = account_links.customer_id
-            and account_links.entity_type = 'opportunity'
-            and candidates.opportunity_id = account_links.entity_id
-            and account_links.linked_at <= {{ now_at() }}
+    from account_links
     inner join {{ ref('int_accounts_linked') }} as people_links
         on
             account_links.customer_id = people_links.customer_id
